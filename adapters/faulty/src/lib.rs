@@ -1,0 +1,1 @@
+//! How does a router with planted faults hear the question?

@@ -1,0 +1,1 @@
+//! How does `router-core` hear the question?

@@ -1,0 +1,3 @@
+//! The `routeproof` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Was that answer allowed?

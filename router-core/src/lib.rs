@@ -1,0 +1,1 @@
+//! Which deployments may serve this request?
