@@ -1,0 +1,67 @@
+//! One deployment, as the database holds it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One deployment, as the database holds it. Unchecked: whether a router must take it is for the specification to say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The deployment's identity; a table holds at most one row of an id.
+    pub id: String,
+    /// What callers ask for; may contain `*`.
+    pub model_name: String,
+    /// The upstream target; may contain `*`.
+    pub model: String,
+    /// An opaque text unique to this version of the row. The router returns it in some field of each answer, such as the
+    /// API key, and so every answer proves which version it came from.
+    pub tag: String,
+    /// The team that owns the row; no other caller may see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// The name that the owning team asks by, in place of `model_name`; may contain `*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_model_name: Option<String>,
+    /// A blocked row is held, and never a candidate.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub blocked: bool,
+    /// Share of the load relative to the other candidates; a router's own default where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+    /// The name of one of the dialect's parameter bundles, which take another registration path in that router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<String>,
+}
+
+impl Row {
+    /// A row without a team, unblocked, with no weight and no extra.
+    pub fn new(id: &str, model_name: &str, model: &str, tag: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            model_name: model_name.to_owned(),
+            model: model.to_owned(),
+            tag: tag.to_owned(),
+            team: None,
+            team_model_name: None,
+            blocked: false,
+            weight: None,
+            extra: None,
+        }
+    }
+
+    /// The name that this row is asked for by: the team's own name for it, where it has one.
+    pub fn asked_name(&self) -> &str {
+        match (&self.team, &self.team_model_name) {
+            (Some(_), Some(name)) => name,
+            _ => &self.model_name,
+        }
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's `skip_serializing_if` passes a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
