@@ -1,1 +1,13 @@
 //! Was that answer allowed?
+//!
+//! The abstract specification, the rules, and the engines that look for a trace after which one of them is broken. Naive
+//! on purpose: ordered maps, clones, the `regex` crate; nothing in here is shared with a router that it judges.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`semantics`] | what a lookup means, as values: the strict preset and those of real routers |
+//! | [`spec`], [`pattern`] | the abstract state and what each change and lookup means |
+
+pub mod pattern;
+pub mod semantics;
+pub mod spec;

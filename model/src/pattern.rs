@@ -1,0 +1,132 @@
+//! Wildcard names, as naively as can be: the `regex` crate, and a count of characters.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::semantics::Precedence;
+
+/// How many compiled names are kept before all are dropped: hostile input must not fill the memory.
+const COMPILED_MAX: usize = 4_096;
+
+/// Compiles wildcard names, and remembers what it compiled.
+#[derive(Debug, Default)]
+pub struct Patterns {
+    compiled: RefCell<HashMap<(String, bool), Regex>>,
+}
+
+impl Patterns {
+    /// What each `*` of `name` stood for, where `name` matches `asked` from its start, and to its end if `to_the_end`.
+    /// Captures are leftmost, each as long as it can be.
+    pub fn captures(&self, name: &str, asked: &str, to_the_end: bool) -> Option<Vec<String>> {
+        let mut compiled = self.compiled.borrow_mut();
+        if compiled.len() > COMPILED_MAX {
+            compiled.clear();
+        }
+        let regex = compiled
+            .entry((name.to_owned(), to_the_end))
+            .or_insert_with(|| compile(name, to_the_end));
+        let found = regex.captures(asked)?;
+        Some((1..found.len()).map(|group| found[group].to_owned()).collect())
+    }
+
+    /// Whether `name` matches the whole of `asked`: as a pattern where it has a `*`, else as a text.
+    pub fn matches(&self, name: &str, asked: &str) -> bool {
+        if is_pattern(name) {
+            self.captures(name, asked, true).is_some()
+        } else {
+            name == asked
+        }
+    }
+}
+
+/// Whether a name is a pattern.
+pub fn is_pattern(name: &str) -> bool {
+    name.contains('*')
+}
+
+/// The rank of a pattern among those that match; the smallest wins. Equal ranks are ties.
+pub fn rank(name: &str, precedence: Precedence) -> (Reverse<usize>, Reverse<usize>, usize, &str) {
+    match precedence {
+        Precedence::Literals => {
+            let stars = name.matches('*').count();
+            (Reverse(name.chars().count() - stars), Reverse(0), stars, name)
+        }
+        Precedence::PythonRegexLength => {
+            let [length, special] = name
+                .chars()
+                .map(python_regex)
+                .fold([0, 0], |[length, special], of_one| {
+                    [length + of_one[0], special + of_one[1]]
+                });
+            (Reverse(length), Reverse(special), 0, "")
+        }
+    }
+}
+
+/// How many characters, and how many of them special, one character of a name is in the regular expression that Python
+/// makes of it. Source: `re.escape` of `CPython`, and `PatternUtils.calculate_pattern_specificity` of `LiteLLM`.
+fn python_regex(character: char) -> [usize; 2] {
+    match character {
+        '*' => ["(.*)".len(), "(*)".len()],
+        '+' | '?' | '\\' | '^' | '$' | '|' | '(' | ')' => [2, 2],
+        '[' | ']' | '{' | '}' | '-' | '.' | '&' | '~' | '#' | ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c' => [2, 1],
+        _ => [1, 0],
+    }
+}
+
+fn compile(name: &str, to_the_end: bool) -> Regex {
+    let literals: Vec<String> = name.split('*').map(regex::escape).collect();
+    let end = if to_the_end { "$" } else { "" };
+    RegexBuilder::new(&format!("^{}{end}", literals.join("(.*)")))
+        .dot_matches_new_line(true)
+        .size_limit(usize::MAX)
+        .build()
+        .expect("escaped literals and captures are a regular expression")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_are_leftmost_and_longest() {
+        #[rustfmt::skip]
+        let rows: &[(&str, &str, Option<&[&str]>)] = &[
+            ("*", "", Some(&[""])),
+            ("*", "a/b", Some(&["a/b"])),
+            ("openai/*", "openai/gpt-4o", Some(&["gpt-4o"])),
+            ("openai/*", "azure/gpt-4o", None),
+            ("a*c", "abcd", None),
+            ("a*c", "abcbc", Some(&["bcb"])),
+            ("*-*", "a-b-c", Some(&["a-b", "c"])),
+            ("a.c*", "abc", None),
+            ("[x]*", "[x]", Some(&[""])),
+            ("**", "ab", Some(&["ab", ""])),
+        ];
+        let patterns = Patterns::default();
+        for (name, asked, expected) in rows {
+            let found = patterns.captures(name, asked, true);
+            let expected = expected.map(|captures| captures.iter().map(ToString::to_string).collect::<Vec<_>>());
+            assert_eq!(found, expected, "{name} on {asked}");
+        }
+        assert!(patterns.captures("a*c", "abcd", false).is_some());
+    }
+
+    #[test]
+    fn ranks_prefer_literals_then_few_wildcards_then_the_alphabet() {
+        let best = |names: &[&'static str]| {
+            let rank = |name: &&'static str| rank(name, Precedence::Literals);
+            names.iter().copied().min_by_key(rank).unwrap()
+        };
+        assert_eq!(best(&["*", "a*", "ab*"]), "ab*");
+        assert_eq!(best(&["a*b*", "ab*"]), "ab*");
+        assert_eq!(best(&["*bc", "ab*", "a*c"]), "*bc");
+        let python = |name| rank(name, Precedence::PythonRegexLength);
+        assert_eq!(python("a*c"), python("*bc"));
+        assert!(python("a.*") < python("ab*"));
+        assert!(python("*-*") < python("abcde*"));
+    }
+}

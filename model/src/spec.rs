@@ -1,0 +1,301 @@
+//! The abstract state and what each change and lookup means, as naively as it can be said: a sorted map of rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{Answer, Candidate, Change, Query, Refusal, Row};
+
+use crate::pattern::{Patterns, is_pattern, rank};
+use crate::semantics::{Blocking, By, Filling, Listing, Match, Of, STRICT, Semantics, Tier, When};
+
+/// The rows that a router has applied, by id.
+pub type Table = BTreeMap<String, Row>;
+
+/// One preset, ready to answer.
+#[derive(Debug)]
+pub struct Spec {
+    semantics: &'static Semantics,
+    /// The providers that a query may be retried with, without the `/`.
+    providers: Vec<String>,
+    patterns: Patterns,
+}
+
+/// A row that a tier found.
+struct Hit<'a> {
+    row: &'a Row,
+    /// What the wildcards of the row's name stood for.
+    captures: Vec<String>,
+    /// What the name was matched against.
+    asked: String,
+}
+
+impl Spec {
+    /// The specification of that preset, for a router whose targets start with one of these prefixes.
+    pub fn new(semantics: &'static Semantics, target_prefixes: &[String]) -> Self {
+        let providers = target_prefixes
+            .iter()
+            .map(|prefix| prefix.trim_end_matches('/').to_owned());
+        Self {
+            semantics,
+            providers: providers.collect(),
+            patterns: Patterns::default(),
+        }
+    }
+
+    /// The preset.
+    pub fn semantics(&self) -> &'static Semantics {
+        self.semantics
+    }
+
+    /// The table after `change`.
+    ///
+    /// # Errors
+    ///
+    /// Why the change must be refused; the table stays as it is.
+    pub fn change(&self, table: &Table, change: &Change) -> Result<Table, String> {
+        for row in change.rows() {
+            self.check(row)?;
+        }
+        let mut table = table.clone();
+        match change {
+            Change::Upsert(row) => {
+                table.insert(row.id.clone(), row.clone());
+            }
+            Change::Add(row) => {
+                if table.contains_key(&row.id) {
+                    return Err(format!("the id `{}` exists", row.id));
+                }
+                table.insert(row.id.clone(), row.clone());
+            }
+            Change::Delete(id) => {
+                table.remove(id);
+            }
+            Change::Replace(rows) => {
+                table.clear();
+                for row in rows {
+                    if table.insert(row.id.clone(), row.clone()).is_some() {
+                        return Err(format!("the id `{}` comes twice", row.id));
+                    }
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    /// Whether the preset leaves it to the router to take the change or to refuse it.
+    pub fn leaves_open(&self, change: &Change) -> bool {
+        let bad = |row| bad_text(row, STRICT.text_bytes_max).is_some();
+        self.semantics.text_bytes_max.is_none() && change.rows().iter().any(bad)
+    }
+
+    fn check(&self, row: &Row) -> Result<(), String> {
+        if let Some(field) = bad_text(row, self.semantics.text_bytes_max) {
+            return Err(format!("`{field}` is empty, too long or holds a control character"));
+        }
+        if self.semantics.filling == Filling::Lenient {
+            return Ok(());
+        }
+        if row.team.is_none() && row.team_model_name.is_some() {
+            return Err("`team_model_name` needs a `team`".to_owned());
+        }
+        let stars = |text: &str| text.matches('*').count();
+        let wanted = stars(row.asked_name());
+        let given = stars(&row.model);
+        if given != 0 && given != wanted {
+            return Err(format!("`model` has {given} `*`, and the name has {wanted}"));
+        }
+        Ok(())
+    }
+
+    /// Every answer that is allowed on that path of the router: more than one only where the preset leaves a choice.
+    /// Candidates are sorted.
+    pub fn lookup(&self, table: &Table, query: &Query, path: &str) -> Vec<Answer> {
+        let texts = [Some(&query.model), query.team.as_ref()];
+        if texts
+            .into_iter()
+            .flatten()
+            .any(|text| is_bad(text, self.semantics.text_bytes_max))
+        {
+            return vec![Answer::Refused(Refusal::Invalid)];
+        }
+        let name_is_known = table.values().any(|row| row.model_name == query.model);
+        for tier in self.semantics.tiers {
+            if tier.when == When::NameUnknown && name_is_known {
+                continue;
+            }
+            let choices = self.find(*tier, table, query);
+            if !choices.is_empty() {
+                return choices.iter().map(|hits| self.answer(hits, query, path)).collect();
+            }
+        }
+        vec![Answer::Refused(Refusal::UnknownModel)]
+    }
+
+    /// The names that a caller of `team` is shown.
+    pub fn listing(&self, table: &Table, team: Option<&str>) -> BTreeSet<String> {
+        let visible = table.values().filter(|row| visible(row, team));
+        let names = match self.semantics.listing {
+            Listing::Answered => visible
+                .map(Row::asked_name)
+                .filter(|name| {
+                    let answers = self.lookup(table, &Query::new(name, team), "");
+                    answers.iter().any(|answer| !answer.candidates().is_empty())
+                })
+                .collect::<BTreeSet<_>>(),
+            Listing::Registered => visible.filter_map(registered_name).collect(),
+        };
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// What the tier finds: nothing, or for each name that may win the rows of that name.
+    fn find<'a>(&self, tier: Tier, table: &'a Table, query: &Query) -> Vec<Vec<Hit<'a>>> {
+        let team = query.team.as_deref();
+        let rows = table.values().filter(|row| match tier.of {
+            Of::Own => row.team.is_some() && row.team.as_deref() == team,
+            Of::Global => row.team.is_none(),
+            Of::Visible => visible(row, team),
+            Of::Loose => team.is_none() || visible(row, team),
+            Of::All => true,
+        });
+        let named: Vec<(&str, &Row)> = rows.filter_map(|row| Some((text(row, tier.by)?, row))).collect();
+        match tier.how {
+            Match::Pattern => self.best_patterns(&named, query),
+            Match::Exact | Match::Text => {
+                let same = named.into_iter().filter(|(name, _)| {
+                    let is_text = tier.how == Match::Text || !is_pattern(name);
+                    *name == query.model && is_text
+                });
+                let hits: Vec<Hit> = same.map(|(_, row)| Hit::new(row, Vec::new(), &query.model)).collect();
+                if hits.is_empty() { Vec::new() } else { vec![hits] }
+            }
+        }
+    }
+
+    /// The best of the patterns that match; where none does and the preset retries, for each provider that the router may
+    /// take the query to mean, the best of those that match then.
+    fn best_patterns<'a>(&self, named: &[(&str, &'a Row)], query: &Query) -> Vec<Vec<Hit<'a>>> {
+        let found = self.best_for(named, &query.model);
+        if !found.is_empty() || !self.semantics.retries_with_provider {
+            return found;
+        }
+        let stated = query.model.split_once('/').map(|(provider, _)| provider);
+        let stated = stated.filter(|provider| self.providers.iter().any(|known| known == provider));
+        let providers: Vec<&str> = match stated {
+            Some(provider) => vec![provider],
+            // What the router knows of bare model names is not ours to know: each reading is allowed.
+            None => std::iter::once("None")
+                .chain(self.providers.iter().map(String::as_str))
+                .collect(),
+        };
+        let retries = providers.iter().map(|provider| format!("{provider}/{}", query.model));
+        retries.flat_map(|asked| self.best_for(named, &asked)).collect()
+    }
+
+    fn best_for<'a>(&self, named: &[(&str, &'a Row)], asked: &str) -> Vec<Vec<Hit<'a>>> {
+        let mut by_name: BTreeMap<&str, Vec<Hit>> = BTreeMap::new();
+        for (name, row) in named.iter().filter(|(name, _)| is_pattern(name)) {
+            if let Some(captures) = self.patterns.captures(name, asked, self.semantics.anchored_at_end) {
+                by_name.entry(name).or_default().push(Hit::new(row, captures, asked));
+            }
+        }
+        let precedence = self.semantics.precedence;
+        let best = by_name.keys().map(|name| rank(name, precedence)).min();
+        let wins = |name: &str| Some(rank(name, precedence)) == best;
+        let (winning, _): (Vec<_>, Vec<_>) = by_name.iter_mut().partition(|(name, _)| wins(name));
+        winning.into_iter().map(|(_, hits)| std::mem::take(hits)).collect()
+    }
+
+    fn answer(&self, hits: &[Hit], query: &Query, path: &str) -> Answer {
+        let checks_team = self.semantics.paths_that_check_teams.contains(&path);
+        let open = hits.iter().filter(|hit| {
+            let blocked = hit.row.blocked && self.semantics.blocking == Blocking::Refuses;
+            !blocked && (!checks_team || visible(hit.row, query.team.as_deref()))
+        });
+        let candidates: Vec<Candidate> = open
+            .map(|hit| Candidate {
+                id: hit.row.id.clone(),
+                model: self.fill(hit),
+                tag: hit.row.tag.clone(),
+            })
+            .collect();
+        if candidates.is_empty() {
+            return Answer::Refused(Refusal::Blocked);
+        }
+        Answer::Candidates(candidates).sorted()
+    }
+
+    /// The upstream model of a row that was found.
+    fn fill(&self, hit: &Hit) -> String {
+        let target = &hit.row.model;
+        let stars = target.matches('*').count();
+        if hit.captures.is_empty() || stars == 0 {
+            return target.clone();
+        }
+        match self.semantics.filling {
+            Filling::Lenient if hit.captures.len() > stars => hit.asked.clone(),
+            Filling::Lenient => hit
+                .captures
+                .iter()
+                .fold(target.clone(), |text, capture| text.replacen('*', capture, 1)),
+            Filling::Exact => {
+                let captures = hit.captures.iter().map(String::as_str).chain(std::iter::once(""));
+                target
+                    .split('*')
+                    .zip(captures)
+                    .flat_map(|(literal, capture)| [literal, capture])
+                    .collect()
+            }
+        }
+    }
+}
+
+impl<'a> Hit<'a> {
+    fn new(row: &'a Row, captures: Vec<String>, asked: &str) -> Self {
+        Self {
+            row,
+            captures,
+            asked: asked.to_owned(),
+        }
+    }
+}
+
+/// The text of a row by which a tier finds it; `None` where it has none.
+fn text(row: &Row, by: By) -> Option<&str> {
+    match by {
+        By::AskedName => Some(row.asked_name()),
+        By::ModelName => Some(&row.model_name),
+        By::TeamName => row.team.as_ref().and(row.team_model_name.as_deref()),
+        By::Id => Some(&row.id),
+        By::Target => Some(&row.model),
+    }
+}
+
+fn registered_name(row: &Row) -> Option<&str> {
+    match row.team {
+        None => Some(&row.model_name),
+        Some(_) => row.team_model_name.as_deref(),
+    }
+}
+
+/// Whether a text is empty, longer than that or holds a control character; never where any text will do.
+fn is_bad(text: &str, bytes_max: Option<usize>) -> bool {
+    bytes_max.is_some_and(|max| text.is_empty() || text.len() > max || text.chars().any(char::is_control))
+}
+
+/// The first field with a bad text.
+fn bad_text(row: &Row, bytes_max: Option<usize>) -> Option<&'static str> {
+    let mut texts = vec![
+        ("id", &row.id),
+        ("model_name", &row.model_name),
+        ("model", &row.model),
+        ("tag", &row.tag),
+    ];
+    texts.extend(row.team.iter().map(|text| ("team", text)));
+    texts.extend(row.team_model_name.iter().map(|text| ("team_model_name", text)));
+    let mut bad = texts.into_iter().filter(|(_, text)| is_bad(text, bytes_max));
+    bad.next().map(|(field, _)| field)
+}
+
+/// Whether a caller of `team` may see the row.
+pub fn visible(row: &Row, team: Option<&str>) -> bool {
+    row.team.is_none() || row.team.as_deref() == team
+}
