@@ -7,7 +7,13 @@
 //! |---|---|
 //! | [`semantics`] | what a lookup means, as values: the strict preset and those of real routers |
 //! | [`spec`], [`pattern`] | the abstract state and what each change and lookup means |
+//! | [`evidence`] | moments and transitions: what the rules are given to judge |
+//! | [`rules`] | each rule: id, sentence, premise, predicate |
+//! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
 
+pub mod evidence;
 pub mod pattern;
+pub mod rules;
 pub mod semantics;
 pub mod spec;
+pub mod trial;

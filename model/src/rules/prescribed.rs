@@ -1,0 +1,176 @@
+//! The rules that rest on the preset's exact answer.
+use std::collections::BTreeSet;
+
+use protocol::{Answer, Candidate, Change, Outcome, Row};
+
+use super::notes::{Asked, Notes, Subject, answers, list, long, short};
+use crate::evidence::{Moment, Transition, Way};
+use crate::spec::visible;
+
+pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
+    for asked in answers(moment) {
+        if let Answer::Failed(text) = asked.answer {
+            notes.premise();
+            let mut rows = moment.issued.values();
+            let row = rows.find(|row| moment.ground.reaches(row, &asked.query.model).is_some());
+            let way = row.map_or(Way::Nothing, |row| moment.ground.way(row, &asked.query.model));
+            notes.fail("failed", way, asked.about(row), "an answer".to_owned(), text.clone());
+            continue;
+        }
+        let Some(allowed) = predicted(moment, &asked) else {
+            continue;
+        };
+        notes.premise();
+        let Some(closest) = closest(&allowed, asked.answer) else {
+            continue;
+        };
+        let (class, row) = match (closest, asked.answer) {
+            (Answer::Candidates(_), Answer::Refused(_)) => ("refused", first_missing(moment, closest, &[])),
+            (Answer::Candidates(_), Answer::Candidates(got)) => ("missing", first_missing(moment, closest, got)),
+            (Answer::Refused(_), Answer::Refused(_)) => ("refusal-kind", None),
+            _ => continue,
+        };
+        if class == "missing" && row.is_none() {
+            continue;
+        }
+        let way = row.map_or(Way::Nothing, |row| moment.ground.way(row, &asked.query.model));
+        notes.fail(class, way, asked.about(row), short(closest), short(asked.answer));
+    }
+}
+
+/// What the preset allows, where there is one and it speaks of this query.
+fn predicted(moment: &Moment, asked: &Asked) -> Option<Vec<Answer>> {
+    let spec = moment.ground.spec.as_ref()?;
+    if matches!(asked.answer, Answer::Failed(_)) || moment.is_opaque(asked.query) {
+        return None;
+    }
+    let path = moment.ground.paths.get(asked.path).map_or("", String::as_str);
+    Some(spec.lookup(moment.table, asked.query, path))
+}
+
+/// The allowed answer that is nearest to what came; `None` where what came is allowed.
+fn closest<'a>(allowed: &'a [Answer], got: &Answer) -> Option<&'a Answer> {
+    let got = got.clone().sorted();
+    if allowed.contains(&got) {
+        return None;
+    }
+    let shared = |answer: &&Answer| {
+        let candidates = answer.candidates().iter();
+        candidates
+            .filter(|candidate| got.candidates().contains(candidate))
+            .count()
+    };
+    allowed.iter().max_by_key(shared)
+}
+
+fn first_missing<'a>(moment: &'a Moment, allowed: &Answer, got: &[Candidate]) -> Option<&'a Row> {
+    let mut missing = allowed.candidates().iter();
+    let missing = missing.find(|candidate| !got.iter().any(|other| other.id == candidate.id))?;
+    moment.table.get(&missing.id)
+}
+
+pub(super) fn takes_what_is_valid(transition: &Transition, notes: &mut Notes) {
+    let refused = match &transition.changed.outcome {
+        Outcome::Refused(why) => Some(why),
+        Outcome::Applied | Outcome::Unchanged => None,
+    };
+    if let Some(held) = &transition.changed.held
+        && refused.is_none()
+    {
+        notes.premise();
+        let touched = |id: &str| transition.change.rows().iter().any(|row| row.id == id);
+        let held_before = |id: &str| {
+            transition
+                .held_before
+                .is_some_and(|before| before.iter().any(|other| other == id))
+        };
+        for (id, row) in transition.now {
+            if !held.contains(id) && (touched(id) || held_before(id)) {
+                let subject = Subject {
+                    row: Some(row),
+                    ..Subject::default()
+                };
+                notes.fail("not-held", Way::Claim, subject, list(transition.now.keys()), list(held));
+            }
+        }
+    }
+    let Some(spec) = &transition.ground.spec else { return };
+    if transition
+        .change
+        .rows()
+        .iter()
+        .any(|row| transition.ground.is_opaque(row))
+    {
+        return;
+    }
+    // Whether an unknown id is refused or found unchanged, nothing is lost.
+    let deletes_nothing = matches!(transition.change, Change::Delete(id) if !transition.before.contains_key(id));
+    let open = deletes_nothing || spec.leaves_open(transition.change);
+    if spec.change(transition.before, transition.change).is_ok() && !open {
+        notes.premise();
+        if let Some(why) = refused {
+            let subject = Subject {
+                row: transition.change.rows().first(),
+                ..Subject::default()
+            };
+            notes.fail(
+                "wrongly-refused",
+                Way::Claim,
+                subject,
+                "applied".to_owned(),
+                format!("refused: {why}"),
+            );
+        }
+    }
+}
+
+pub(super) fn resolved(moment: &Moment, notes: &mut Notes) {
+    for asked in answers(moment) {
+        let Some(allowed) = predicted(moment, &asked) else {
+            continue;
+        };
+        let closest = closest(&allowed, asked.answer);
+        for candidate in asked.answer.candidates() {
+            let Some(row) = moment.table.get(&candidate.id).filter(|row| row.tag == candidate.tag) else {
+                continue;
+            };
+            // What these are is for `scoped` and `not-blocked` to say.
+            if row.blocked || !visible(row, asked.query.team.as_deref()) {
+                continue;
+            }
+            notes.premise();
+            let Some(closest) = closest else { continue };
+            let prescribed = closest.candidates().iter().find(|other| other.id == candidate.id);
+            let class = match prescribed {
+                Some(prescribed) if prescribed.model == candidate.model => continue,
+                Some(_) => "wrong-model",
+                None => "not-eligible",
+            };
+            let way = moment.ground.way(row, &asked.query.model);
+            notes.fail(class, way, asked.about(Some(row)), long(closest), long(asked.answer));
+        }
+    }
+}
+
+pub(super) fn listing(moment: &Moment, notes: &mut Notes) {
+    let Some(spec) = &moment.ground.spec else { return };
+    for (viewer, shown) in moment.viewers.iter().zip(&moment.seen.listings) {
+        if moment.table.values().any(|row| moment.ground.is_opaque(row)) {
+            continue;
+        }
+        notes.premise();
+        let allowed = spec.listing(moment.table, viewer.as_deref());
+        let shown: BTreeSet<String> = shown.iter().cloned().collect();
+        let (class, name) = match (shown.difference(&allowed).next(), allowed.difference(&shown).next()) {
+            (Some(name), _) => ("shown", name),
+            (None, Some(name)) => ("hidden", name),
+            (None, None) => continue,
+        };
+        let subject = Subject {
+            row: moment.issued.values().find(|row| row.asked_name() == name),
+            viewer: Some(viewer),
+            ..Subject::default()
+        };
+        notes.fail(class, Way::Listing, subject, list(&allowed), list(&shown));
+    }
+}
