@@ -10,10 +10,16 @@
 //! | [`evidence`] | moments and transitions: what the rules are given to judge |
 //! | [`rules`] | each rule: id, sentence, premise, predicate |
 //! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
+//! | [`universe`], [`generate`](mod@generate), [`search`](mod@search) | the random engine |
+//! | [`shrink`](mod@shrink) | makes a failing trace small |
 
 pub mod evidence;
+pub mod generate;
 pub mod pattern;
 pub mod rules;
+pub mod search;
 pub mod semantics;
+pub mod shrink;
 pub mod spec;
 pub mod trial;
+pub mod universe;

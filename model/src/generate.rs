@@ -1,0 +1,447 @@
+//! From a source of choices to a trace, and from a trace to the questions worth asking.
+//!
+//! Nothing here is random: every choice is drawn from a [`Choices`], so that a seed, or the bytes of a fuzzer, replays it.
+
+use std::collections::BTreeSet;
+
+use protocol::{Capability, Change, Outcome, Query, Row, Run, Step};
+
+use crate::evidence::applied;
+use crate::pattern::is_pattern;
+use crate::spec::Table;
+use crate::universe::Scope;
+
+/// A source of choices.
+pub trait Choices {
+    /// A number below `count`; 0 where `count` is 0.
+    fn below(&mut self, count: usize) -> usize;
+
+    /// True `percent` times in a hundred.
+    fn percent(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// The choices that a seed gives for the trace of that number.
+#[derive(Clone, Debug)]
+pub struct Seeded(fastrand::Rng);
+
+impl Seeded {
+    /// The choices of trace number `index` under `seed`.
+    pub fn new(seed: u32, index: u32) -> Self {
+        Self(fastrand::Rng::with_seed(u64::from(seed) << 32 | u64::from(index)))
+    }
+}
+
+impl Choices for Seeded {
+    fn below(&mut self, count: usize) -> usize {
+        if count == 0 { 0 } else { self.0.usize(..count) }
+    }
+}
+
+/// When a router is asked the whole matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cadence {
+    /// After each step.
+    EveryStep,
+    /// At the end: for a router so slow that asking costs more than changing.
+    AtTheEnd,
+}
+
+/// A run of random changes in this scope with the questions that they raise.
+pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> Run {
+    let mut generator = Generator {
+        swarm: Swarm::draw(scope, choices),
+        scope,
+        choices,
+        table: Table::new(),
+        versions: 0,
+    };
+    let initial = generator.initial();
+    let count = 1 + generator.choices.below(scope.universe.steps_max as usize);
+    let steps: Vec<Step> = (0..count).map(|_| Step::Change(generator.change())).collect();
+    let observe = match cadence {
+        Cadence::EveryStep => (0..=u32::try_from(count).unwrap_or(u32::MAX)).collect(),
+        Cadence::AtTheEnd => vec![u32::try_from(count).unwrap_or(u32::MAX)],
+    };
+    let rows: Vec<&Row> = initial
+        .iter()
+        .chain(steps.iter().filter_map(Step::change).flat_map(Change::rows))
+        .collect();
+    Run {
+        queries: questions(scope, &rows, choices),
+        viewers: viewers(scope),
+        initial,
+        steps,
+        observe,
+        replicas: 0,
+    }
+}
+
+/// The callers whose listing is worth asking: one of each team, and one without.
+pub fn viewers(scope: &Scope) -> Vec<Option<String>> {
+    let teams = scope.universe.teams.iter().map(|team| Some((*team).to_owned()));
+    std::iter::once(None).chain(teams).collect()
+}
+
+/// What of a universe one trace uses: a random subset of everything, since a trace that may do all things does few of
+/// them often. Source: Groce et al., "Swarm Testing", ISSTA 2012.
+struct Swarm {
+    ids: Vec<&'static str>,
+    names: Vec<&'static str>,
+    teams: Vec<&'static str>,
+    extras: Vec<String>,
+    verbs: Vec<Verb>,
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
+    Upsert,
+    Add,
+    Delete,
+    Replace,
+}
+
+impl Swarm {
+    fn draw(scope: &Scope, choices: &mut dyn Choices) -> Self {
+        let universe = &scope.universe;
+        let mut names = subset(universe.names, choices);
+        names.extend(subset(universe.patterns, choices));
+        if names.is_empty() {
+            names.extend(universe.names.first());
+        }
+        let mut ids = subset(universe.ids, choices);
+        if ids.is_empty() {
+            ids.extend(universe.ids.first());
+        }
+        let can = |(capability, verb, weight): (Capability, Verb, usize)| {
+            let weight = if scope.can(capability) { weight } else { 0 };
+            std::iter::repeat_n(verb, weight)
+        };
+        let all: Vec<Verb> = [
+            (Capability::Upsert, Verb::Upsert, 8),
+            (Capability::Add, Verb::Add, 3),
+            (Capability::Delete, Verb::Delete, 3),
+            (Capability::Replace, Verb::Replace, 1),
+        ]
+        .into_iter()
+        .flat_map(can)
+        .collect();
+        let chosen = subset(&all, choices);
+        Self {
+            ids,
+            names,
+            teams: subset(universe.teams, choices),
+            extras: subset(&scope.extras, choices)
+                .into_iter()
+                .map(|extra| extra.name)
+                .collect(),
+            verbs: if chosen.is_empty() { all } else { chosen },
+        }
+    }
+}
+
+/// Each item with one chance in two.
+fn subset<T: Clone>(items: &[T], choices: &mut dyn Choices) -> Vec<T> {
+    items.iter().filter(|_| choices.percent(50)).cloned().collect()
+}
+
+struct Generator<'a> {
+    scope: &'a Scope,
+    choices: &'a mut dyn Choices,
+    swarm: Swarm,
+    /// What a router that refuses nothing would hold by now.
+    table: Table,
+    /// How many versions were given out: each has a tag of its own.
+    versions: usize,
+}
+
+impl Generator<'_> {
+    /// The rows that the router is constructed with: none, two times in three.
+    fn initial(&mut self) -> Vec<Row> {
+        if self.choices.below(3) > 0 {
+            return Vec::new();
+        }
+        let rows = self.rows();
+        self.table = rows.iter().map(|row| (row.id.clone(), row.clone())).collect();
+        rows
+    }
+
+    /// Up to four rows, no id twice.
+    fn rows(&mut self) -> Vec<Row> {
+        let mut ids = self.swarm.ids.clone();
+        let count = self.choices.below(5).min(ids.len());
+        let mut rows = Vec::with_capacity(count);
+        for _ in 0..count {
+            let id = ids.swap_remove(self.choices.below(ids.len()));
+            rows.push(self.row(id));
+        }
+        rows
+    }
+
+    fn change(&mut self) -> Change {
+        let verb = pick(&self.swarm.verbs, self.choices).unwrap_or(Verb::Upsert);
+        let change = match verb {
+            Verb::Upsert => Change::Upsert(self.upserted()),
+            Verb::Add => {
+                let id = if self.choices.percent(80) {
+                    self.free_id()
+                } else {
+                    self.live_id()
+                };
+                Change::Add(self.row(&id))
+            }
+            Verb::Delete => {
+                let id = if self.choices.percent(90) {
+                    self.live_id()
+                } else {
+                    self.any_id()
+                };
+                Change::Delete(id)
+            }
+            Verb::Replace => self.replacement(),
+        };
+        let malformed = change
+            .rows()
+            .iter()
+            .any(|row| row.model_name.is_empty() || row.tag.contains('\n'));
+        if !malformed {
+            self.table = applied(&self.table, &change, &Outcome::Applied);
+        }
+        change
+    }
+
+    /// Half of the upserts change exactly one field of a live row: that is where an index is forgotten.
+    fn upserted(&mut self) -> Row {
+        let live = self.table.len() * 10 >= self.swarm.ids.len() * 8 || self.choices.percent(50);
+        let id = if live { self.live_id() } else { self.free_id() };
+        match self.table.get(&id).cloned() {
+            Some(row) if self.choices.percent(60) => self.edited(row),
+            _ => self.row(&id),
+        }
+    }
+
+    fn replacement(&mut self) -> Change {
+        if self.choices.percent(30) {
+            return Change::Replace(self.table.values().cloned().collect());
+        }
+        let mut rows = self.rows();
+        if self.scope.malformed && self.choices.percent(10) {
+            rows.extend(rows.first().cloned());
+        }
+        Change::Replace(rows)
+    }
+
+    /// The row with one field changed, and a tag of its own; or, one time in twelve, the very same row.
+    fn edited(&mut self, mut row: Row) -> Row {
+        match self.choices.below(12) {
+            0 => return row,
+            1 | 2 => {
+                row.model_name = self.name();
+                row.model = self.target(row.asked_name(), &row.model);
+            }
+            3 => row.team = self.team(),
+            4 => {
+                row.team_model_name = row.team.is_some().then(|| self.name());
+                row.model = self.target(row.asked_name(), &row.model);
+            }
+            5 | 6 if self.scope.can(Capability::Blocked) => row.blocked = !row.blocked,
+            7 if self.scope.can(Capability::Weights) => row.weight = self.weight(),
+            8 => row = self.with_extra(row),
+            9 => row.model = self.target(row.asked_name(), ""),
+            // Nothing but the tag: a key rotation.
+            _ => {}
+        }
+        if row.team.is_none() {
+            row.team_model_name = None;
+        }
+        row.tag = self.tag();
+        row
+    }
+
+    fn row(&mut self, id: &str) -> Row {
+        let name = self.name();
+        let mut row = Row::new(id, &name, "", &self.tag());
+        if self.choices.percent(40) {
+            row.team = self.team();
+            if row.team.is_some() && self.choices.percent(60) {
+                row.team_model_name = Some(self.name());
+            }
+        }
+        row.model = self.target(row.asked_name(), "");
+        row.blocked = self.scope.can(Capability::Blocked) && self.choices.percent(12);
+        if self.scope.can(Capability::Weights) && self.choices.percent(15) {
+            row.weight = self.weight();
+        }
+        if self.choices.percent(20) {
+            row = self.with_extra(row);
+        }
+        if self.scope.malformed && self.choices.percent(4) {
+            match self.choices.below(3) {
+                0 => row.model_name = String::new(),
+                1 => row.tag = format!("{}\n", row.tag),
+                _ => row.model = format!("{}*****", row.model),
+            }
+        }
+        row
+    }
+
+    fn with_extra(&mut self, mut row: Row) -> Row {
+        row.extra = pick(&self.swarm.extras, self.choices);
+        let extra = self
+            .scope
+            .extras
+            .iter()
+            .find(|extra| Some(&extra.name) == row.extra.as_ref());
+        if let Some(target) = extra.and_then(|extra| extra.target.clone()) {
+            row.model = target;
+        }
+        row
+    }
+
+    fn tag(&mut self) -> String {
+        self.versions += 1;
+        format!("v{}", self.versions)
+    }
+
+    fn name(&mut self) -> String {
+        pick(&self.swarm.names, self.choices).unwrap_or("a").to_owned()
+    }
+
+    fn team(&mut self) -> Option<String> {
+        pick(&self.swarm.teams, self.choices).map(str::to_owned)
+    }
+
+    fn weight(&mut self) -> Option<u32> {
+        pick(&[None, Some(1), Some(2), Some(9)], self.choices).flatten()
+    }
+
+    /// A target for that name: `kept`, where it still has as many `*`.
+    fn target(&mut self, name: &str, kept: &str) -> String {
+        let stars = |text: &str| text.matches('*').count();
+        if !kept.is_empty() && (stars(kept) == 0 || stars(kept) == stars(name)) {
+            return kept.to_owned();
+        }
+        let prefix = pick(&self.scope.target_prefixes, self.choices).unwrap_or_default();
+        if self.scope.odd_targets && self.choices.percent(4) {
+            return format!("{prefix}*-*-*");
+        }
+        pick(&self.scope.targets(&prefix, name), self.choices).unwrap_or(prefix)
+    }
+
+    fn any_id(&mut self) -> String {
+        pick(&self.swarm.ids, self.choices).unwrap_or("d1").to_owned()
+    }
+
+    fn live_id(&mut self) -> String {
+        let live: Vec<String> = self.table.keys().cloned().collect();
+        pick(&live, self.choices).unwrap_or_else(|| self.any_id())
+    }
+
+    fn free_id(&mut self) -> String {
+        let free: Vec<&str> = self
+            .swarm
+            .ids
+            .iter()
+            .copied()
+            .filter(|id| !self.table.contains_key(*id))
+            .collect();
+        pick(&free, self.choices).map_or_else(|| self.any_id(), str::to_owned)
+    }
+}
+
+fn pick<T: Clone>(items: &[T], choices: &mut dyn Choices) -> Option<T> {
+    items.get(choices.below(items.len())).cloned()
+}
+
+/// The questions that these rows raise, at most as many as the universe allows: each name and each pattern filled in, as
+/// its owner, as another team and as none; then ids and near misses of everything.
+pub fn questions(scope: &Scope, rows: &[&Row], choices: &mut dyn Choices) -> Vec<Query> {
+    let mut sure = BTreeSet::new();
+    let mut more = BTreeSet::new();
+    for row in rows {
+        let callers = callers(scope, row);
+        for name in [Some(&row.model_name), row.team_model_name.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let names = if is_pattern(name) {
+                filled(name)
+            } else {
+                vec![name.clone()]
+            };
+            for (index, name) in names.into_iter().enumerate() {
+                let into = if index == 0 { &mut sure } else { &mut more };
+                into.extend(callers.iter().map(|team| Query::new(&name, team.as_deref())));
+            }
+            let misses = near_misses(name);
+            more.extend(misses.iter().map(|name| Query::new(name, row.team.as_deref())));
+        }
+        if scope.can(Capability::Ids) {
+            more.extend(callers.iter().map(|team| Query::new(&row.id, team.as_deref())));
+        }
+        more.insert(Query::new(&row.model, row.team.as_deref()));
+    }
+    if scope.malformed {
+        more.extend(["", "a\nb"].map(|model| Query::new(model, None)));
+    }
+    let valid = |query: &Query| scope.malformed || !(query.model.is_empty() || query.model.contains(char::is_control));
+    sure.retain(valid);
+    more.retain(|query| valid(query) && !sure.contains(query));
+    let mut questions = shuffled(sure, choices);
+    questions.extend(shuffled(more, choices));
+    questions.truncate(scope.universe.queries_max);
+    questions
+}
+
+/// The row's owner, a caller without a team, and another team.
+fn callers(scope: &Scope, row: &Row) -> Vec<Option<String>> {
+    let mut callers = vec![None];
+    callers.extend(row.team.iter().cloned().map(Some));
+    let other = scope
+        .universe
+        .teams
+        .iter()
+        .find(|team| Some(**team) != row.team.as_deref());
+    callers.extend(other.map(|team| Some((*team).to_owned())));
+    callers
+}
+
+/// Texts that a pattern matches: the wildcards filled in several ways, and its own text.
+fn filled(pattern: &str) -> Vec<String> {
+    let mut fills: Vec<String> = ["x", "m-1", "", "b/c"]
+        .iter()
+        .map(|fill| pattern.replace('*', fill))
+        .collect();
+    fills.push(pattern.to_owned());
+    fills
+}
+
+/// Texts that are nearly that name.
+fn near_misses(name: &str) -> Vec<String> {
+    let text = name.replace('*', "x");
+    let mut shorter = text.clone();
+    shorter.pop();
+    let swapped = text.chars().map(|character| {
+        if character.is_lowercase() {
+            character.to_uppercase().to_string()
+        } else {
+            character.to_lowercase().to_string()
+        }
+    });
+    vec![
+        format!("{text}x"),
+        format!("x{text}"),
+        shorter,
+        swapped.collect(),
+        text.replace(['.', '+', '['], "x"),
+    ]
+}
+
+fn shuffled<T>(items: BTreeSet<T>, choices: &mut dyn Choices) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    for last in (1..items.len()).rev() {
+        items.swap(last, choices.below(last + 1));
+    }
+    items
+}

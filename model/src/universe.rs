@@ -1,0 +1,155 @@
+//! The small worlds that traces are drawn from, as data.
+//!
+//! Three sizes, because each finds what the others cannot: tiny is closed exhaustively; mid holds the strings that
+//! hand-kept indexes confuse (`1` beside `10`, a case apart, regex metacharacters, an id that is also a name); big holds
+//! enough of everything that a structure with five entries or an index shifted by three comes about.
+
+use protocol::{Capability, Extra, Hello};
+
+use crate::semantics::Semantics;
+
+/// The texts and sizes that traces are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Universe {
+    /// Its name.
+    pub name: &'static str,
+    /// Deployment ids.
+    pub ids: &'static [&'static str],
+    /// Model names without `*`.
+    pub names: &'static [&'static str],
+    /// Model names with `*`.
+    pub patterns: &'static [&'static str],
+    /// Teams.
+    pub teams: &'static [&'static str],
+    /// The most steps of a trace.
+    pub steps_max: u32,
+    /// The most queries of an observation.
+    pub queries_max: usize,
+}
+
+/// Two ids, two names, two patterns, two teams.
+pub const TINY: Universe = Universe {
+    name: "tiny",
+    ids: &["d1", "d2"],
+    names: &["a", "b"],
+    patterns: &["a*", "*"],
+    teams: &["t1", "t2"],
+    steps_max: 6,
+    queries_max: 40,
+};
+
+/// Few of each, and all of them easily confused.
+pub const MID: Universe = Universe {
+    name: "mid",
+    ids: &["1", "10", "a", "A"],
+    names: &["a", "10", "openai/m", "a.c", "abc", "m[1]", "ABC"],
+    patterns: &["*", "openai/*", "a*c", "*bc", "a.*", "*/m", "(m)*", "*b*", "openai/m*"],
+    teams: &["t1", "t10"],
+    steps_max: 12,
+    queries_max: 48,
+};
+
+/// Enough of each for a subset of them to be a world of its own.
+pub const BIG: Universe = Universe {
+    name: "big",
+    ids: &["d1", "d2", "d3", "d4", "d10", "d11", "1", "2", "11", "x", "m", "d1/"],
+    names: &[
+        "a",
+        "b",
+        "ab",
+        "abc",
+        "m",
+        "m-1",
+        "m-2",
+        "openai/m",
+        "openai/m-1",
+        "azure/m",
+        "x y",
+        "é",
+        "m+",
+        "d1",
+    ],
+    patterns: &[
+        "*",
+        "a*",
+        "ab*",
+        "*c",
+        "m-*",
+        "openai/*",
+        "openai/m*",
+        "azure/*",
+        "*/m",
+        "*/*",
+        "a*b*c",
+        "m+*",
+        "é*",
+        "*-1",
+    ],
+    teams: &["t1", "t10", "T1", "u"],
+    steps_max: 32,
+    queries_max: 64,
+};
+
+/// Every universe, small ones first.
+pub const UNIVERSES: [&Universe; 3] = [&TINY, &MID, &BIG];
+
+/// What of a universe a given router can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The universe.
+    pub universe: Universe,
+    /// What the router can do.
+    pub capabilities: Vec<Capability>,
+    /// The router's parameter bundles.
+    pub extras: Vec<Extra>,
+    /// What targets start with; never empty.
+    pub target_prefixes: Vec<String>,
+    /// Whether rows and queries that must be refused are worth asking: only a preset tells that they must.
+    pub malformed: bool,
+    /// Whether the preset says what a target with another number of `*` than its name is.
+    pub odd_targets: bool,
+}
+
+impl Scope {
+    /// What of `universe` the router behind this hello can be asked.
+    pub fn new(universe: &Universe, hello: &Hello) -> Self {
+        let preset = hello.dialect.semantics.as_deref().and_then(Semantics::preset);
+        let mut universe = *universe;
+        if !hello.can(Capability::Patterns) {
+            universe.patterns = &[];
+        }
+        if !hello.can(Capability::Teams) {
+            universe.teams = &[];
+        }
+        let prefixes = &hello.dialect.target_prefixes;
+        Self {
+            universe,
+            capabilities: hello.capabilities.clone(),
+            extras: hello.dialect.extras.clone(),
+            target_prefixes: if prefixes.is_empty() {
+                vec!["openai/".to_owned(), "azure/".to_owned()]
+            } else {
+                prefixes.clone()
+            },
+            malformed: preset.is_some_and(|preset| preset.text_bytes_max.is_some()),
+            odd_targets: preset.is_some(),
+        }
+    }
+
+    /// Whether the router can do that.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+
+    /// The upstream targets that a row of that name can sensibly have: one that is used as it is, and for a pattern ones
+    /// that its captures fill.
+    pub fn targets(&self, prefix: &str, name: &str) -> Vec<String> {
+        let stars = name.matches('*').count();
+        let plain = format!("{prefix}up");
+        if stars == 0 {
+            return vec![plain, format!("{prefix}up-2")];
+        }
+        let filled = vec!["*"; stars].join("-");
+        vec![format!("{prefix}{filled}"), format!("{prefix}up-{filled}"), plain]
+    }
+}
