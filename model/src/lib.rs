@@ -11,9 +11,12 @@
 //! | [`rules`] | each rule: id, sentence, premise, predicate |
 //! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
 //! | [`universe`], [`generate`](mod@generate), [`search`](mod@search) | the random engine |
+//! | [`alphabet`](mod@alphabet), [`exhaust`] | the exhaustive engine |
 //! | [`shrink`](mod@shrink) | makes a failing trace small |
 
+pub mod alphabet;
 pub mod evidence;
+pub mod exhaust;
 pub mod generate;
 pub mod pattern;
 pub mod rules;

@@ -1,0 +1,93 @@
+//! The small alphabet of changes, and the matrix of questions, that the exhaustive engine explores a scope with.
+
+use protocol::{Capability, Change, Query, Row};
+
+use crate::generate::viewers;
+use crate::universe::Scope;
+
+/// Every change of the alphabet: each row of the scope's names, teams and flags by each verb that the router has, the
+/// lists of up to two rows, and where a preset tells that it must be refused, an invalid row.
+///
+/// A tag names the content of its row, so that states stay finitely many; each row comes with two tags, so that a key can
+/// be rotated.
+pub fn alphabet(scope: &Scope) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut lists = vec![Vec::new()];
+    for id in scope.universe.ids {
+        let rows = rows(scope, id);
+        if scope.can(Capability::Upsert) {
+            changes.extend(rows.iter().cloned().map(Change::Upsert));
+        }
+        if scope.can(Capability::Add) {
+            changes.extend(rows.iter().step_by(2).cloned().map(Change::Add));
+        }
+        if scope.can(Capability::Delete) {
+            changes.push(Change::Delete((*id).to_owned()));
+        }
+        if scope.malformed && scope.can(Capability::Upsert) {
+            let odd = Row::new(id, "a", &format!("{}*", scope.target_prefixes[0]), &format!("{id}-odd"));
+            changes.push(Change::Upsert(odd));
+        }
+        let few: Vec<Row> = rows.into_iter().step_by(5).take(6).collect();
+        lists = lists
+            .iter()
+            .flat_map(|list| {
+                std::iter::once(list.clone())
+                    .chain(few.iter().map(|row| [&list[..], std::slice::from_ref(row)].concat()))
+            })
+            .collect();
+    }
+    if scope.can(Capability::Replace) {
+        changes.extend(lists.into_iter().map(Change::Replace));
+    }
+    changes
+}
+
+fn rows(scope: &Scope, id: &str) -> Vec<Row> {
+    let universe = &scope.universe;
+    let mut rows = Vec::new();
+    let teams = std::iter::once(None).chain(universe.teams.iter().map(|team| Some((*team).to_owned())));
+    for team in teams {
+        for name in universe.names.iter().chain(universe.patterns) {
+            for blocked in [false, true] {
+                for version in 0..2 {
+                    if blocked && (!scope.can(Capability::Blocked) || version > 0) {
+                        continue;
+                    }
+                    let mut row = Row::new(id, name, "", &format!("{id}-{}", rows.len()));
+                    if let Some(team) = &team {
+                        row.team = Some(team.clone());
+                        // What the team calls it; its own name is one that no one asks for.
+                        row.team_model_name = Some((*name).to_owned());
+                        row.model_name = format!("{team}-{id}");
+                    }
+                    row.model = scope.targets(&scope.target_prefixes[0], name).swap_remove(0);
+                    row.blocked = blocked;
+                    rows.push(row);
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// The questions of each state: every name, every pattern filled in, every id, and near misses, by every caller.
+pub fn matrix(scope: &Scope) -> Vec<Query> {
+    let universe = &scope.universe;
+    let mut texts: Vec<String> = universe.names.iter().map(|name| (*name).to_owned()).collect();
+    texts.extend(universe.patterns.iter().map(|pattern| (*pattern).to_owned()));
+    texts.extend(universe.patterns.iter().map(|pattern| pattern.replace('*', "x")));
+    if scope.can(Capability::Ids) {
+        texts.extend(universe.ids.iter().map(|id| (*id).to_owned()));
+    }
+    texts.push("A".to_owned());
+    texts.sort_unstable();
+    texts.dedup();
+    let by_all = |text: &String| {
+        let callers = viewers(scope).into_iter();
+        callers
+            .map(|team| Query::new(text, team.as_deref()))
+            .collect::<Vec<_>>()
+    };
+    texts.iter().flat_map(by_all).collect()
+}

@@ -1,0 +1,468 @@
+//! The exhaustive engine: every trace over a small alphabet of changes, breadth first, each state once.
+//!
+//! A state is what the router holds together with what it ought to hold. Of a router in this process that is its whole
+//! memory, and a closed exploration proves the absence of the faults that the rules describe within the scope. Of a router
+//! at the other end of a pipe it is everything that can be observed of it, and the statement is that much weaker.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::ops::ControlFlow;
+
+use indexmap::IndexMap;
+use protocol::router::observe;
+use protocol::{
+    AdapterFault, Change, Changed, Hello, Local, Observation, Outcome, RouterUnderTest, Row, Run, Step, StepReply,
+};
+
+use crate::alphabet::{alphabet, matrix};
+use crate::evidence::{Fresh, Issued, Moment, Seen, Transition, applied, arrive, in_order, took_an_id_twice};
+use crate::generate::viewers;
+use crate::rules::{Finding, Tally};
+use crate::search::{Failure, Signature, signature};
+use crate::shrink::Case;
+use crate::spec::Table;
+use crate::trial::{Judge, orders, seen_fresh};
+use crate::universe::Scope;
+
+/// How far to explore.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most states.
+    pub states_max: usize,
+    /// Whether to stop at the first failure.
+    pub first_failure: bool,
+}
+
+/// What an exploration has come to.
+#[derive(Clone, Debug, Default)]
+pub struct Explored {
+    /// Distinct states.
+    pub states: usize,
+    /// Changes carried out, each from a state of its own.
+    pub transitions: u64,
+    /// Changes on the longest of the shortest ways to a state.
+    pub depth: usize,
+    /// Whether every change was carried out from every state that no rule found fault with. Else it was cut.
+    pub closed: bool,
+    /// Whether a state was the router's whole memory, and not only what can be observed of it.
+    pub whole_memory: bool,
+    /// Answers judged.
+    pub answers: u64,
+    /// How often each rule had something to check.
+    pub premises: BTreeMap<&'static str, u64>,
+    /// The distinct failures, each with a shortest trace.
+    pub failures: BTreeMap<Signature, Failure>,
+}
+
+/// What can be explored: where a change leads from a state, and what a fresh router shows.
+trait Explorable {
+    type State: Clone + Eq + Hash;
+    const WHOLE_MEMORY: bool;
+
+    fn start(&mut self) -> Result<Reached<Self::State>, AdapterFault>;
+
+    /// Where each of `changes` leads from the end of `path`, which is in `state`.
+    fn expand(
+        &mut self,
+        path: &[Change],
+        state: &Self::State,
+        changes: &[Change],
+    ) -> Result<Vec<Reached<Self::State>>, AdapterFault>;
+
+    fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault>;
+}
+
+/// Where a change led to.
+struct Reached<S> {
+    state: S,
+    changed: Changed,
+    seen: Observation,
+}
+
+/// Explores a router in this process.
+///
+/// # Errors
+///
+/// None of its own: the signature is that of [`explore_observed`].
+pub fn explore<R: Local + Default + Clone + Eq + Hash>(
+    judge: &Judge,
+    scope: &Scope,
+    limits: Limits,
+    go_on: &mut dyn FnMut(&Explored) -> ControlFlow<()>,
+) -> Result<Explored, AdapterFault> {
+    let questions = questions(scope);
+    let router: InMemory<R> = InMemory {
+        hello: R::describe(),
+        questions: questions.clone(),
+        router: R::default(),
+    };
+    Explorer::new(router, judge, questions, limits).run(&alphabet(scope), go_on)
+}
+
+/// Explores a router by what can be observed of it, each state by carrying out the whole way to it.
+///
+/// # Errors
+///
+/// Those of the router under test.
+pub fn explore_observed(
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    scope: &Scope,
+    limits: Limits,
+    go_on: &mut dyn FnMut(&Explored) -> ControlFlow<()>,
+) -> Result<Explored, AdapterFault> {
+    let questions = questions(scope);
+    let router = Observed {
+        router,
+        questions: questions.clone(),
+    };
+    Explorer::new(router, judge, questions, limits).run(&alphabet(scope), go_on)
+}
+
+fn questions(scope: &Scope) -> Run {
+    Run {
+        queries: matrix(scope),
+        viewers: viewers(scope),
+        ..Run::default()
+    }
+}
+
+struct InMemory<R> {
+    hello: Hello,
+    questions: Run,
+    router: R,
+}
+
+impl<R: Local + Default + Clone + Eq + Hash> InMemory<R> {
+    fn look(&self, state: R, changed: Changed) -> Reached<R> {
+        Reached {
+            seen: observe(&state, &self.hello, &self.questions),
+            state,
+            changed,
+        }
+    }
+}
+
+impl<R: Local + Default + Clone + Eq + Hash> Explorable for InMemory<R> {
+    type State = R;
+    const WHOLE_MEMORY: bool = true;
+
+    fn start(&mut self) -> Result<Reached<R>, AdapterFault> {
+        let mut state = self.router.clone();
+        let changed = state.reset(&[]);
+        Ok(self.look(state, changed))
+    }
+
+    fn expand(&mut self, _path: &[Change], state: &R, changes: &[Change]) -> Result<Vec<Reached<R>>, AdapterFault> {
+        let reach = |change| {
+            let mut state = state.clone();
+            let changed = state.change(change);
+            self.look(state, changed)
+        };
+        Ok(changes.iter().map(reach).collect())
+    }
+
+    fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault> {
+        let mut state = self.router.clone();
+        Ok(match state.reset(rows) {
+            Changed {
+                outcome: Outcome::Refused(why),
+                ..
+            } => Err(why),
+            changed => Ok(self.look(state, changed).seen),
+        })
+    }
+}
+
+struct Observed<'a> {
+    router: &'a mut dyn RouterUnderTest,
+    questions: Run,
+}
+
+impl Explorable for Observed<'_> {
+    type State = Observation;
+    const WHOLE_MEMORY: bool = false;
+
+    fn start(&mut self) -> Result<Reached<Observation>, AdapterFault> {
+        let run = Run {
+            observe: vec![0],
+            ..self.questions.clone()
+        };
+        let mut replies = self.router.run(&[run])?;
+        let mut reply = replies.remove(0);
+        let seen = reply.observations.remove(0);
+        Ok(Reached {
+            state: seen.clone(),
+            changed: reply.initial,
+            seen,
+        })
+    }
+
+    fn expand(
+        &mut self,
+        path: &[Change],
+        _state: &Observation,
+        changes: &[Change],
+    ) -> Result<Vec<Reached<Observation>>, AdapterFault> {
+        let length = u32::try_from(path.len() + 1).unwrap_or(u32::MAX);
+        let runs: Vec<Run> = changes
+            .iter()
+            .map(|change| Run {
+                steps: path.iter().chain([change]).cloned().map(Step::Change).collect(),
+                observe: vec![length],
+                ..self.questions.clone()
+            })
+            .collect();
+        let mut reached = Vec::with_capacity(runs.len());
+        for batch in runs.chunks(protocol::wire::BATCH_RUNS_MAX / 4) {
+            for mut reply in self.router.run(batch)? {
+                let Some(StepReply::Changed(changed)) = reply.steps.pop() else {
+                    continue;
+                };
+                let seen = reply.observations.remove(0);
+                reached.push(Reached {
+                    state: seen.clone(),
+                    changed,
+                    seen,
+                });
+            }
+        }
+        Ok(reached)
+    }
+
+    fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault> {
+        let run = Run {
+            initial: rows.to_vec(),
+            observe: vec![0],
+            ..self.questions.clone()
+        };
+        Ok(seen_fresh(&self.router.run(&[run])?[0]))
+    }
+}
+
+/// A state that was reached, and how.
+struct Node {
+    /// The state before and the change that led here; none for the start.
+    from: Option<(usize, usize)>,
+    depth: usize,
+    changed: Changed,
+    seen: Observation,
+    /// The ids of the table in the order in which they arrived.
+    order: Vec<String>,
+    /// Whether a rule found fault: what lies behind it is a consequence.
+    failed: bool,
+}
+
+struct Explorer<'a, E: Explorable> {
+    router: E,
+    judge: &'a Judge,
+    questions: Run,
+    limits: Limits,
+    nodes: IndexMap<(E::State, Table), Node>,
+    fresh: HashMap<Vec<Row>, Fresh>,
+    issued: Issued,
+    explored: Explored,
+}
+
+impl<'a, E: Explorable> Explorer<'a, E> {
+    fn new(router: E, judge: &'a Judge, questions: Run, limits: Limits) -> Self {
+        Self {
+            router,
+            judge,
+            questions,
+            limits,
+            nodes: IndexMap::new(),
+            fresh: HashMap::new(),
+            issued: Issued::new(),
+            explored: Explored {
+                whole_memory: E::WHOLE_MEMORY,
+                ..Explored::default()
+            },
+        }
+    }
+
+    fn run(
+        mut self,
+        alphabet: &[Change],
+        go_on: &mut dyn FnMut(&Explored) -> ControlFlow<()>,
+    ) -> Result<Explored, AdapterFault> {
+        let rows = alphabet.iter().flat_map(Change::rows);
+        self.issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
+        let Reached { state, changed, seen } = self.router.start()?;
+        let node = Node {
+            from: None,
+            depth: 0,
+            changed,
+            seen,
+            order: Vec::new(),
+            failed: false,
+        };
+        self.nodes.insert((state, Table::new()), node);
+        let mut next = 0;
+        self.explored.closed = true;
+        while next < self.nodes.len() {
+            let enough = self.limits.first_failure && !self.explored.failures.is_empty();
+            if enough || self.nodes.len() > self.limits.states_max || go_on(&self.explored).is_break() {
+                self.explored.closed = false;
+                break;
+            }
+            if !self.nodes[next].failed {
+                self.expand(next, alphabet)?;
+            }
+            next += 1;
+        }
+        self.explored.states = self.nodes.len();
+        Ok(self.explored)
+    }
+
+    /// Carries out every change from that state, and judges each as it is made: a failure is seen at its shortest trace.
+    fn expand(&mut self, from: usize, alphabet: &[Change]) -> Result<(), AdapterFault> {
+        let path = self.path(from, alphabet);
+        let ((state, table), _) = self.nodes.get_index(from).expect("a node is expanded by its index");
+        let (state, table) = (state.clone(), table.clone());
+        let reached = self.router.expand(&path, &state, alphabet)?;
+        for (index, (change, reached)) in alphabet.iter().zip(reached).enumerate() {
+            self.explored.transitions += 1;
+            let Reached { state, changed, seen } = reached;
+            let now = applied(&table, change, &changed.outcome);
+            let mut tally = Tally::default();
+            self.judge_transition(from, change, (&table, &now), (&changed, &seen), &mut tally);
+            let lost = took_an_id_twice(change, &changed.outcome, &now);
+            let mut order = self.nodes[from].order.clone();
+            arrive(&mut order, change, &changed.outcome, &now);
+            let key = (state, now);
+            let new = !lost && !self.nodes.contains_key(&key);
+            let depth = path.len() + 1;
+            if new {
+                self.judge_moment(depth, &key.1, &order, &seen, &mut tally)?;
+                self.explored.depth = self.explored.depth.max(depth);
+            }
+            let failed = !tally.findings.is_empty();
+            self.note(&path, change, tally);
+            if new {
+                let node = Node {
+                    from: Some((from, index)),
+                    depth,
+                    changed,
+                    seen,
+                    order,
+                    failed,
+                };
+                self.nodes.insert(key, node);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_transition(
+        &self,
+        from: usize,
+        change: &Change,
+        (before, now): (&Table, &Table),
+        (changed, seen): (&Changed, &Observation),
+        tally: &mut Tally,
+    ) {
+        let node = &self.nodes[from];
+        let transition = Transition {
+            ground: self.judge.ground(),
+            after: node.depth + 1,
+            change,
+            changed,
+            before,
+            now,
+            held_before: node.changed.held.as_deref(),
+            seen: Some(Seen {
+                queries: &self.questions.queries,
+                before: &node.seen,
+                after: seen,
+            }),
+        };
+        self.judge.rules().judge_transition(&transition, tally);
+    }
+
+    fn judge_moment(
+        &mut self,
+        after: usize,
+        table: &Table,
+        order: &[String],
+        seen: &Observation,
+        tally: &mut Tally,
+    ) -> Result<(), AdapterFault> {
+        let mut fresh = Vec::new();
+        if self.judge.rules().needs_fresh() {
+            for rows in orders(&in_order(order, table)) {
+                fresh.push(self.fresh_of(rows)?);
+            }
+        }
+        let moment = Moment {
+            ground: self.judge.ground(),
+            table,
+            issued: &self.issued,
+            after,
+            queries: &self.questions.queries,
+            viewers: &self.questions.viewers,
+            seen,
+            fresh: &fresh,
+        };
+        self.explored.answers += seen.answers.iter().map(Vec::len).sum::<usize>() as u64;
+        self.judge.rules().judge_moment(&moment, tally);
+        Ok(())
+    }
+
+    fn fresh_of(&mut self, rows: Vec<Row>) -> Result<Fresh, AdapterFault> {
+        if let Some(fresh) = self.fresh.get(&rows) {
+            return Ok(fresh.clone());
+        }
+        let fresh = self.router.fresh(&rows)?;
+        self.fresh.insert(rows, fresh.clone());
+        Ok(fresh)
+    }
+
+    /// The changes that lead to a node.
+    fn path(&self, node: usize, alphabet: &[Change]) -> Vec<Change> {
+        let mut path = Vec::new();
+        let mut at = node;
+        while let Some((from, change)) = self.nodes[at].from {
+            path.push(alphabet[change].clone());
+            at = from;
+        }
+        path.reverse();
+        path
+    }
+
+    fn note(&mut self, path: &[Change], change: &Change, tally: Tally) {
+        for (rule, count) in tally.premises {
+            *self.explored.premises.entry(rule).or_default() += count;
+        }
+        for finding in tally.findings {
+            let steps: Vec<Step> = path.iter().chain([change]).cloned().map(Step::Change).collect();
+            let signature = signature(&finding, &steps);
+            let known = self.explored.failures.get_mut(&signature);
+            if let Some(failure) = known {
+                failure.count += 1;
+                continue;
+            }
+            let failure = first_failure(signature.clone(), finding, steps);
+            self.explored.failures.insert(signature, failure);
+        }
+    }
+}
+
+fn first_failure(signature: Signature, finding: Finding, steps: Vec<Step>) -> Failure {
+    Failure {
+        signature,
+        trace: 0,
+        universe: "exhaustive",
+        steps: steps.len(),
+        count: 1,
+        shrunk: true,
+        case: Case {
+            initial: Vec::new(),
+            steps,
+            query: finding.query.clone(),
+            viewer: finding.viewer.clone(),
+            every_step: finding.rule == "atomic-refusal",
+        },
+        finding,
+    }
+}
