@@ -1,0 +1,145 @@
+//! Every error of the crate.
+//!
+//! An error names the field at fault in the words of the database, so that whoever wrote the row can mend it.
+
+use std::fmt;
+
+/// A field of a row, named as the database names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Field {
+    /// The key of the row.
+    Id,
+    /// The name that callers ask for.
+    ModelName,
+    /// The upstream target.
+    Model,
+    /// The opaque string that is unique to one version of the row.
+    Tag,
+    /// The team that owns the row.
+    Team,
+    /// The name that the owning team asks for.
+    TeamModelName,
+}
+
+impl Field {
+    /// The name of the column.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::ModelName => "model_name",
+            Self::Model => "model",
+            Self::Tag => "tag",
+            Self::Team => "team",
+            Self::TeamModelName => "team_model_name",
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Problem {
+    /// The text is empty.
+    Empty,
+    /// The text is longer than [`TEXT_BYTES_MAX`](crate::TEXT_BYTES_MAX).
+    TooLong {
+        /// The length that was given.
+        bytes: usize,
+    },
+    /// The text holds a control character.
+    ControlCharacter {
+        /// The byte at which it starts.
+        at: usize,
+    },
+    /// A name for a team stands in a row that belongs to no team.
+    WithoutTeam,
+    /// The target has `*`, and another number of them than the name by which the row is asked for.
+    Wildcards {
+        /// How many `*` the name has.
+        name: usize,
+        /// How many `*` the target has.
+        target: usize,
+    },
+}
+
+/// A row that was refused whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RowError {
+    /// The field at fault.
+    pub field: Field,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.field;
+        match self.problem {
+            Problem::Empty => write!(f, "`{field}` is empty: give it a text or leave the row out"),
+            Problem::TooLong { bytes } => {
+                let max = crate::TEXT_BYTES_MAX;
+                write!(f, "`{field}` has {bytes} bytes: shorten it to {max} at most")
+            }
+            Problem::ControlCharacter { at } => {
+                write!(f, "`{field}` holds a control character at byte {at}: remove it")
+            }
+            Problem::WithoutTeam => {
+                write!(f, "`{field}` is set in a row without a team: set `team` or remove it")
+            }
+            Problem::Wildcards { name, target } => write!(
+                f,
+                "`{field}` has {target} `*` and the name that is asked for has {name}: use as many, or none"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RowError {}
+
+/// A load that was refused whole; the table stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LoadError {
+    /// One of the rows is invalid.
+    Row {
+        /// Its place in the load, from 0.
+        position: usize,
+        /// Its id as it was given.
+        id: String,
+        /// Why it is invalid.
+        error: RowError,
+    },
+    /// Two of the rows have the same id.
+    DuplicateId {
+        /// The place of the second of them, from 0.
+        position: usize,
+        /// The id they share.
+        id: String,
+    },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Row { position, id, error } => write!(f, "row {position} (`{}`): {error}", id.escape_debug()),
+            Self::DuplicateId { position, id } => write!(
+                f,
+                "row {position}: `id` `{}` stands in an earlier row too: give each row an id of its own",
+                id.escape_debug()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Row { error, .. } => Some(error),
+            Self::DuplicateId { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The rows that share a team and a name.
+
+use std::slice;
+
+use super::keyed::{Entry, Key};
+use crate::deployment::{Deployment, Team};
+
+/// All rows of one team (or of none) that are asked for by one name; never empty.
+///
+/// Almost every group has one row, and takes no room but the pointer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Group {
+    One(Deployment),
+    Many(Box<Many>),
+}
+
+/// Several rows.
+///
+/// INVARIANT: at least two rows, those that are not blocked first, each part ordered by id; `shares[i]` is the sum of the
+/// weights of the first `i + 1` rows that are not blocked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Many {
+    rows: Vec<Deployment>,
+    shares: Vec<u64>,
+}
+
+impl Group {
+    /// The rows that are not blocked, ordered by id.
+    pub(crate) fn eligible(&self) -> &[Deployment] {
+        match self {
+            Self::One(row) if row.blocked() => &[],
+            Self::One(row) => slice::from_ref(row),
+            Self::Many(many) => &many.rows[..many.shares.len()],
+        }
+    }
+
+    /// The running sums of the weights of the eligible rows; empty if the group has one row only.
+    pub(crate) fn shares(&self) -> &[u64] {
+        match self {
+            Self::One(_) => &[],
+            Self::Many(many) => &many.shares,
+        }
+    }
+
+    /// How many rows the group has, blocked ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.rows().len()
+    }
+
+    /// The name by which the rows are asked for.
+    pub(crate) fn name(&self) -> &str {
+        self.key().1
+    }
+
+    /// Whether a caller of this team (or of none) may be answered with the rows.
+    pub(crate) fn visible_to(&self, team: Option<&str>) -> bool {
+        self.rows()[0].visible_to(team)
+    }
+
+    pub(crate) fn insert(&mut self, row: &Deployment) {
+        match self {
+            Self::One(first) => {
+                *self = Self::Many(Box::new(Many::of(vec![first.clone(), row.clone()])));
+            }
+            Self::Many(many) => {
+                let at = many.rows.binary_search_by(|held| order(held).cmp(&order(row)));
+                many.rows.insert(at.expect_err("a row is inserted once"), row.clone());
+                many.sum();
+            }
+        }
+    }
+
+    /// Forgets a row, and says whether it was the last one, which stays in place for the caller to drop.
+    pub(crate) fn remove(&mut self, row: &Deployment) -> bool {
+        match self {
+            Self::One(last) => {
+                debug_assert_eq!(last, row, "a row is removed in the version that is held");
+                true
+            }
+            Self::Many(many) => {
+                let at = many.rows.binary_search_by(|held| order(held).cmp(&order(row)));
+                many.rows
+                    .remove(at.expect("a row is removed from the group that holds it"));
+                match many.rows.as_slice() {
+                    [last] => *self = Self::One(last.clone()),
+                    _ => many.sum(),
+                }
+                false
+            }
+        }
+    }
+
+    fn rows(&self) -> &[Deployment] {
+        match self {
+            Self::One(row) => slice::from_ref(row),
+            Self::Many(many) => &many.rows,
+        }
+    }
+}
+
+impl Many {
+    fn of(mut rows: Vec<Deployment>) -> Self {
+        rows.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
+        let mut many = Self {
+            rows,
+            shares: Vec::new(),
+        };
+        many.sum();
+        many
+    }
+
+    fn sum(&mut self) {
+        self.shares.clear();
+        let mut sum = 0;
+        self.shares
+            .extend(self.rows.iter().take_while(|row| !row.blocked()).map(|row| {
+                sum += u64::from(row.weight());
+                sum
+            }));
+    }
+}
+
+fn order(row: &Deployment) -> (bool, &str) {
+    (row.blocked(), row.id().as_str())
+}
+
+/// The team and the name of a row, as its callers ask for it.
+pub(super) fn asked_by(row: &Deployment) -> Key<'_> {
+    (row.team().map(Team::as_str), row.asked().as_str())
+}
+
+impl Entry for Group {
+    fn key(&self) -> Key<'_> {
+        asked_by(&self.rows()[0])
+    }
+}

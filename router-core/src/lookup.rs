@@ -1,0 +1,290 @@
+//! Which deployments may serve a request: a pure function of the table and the query.
+//!
+//! Nothing here allocates, waits or changes the table. Tiers, of which the first that matches decides: the team's exact
+//! names, global exact names, the id of a visible row, the team's patterns, global patterns.
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::slice;
+
+use crate::deployment::{Deployment, Id, Tag, problem_of};
+use crate::index::Group;
+use crate::pattern::{Filled, Pattern};
+use crate::table::Table;
+
+/// What is asked of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Query<'a> {
+    /// The name that is asked for.
+    pub model: &'a str,
+    /// The caller's team, if it has one.
+    pub team: Option<&'a str>,
+}
+
+/// Why there is no candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Refusal {
+    /// No row that the caller may see is asked for by this name.
+    UnknownModel,
+    /// There are such rows, and all of them are blocked.
+    Blocked,
+    /// The name or the team is empty, longer than [`TEXT_BYTES_MAX`](crate::TEXT_BYTES_MAX), or holds a control character.
+    Invalid,
+}
+
+impl Refusal {
+    /// The word for it on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownModel => "unknown_model",
+            Self::Blocked => "blocked",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The answer to a query: at least one candidate, or a refusal.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    found: Result<Found<'a>, Refusal>,
+}
+
+/// The rows that answer a query.
+///
+/// INVARIANT: `rows` is not empty, and holds no blocked row; `shares` is as long as `rows`, or empty for a single row.
+#[derive(Clone, Copy, Debug)]
+struct Found<'a> {
+    rows: &'a [Deployment],
+    shares: &'a [u64],
+    resolution: Resolution<'a>,
+}
+
+/// How targets become upstream models.
+#[derive(Clone, Copy, Debug)]
+enum Resolution<'a> {
+    /// As they are.
+    Verbatim,
+    /// With the captures of this name, found by the pattern that it matched.
+    Captures { name: &'a str },
+}
+
+impl Table {
+    /// Which deployments may serve the request.
+    ///
+    /// # Complexity
+    ///
+    /// Three probes of a hash table at most, one more a tier of patterns, then a walk over the patterns; no allocation.
+    pub fn lookup<'a>(&'a self, query: Query<'a>) -> Answer<'a> {
+        let Query { model, team } = query;
+        if team.is_some_and(|team| problem_of(team).is_some()) || problem_of(model).is_some() {
+            return Answer {
+                found: Err(Refusal::Invalid),
+            };
+        }
+        let exact = |key| {
+            self.names()
+                .find(key)
+                .map(|group| serve(group.eligible(), group.shares(), Resolution::Verbatim))
+        };
+        let pattern = |team| {
+            let resolution = Resolution::Captures { name: model };
+            self.patterns()
+                .find(team, model)
+                .map(|group| serve(group.eligible(), group.shares(), resolution))
+        };
+        let found = team
+            .and_then(|team| exact((Some(team), model)))
+            .or_else(|| exact((None, model)))
+            .or_else(|| self.by_id(query))
+            .or_else(|| team.and_then(|team| pattern(Some(team))))
+            .or_else(|| pattern(None))
+            .unwrap_or(Err(Refusal::UnknownModel));
+        Answer { found }
+    }
+
+    /// All names by which this caller would be answered with candidates, sorted: exact names, and the texts of patterns.
+    ///
+    /// A name stands here if a visible row is asked for by it and a lookup of that very text has candidates. A pattern's
+    /// text that is taken by a blocked id, say, does not.
+    ///
+    /// # Complexity
+    ///
+    /// Linear in the table: for audits and listings, not for requests.
+    pub fn visible_names<'a>(&'a self, team: Option<&'a str>) -> Vec<&'a str> {
+        let groups = self.names().iter().chain(self.patterns().iter());
+        let mut names: Vec<&str> = groups
+            .filter(|group| group.visible_to(team))
+            .map(Group::name)
+            .filter(|&model| self.lookup(Query { model, team }).refusal().is_none())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn by_id<'a>(&'a self, query: Query<'a>) -> Option<Result<Found<'a>, Refusal>> {
+        let id = Id::parse(query.model).ok()?;
+        let row = self.row(id).filter(|row| row.visible_to(query.team))?;
+        let rows = if row.blocked() { &[] } else { slice::from_ref(row) };
+        Some(serve(rows, &[], Resolution::Verbatim))
+    }
+}
+
+fn serve<'a>(rows: &'a [Deployment], shares: &'a [u64], resolution: Resolution<'a>) -> Result<Found<'a>, Refusal> {
+    if rows.is_empty() {
+        Err(Refusal::Blocked)
+    } else {
+        Ok(Found {
+            rows,
+            shares,
+            resolution,
+        })
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// Why there is no candidate; nothing if there is one.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.found.as_ref().err().copied()
+    }
+
+    /// The candidates, ordered by id; none if the query was refused.
+    pub fn candidates(&self) -> Candidates<'a> {
+        let (rows, resolution) = match self.found {
+            Ok(found) => (found.rows, found.resolution),
+            Err(_) => (&[][..], Resolution::Verbatim),
+        };
+        Candidates {
+            rows: rows.iter(),
+            resolution,
+        }
+    }
+
+    /// Picks a candidate by weight; nothing if the query was refused.
+    ///
+    /// The draw is one of 2^64 equally likely numbers. A candidate is picked by the draws of one run of them, whose length
+    /// is its share of the weights times 2^64, rounded up or down: no closer choice can be made from such a draw. A
+    /// candidate of weight 0 is never picked, unless all are: then all are equally likely.
+    ///
+    /// # Complexity
+    ///
+    /// Logarithmic in the number of candidates.
+    pub fn pick(&self, draw: u64) -> Option<Candidate<'a>> {
+        let Found {
+            rows,
+            shares,
+            resolution,
+        } = self.found.ok()?;
+        let at = match shares.last() {
+            None => 0,
+            Some(0) => scale(draw, rows.len() as u64),
+            Some(&total) => shares.partition_point(|&share| share <= scale(draw, total)) as u64,
+        };
+        let row = &rows[usize::try_from(at).expect("a place among the candidates is a `usize`")];
+        Some(Candidate { row, resolution })
+    }
+}
+
+/// Maps a draw to a number below `bound`, evenly.
+fn scale(draw: u64, bound: u64) -> u64 {
+    let product = u128::from(draw) * u128::from(bound);
+    u64::try_from(product >> u64::BITS).expect("the upper half of a product of two `u64` is a `u64`")
+}
+
+/// The candidates of an answer, ordered by id.
+#[derive(Clone, Debug)]
+pub struct Candidates<'a> {
+    rows: slice::Iter<'a, Deployment>,
+    resolution: Resolution<'a>,
+}
+
+impl<'a> Iterator for Candidates<'a> {
+    type Item = Candidate<'a>;
+
+    fn next(&mut self) -> Option<Candidate<'a>> {
+        self.rows.next().map(|row| Candidate {
+            row,
+            resolution: self.resolution,
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Candidates<'_> {}
+impl FusedIterator for Candidates<'_> {}
+
+/// A deployment that may serve the request, and the upstream model that it would serve.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    row: &'a Deployment,
+    resolution: Resolution<'a>,
+}
+
+impl<'a> Candidate<'a> {
+    /// The id of the row.
+    pub fn id(&self) -> Id<'a> {
+        self.row.id()
+    }
+
+    /// The mark of the version of the row.
+    pub fn tag(&self) -> Tag<'a> {
+        self.row.tag()
+    }
+
+    /// The row itself.
+    pub fn deployment(&self) -> &'a Deployment {
+        self.row
+    }
+
+    /// The upstream model: the target, with what the wildcards of the name stood for in place of its own.
+    ///
+    /// A row that was reached by its id has no captures: its target is used as it is.
+    pub fn model(&self) -> Resolved<'a> {
+        Resolved {
+            row: self.row,
+            resolution: self.resolution,
+        }
+    }
+}
+
+/// An upstream model, written out by `Display`.
+///
+/// Writing allocates only for a pattern of more than eight `*`.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolved<'a> {
+    row: &'a Deployment,
+    resolution: Resolution<'a>,
+}
+
+impl fmt::Display for Resolved<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = self.row.model().as_str();
+        match self.resolution {
+            Resolution::Captures { name } if Pattern::of(target).is_some() => {
+                let pattern = self
+                    .row
+                    .asked()
+                    .pattern()
+                    .expect("rows with captures were found by a pattern");
+                let captures = pattern.captures(name).expect("the pattern matched the name");
+                fmt::Display::fmt(
+                    &Filled {
+                        target,
+                        captures: &captures,
+                    },
+                    f,
+                )
+            }
+            Resolution::Captures { .. } | Resolution::Verbatim => f.write_str(target),
+        }
+    }
+}

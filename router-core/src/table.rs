@@ -1,0 +1,173 @@
+//! The rows and their indexes, and the one way to change them.
+
+use crate::deployment::{Deployment, Id, Row};
+use crate::error::{LoadError, RowError};
+use crate::index::{Index, Keyed, Names, Patterns};
+
+/// The largest table whose indexes a debug build compares with a rebuild after each change.
+///
+/// The comparison costs as much as the rebuild: above this it would make a long test quadratic.
+const REBUILD_ROWS_MAX: usize = 32;
+
+/// The rows that a replica has applied, with every index that a lookup needs.
+///
+/// Equality and hash cover the whole state, the derived indexes included, so that a model checker that keeps tables in
+/// its states tells a stale index from a fresh one. Both are functions of the rows alone, never of the history.
+///
+/// # Examples
+///
+/// ```
+/// use router_core::{Query, Row, Table};
+///
+/// let mut table = Table::default();
+/// table.upsert(Row { id: "d1", model_name: "openai/*", model: "openai/openai/*", tag: "v1", ..Row::default() })?;
+/// table.upsert(Row { id: "d1", model_name: "openai/*", model: "openai/*", tag: "v2", ..Row::default() })?;
+///
+/// let answer = table.lookup(Query { model: "openai/gpt-4o", team: None });
+/// let candidates: Vec<_> = answer.candidates().map(|c| (c.tag().as_str(), c.model().to_string())).collect();
+/// assert_eq!(candidates, [("v2", "openai/gpt-4o".to_string())]);
+/// # Ok::<(), router_core::RowError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Table {
+    rows: Keyed<Deployment>,
+    names: Names,
+    patterns: Patterns,
+}
+
+impl Table {
+    /// A table of exactly these rows.
+    ///
+    /// # Errors
+    ///
+    /// The first row that is invalid or repeats an id.
+    pub fn of<'a>(rows: impl IntoIterator<Item = Row<'a>>) -> Result<Self, LoadError> {
+        let mut table = Self::default();
+        for (position, row) in rows.into_iter().enumerate() {
+            let id = row.id;
+            let row = row.parse().map_err(|error| LoadError::Row {
+                position,
+                id: id.to_owned(),
+                error,
+            })?;
+            if table.row(row.id()).is_some() {
+                return Err(LoadError::DuplicateId {
+                    position,
+                    id: id.to_owned(),
+                });
+            }
+            table.put(&row);
+        }
+        Ok(table)
+    }
+
+    /// Replaces all rows by these, or leaves the table as it was.
+    ///
+    /// # Errors
+    ///
+    /// The first row that is invalid or repeats an id.
+    pub fn load<'a>(&mut self, rows: impl IntoIterator<Item = Row<'a>>) -> Result<(), LoadError> {
+        *self = Self::of(rows)?;
+        Ok(())
+    }
+
+    /// Replaces the row of this id, by another one or by none, and returns the one that was there.
+    ///
+    /// This is the only path by which rows and indexes change.
+    ///
+    /// # Panics
+    ///
+    /// The row has another id than the one it is to replace.
+    pub fn replace(&mut self, id: Id<'_>, row: Option<Deployment>) -> Option<Deployment> {
+        assert!(
+            row.as_ref().is_none_or(|row| row.id() == id),
+            "a row takes the place of its own id only"
+        );
+        let (before, held) = self.rows.replace((None, id.as_str()), row);
+        if let Some(before) = &before {
+            self.names.remove(before);
+            self.patterns.remove(before);
+        }
+        if let Some(row) = held {
+            self.names.insert(row);
+            self.patterns.insert(row);
+        }
+        debug_assert!(
+            self.len() > REBUILD_ROWS_MAX || self.is_fresh(),
+            "an index differs from its rebuild"
+        );
+        before
+    }
+
+    /// Parses the row, puts it in the place of the one with its id, and returns that one.
+    ///
+    /// # Errors
+    ///
+    /// The row is invalid; the table stays as it was.
+    pub fn upsert(&mut self, row: Row<'_>) -> Result<Option<Deployment>, RowError> {
+        row.parse().map(|row| self.put(&row))
+    }
+
+    /// Puts a row in the place of the one with its id, and returns that one.
+    pub fn put(&mut self, row: &Deployment) -> Option<Deployment> {
+        self.replace(row.id(), Some(row.clone()))
+    }
+
+    /// Deletes the row of this id, and returns it. Any text may be asked for, also one that is no valid id.
+    pub fn delete(&mut self, id: &str) -> Option<Deployment> {
+        Id::parse(id).ok().and_then(|id| self.replace(id, None))
+    }
+
+    /// The row of this id.
+    pub fn row(&self, id: Id<'_>) -> Option<&Deployment> {
+        self.rows.find((None, id.as_str()))
+    }
+
+    /// All rows, in no particular order.
+    pub fn rows(&self) -> impl Iterator<Item = &Deployment> {
+        self.rows.iter()
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many entries each derived structure has, by name. None ever exceeds the number of rows.
+    ///
+    /// # Complexity
+    ///
+    /// Linear in the number of names: for audits, not for requests.
+    pub fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let mut sizes = Vec::new();
+        let mut report = |name, size| sizes.push((name, size));
+        report("rows", self.rows.len());
+        self.names.sizes(&mut report);
+        self.patterns.sizes(&mut report);
+        sizes
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) fn patterns(&self) -> &Patterns {
+        &self.patterns
+    }
+
+    /// Whether every index is what the rows would give anew.
+    fn is_fresh(&self) -> bool {
+        let mut fresh = Self::default();
+        for row in self.rows() {
+            fresh.rows.replace((None, row.id().as_str()), Some(row.clone()));
+            fresh.names.insert(row);
+            fresh.patterns.insert(row);
+        }
+        fresh == *self
+    }
+}
