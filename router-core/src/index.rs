@@ -10,11 +10,12 @@ mod group;
 mod keyed;
 mod names;
 mod patterns;
+mod trie;
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
-pub(crate) use group::Group;
+pub(crate) use group::{Group, asked_by};
 pub(crate) use keyed::Keyed;
 pub(crate) use names::Names;
 pub(crate) use patterns::Patterns;
@@ -28,6 +29,9 @@ pub(crate) trait Index: Clone + Debug + Default + Eq + Hash {
 
     /// Forgets a row that the index holds, in the very version that was inserted.
     fn remove(&mut self, row: &Deployment);
+
+    /// Puts a row in the place of an earlier version of it that is asked for by the same team and name.
+    fn swap(&mut self, before: &Deployment, after: &Deployment);
 
     /// How many entries each part of the index has, by name.
     fn sizes(&self, report: &mut dyn FnMut(&'static str, usize));

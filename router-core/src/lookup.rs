@@ -117,8 +117,10 @@ impl Table {
     ///
     /// Linear in the table: for audits and listings, not for requests.
     pub fn visible_names<'a>(&'a self, team: Option<&'a str>) -> Vec<&'a str> {
-        let groups = self.names().iter().chain(self.patterns().iter());
+        let mut groups: Vec<&Group> = self.names().iter().collect();
+        self.patterns().each(&mut |group| groups.push(group));
         let mut names: Vec<&str> = groups
+            .into_iter()
             .filter(|group| group.visible_to(team))
             .map(Group::name)
             .filter(|&model| self.lookup(Query { model, team }).refusal().is_none())

@@ -58,6 +58,28 @@ impl<'a> Pattern<'a> {
         wildcards(self.0)
     }
 
+    /// What stands before the first `*`.
+    pub(crate) fn prefix(self) -> &'a str {
+        self.0.split(WILDCARD).next().unwrap_or_default()
+    }
+
+    /// What stands behind the last `*`.
+    pub(crate) fn suffix(self) -> &'a str {
+        self.0.rsplit(WILDCARD).next().unwrap_or_default()
+    }
+
+    /// The first of the longest literals between two `*`; empty if there is none.
+    pub(crate) fn longest_inner(self) -> &'a str {
+        let inner = self.0.split(WILDCARD).skip(1).take(self.wildcards() - 1);
+        inner.fold("", |longest, literal| {
+            if literal.len() > longest.len() {
+                literal
+            } else {
+                longest
+            }
+        })
+    }
+
     /// Whether the whole name matches.
     pub fn matches(self, name: &str) -> bool {
         self.split(name, |_| {})

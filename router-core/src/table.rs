@@ -2,7 +2,7 @@
 
 use crate::deployment::{Deployment, Id, Row};
 use crate::error::{LoadError, RowError};
-use crate::index::{Index, Keyed, Names, Patterns};
+use crate::index::{Index, Keyed, Names, Patterns, asked_by};
 
 /// The largest table whose indexes a debug build compares with a rebuild after each change.
 ///
@@ -84,13 +84,21 @@ impl Table {
             "a row takes the place of its own id only"
         );
         let (before, held) = self.rows.replace((None, id.as_str()), row);
-        if let Some(before) = &before {
-            self.names.remove(before);
-            self.patterns.remove(before);
-        }
-        if let Some(row) = held {
-            self.names.insert(row);
-            self.patterns.insert(row);
+        match (&before, held) {
+            (Some(before), Some(row)) if asked_by(before) == asked_by(row) => {
+                self.names.swap(before, row);
+                self.patterns.swap(before, row);
+            }
+            (before, row) => {
+                if let Some(before) = before {
+                    self.names.remove(before);
+                    self.patterns.remove(before);
+                }
+                if let Some(row) = row {
+                    self.names.insert(row);
+                    self.patterns.insert(row);
+                }
+            }
         }
         debug_assert!(
             self.len() > REBUILD_ROWS_MAX || self.is_fresh(),
@@ -138,7 +146,9 @@ impl Table {
         self.len() == 0
     }
 
-    /// How many entries each derived structure has, by name. None ever exceeds the number of rows.
+    /// How many entries each derived structure has, by name.
+    ///
+    /// None ever exceeds three times the number of rows.
     ///
     /// # Complexity
     ///

@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 
 use oracle::{Found, oracle};
 use proptest::prelude::*;
-use router_core::{Query, Refusal, Row, Table};
+use router_core::{Query, Refusal, Row, TEXT_BYTES_MAX, Table};
 
 /// What a lookup gives, in a form that is easy to write and to compare.
 fn ask(table: &Table, model: &str, team: Option<&str>) -> Found {
@@ -310,9 +310,40 @@ fn names_of_examples_are_unique() {
 #[test]
 fn an_overlong_query_is_invalid() {
     let table = table(&["1 * x"]);
-    let longest = "a".repeat(router_core::TEXT_BYTES_MAX);
+    let longest = "a".repeat(TEXT_BYTES_MAX);
     assert!(ask(&table, &longest, None).is_ok());
     assert_eq!(ask(&table, &format!("{longest}a"), None), Err(Refusal::Invalid));
+}
+
+#[test]
+fn the_deepest_indexes_fit_the_stack() {
+    let names: Vec<String> = (1..TEXT_BYTES_MAX)
+        .map(|length| format!("{}*", "a".repeat(length)))
+        .collect();
+    let more = names
+        .iter()
+        .map(|name| format!("*{}", name.trim_end_matches('*')))
+        .collect::<Vec<_>>();
+    let rows = names.iter().chain(&more);
+    let rows = rows.map(|name| Row {
+        id: name,
+        model_name: name,
+        model: "x",
+        tag: "v",
+        ..Row::default()
+    });
+    let table = Table::of(rows).expect("the rows are valid");
+    let copy = table.clone();
+    assert!(copy == table, "a copy is equal");
+    let query = "a".repeat(TEXT_BYTES_MAX);
+    let answer = copy.lookup(Query {
+        model: &query,
+        team: None,
+    });
+    assert_eq!(
+        answer.pick(0).expect("the longest pattern answers").id().as_str().len(),
+        TEXT_BYTES_MAX
+    );
 }
 
 #[test]
@@ -427,8 +458,31 @@ proptest! {
             prop_assert_eq!(table.visible_names(*team), oracle::listing(&rows, *team));
         }
         for (part, size) in table.sizes() {
-            prop_assert!(size <= table.len(), "{} entries of {}", size, part);
+            prop_assert!(size <= 3 * table.len(), "{} entries of {}", size, part);
         }
+    }
+
+    /// Patterns that share prefixes, suffixes and literals in between, in every combination.
+    #[test]
+    fn patterns_equal_the_oracle(
+        patterns in prop::collection::btree_set("[aab*]{0,3}[*][ab*é]{0,3}", 1..32),
+        queries in prop::collection::vec("[aab*é]{1,8}", 16),
+        dropped in prop::collection::vec(any::<bool>(), 32),
+    ) {
+        let mut table = Table::default();
+        let patterns: Vec<_> = patterns.iter().zip(&dropped).collect();
+        let row = |pattern| Row { id: pattern, model_name: pattern, model: "x", tag: "v", ..Row::default() };
+        for (pattern, _) in &patterns {
+            table.upsert(row(pattern)).expect("the row is valid");
+        }
+        for (pattern, _) in patterns.iter().filter(|(_, dropped)| **dropped) {
+            table.delete(pattern);
+        }
+        let kept = patterns.iter().filter(|(_, dropped)| !**dropped).map(|(pattern, _)| row(pattern));
+        for query in &queries {
+            prop_assert_eq!(ask(&table, query, None), oracle(kept.clone(), query, None), "{}", query);
+        }
+        prop_assert_eq!(&table, &Table::of(kept).expect("the rows are valid"));
     }
 
     /// A table is a function of its rows: history and order leave no trace in any index.

@@ -11,6 +11,8 @@ use crate::deployment::{Deployment, Team};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Group {
     One(Deployment),
+    /// One row that is blocked: told apart here, so that a lookup need not read the row.
+    Blocked(Deployment),
     Many(Box<Many>),
 }
 
@@ -25,11 +27,20 @@ pub(crate) struct Many {
 }
 
 impl Group {
+    /// The group of one row.
+    pub(crate) fn of(row: Deployment) -> Self {
+        if row.blocked() {
+            Self::Blocked(row)
+        } else {
+            Self::One(row)
+        }
+    }
+
     /// The rows that are not blocked, ordered by id.
     pub(crate) fn eligible(&self) -> &[Deployment] {
         match self {
-            Self::One(row) if row.blocked() => &[],
             Self::One(row) => slice::from_ref(row),
+            Self::Blocked(_) => &[],
             Self::Many(many) => &many.rows[..many.shares.len()],
         }
     }
@@ -37,7 +48,7 @@ impl Group {
     /// The running sums of the weights of the eligible rows; empty if the group has one row only.
     pub(crate) fn shares(&self) -> &[u64] {
         match self {
-            Self::One(_) => &[],
+            Self::One(_) | Self::Blocked(_) => &[],
             Self::Many(many) => &many.shares,
         }
     }
@@ -47,6 +58,11 @@ impl Group {
         self.rows().len()
     }
 
+    /// The first row.
+    pub(crate) fn first(&self) -> &Deployment {
+        &self.rows()[0]
+    }
+
     /// The name by which the rows are asked for.
     pub(crate) fn name(&self) -> &str {
         self.key().1
@@ -54,12 +70,12 @@ impl Group {
 
     /// Whether a caller of this team (or of none) may be answered with the rows.
     pub(crate) fn visible_to(&self, team: Option<&str>) -> bool {
-        self.rows()[0].visible_to(team)
+        self.first().visible_to(team)
     }
 
     pub(crate) fn insert(&mut self, row: &Deployment) {
         match self {
-            Self::One(first) => {
+            Self::One(first) | Self::Blocked(first) => {
                 *self = Self::Many(Box::new(Many::of(vec![first.clone(), row.clone()])));
             }
             Self::Many(many) => {
@@ -73,7 +89,7 @@ impl Group {
     /// Forgets a row, and says whether it was the last one, which stays in place for the caller to drop.
     pub(crate) fn remove(&mut self, row: &Deployment) -> bool {
         match self {
-            Self::One(last) => {
+            Self::One(last) | Self::Blocked(last) => {
                 debug_assert_eq!(last, row, "a row is removed in the version that is held");
                 true
             }
@@ -82,7 +98,7 @@ impl Group {
                 many.rows
                     .remove(at.expect("a row is removed from the group that holds it"));
                 match many.rows.as_slice() {
-                    [last] => *self = Self::One(last.clone()),
+                    [last] => *self = Self::of(last.clone()),
                     _ => many.sum(),
                 }
                 false
@@ -90,9 +106,18 @@ impl Group {
         }
     }
 
+    /// Puts a row in the place of an earlier version of it that is asked for by the same team and name.
+    pub(crate) fn swap(&mut self, before: &Deployment, after: &Deployment) {
+        if self.remove(before) {
+            *self = Self::of(after.clone());
+        } else {
+            self.insert(after);
+        }
+    }
+
     fn rows(&self) -> &[Deployment] {
         match self {
-            Self::One(row) => slice::from_ref(row),
+            Self::One(row) | Self::Blocked(row) => slice::from_ref(row),
             Self::Many(many) => &many.rows,
         }
     }
@@ -125,12 +150,12 @@ fn order(row: &Deployment) -> (bool, &str) {
 }
 
 /// The team and the name of a row, as its callers ask for it.
-pub(super) fn asked_by(row: &Deployment) -> Key<'_> {
+pub(crate) fn asked_by(row: &Deployment) -> Key<'_> {
     (row.team().map(Team::as_str), row.asked().as_str())
 }
 
 impl Entry for Group {
     fn key(&self) -> Key<'_> {
-        asked_by(&self.rows()[0])
+        asked_by(self.first())
     }
 }

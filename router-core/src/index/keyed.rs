@@ -37,6 +37,11 @@ impl<E: Entry> Keyed<E> {
         self.entries.find(hash_of(key), |entry| entry.key() == key)
     }
 
+    /// The entry, whose key the caller leaves as it is.
+    pub(crate) fn find_mut(&mut self, key: Key<'_>) -> Option<&mut E> {
+        self.entries.find_mut(hash_of(key), |entry| entry.key() == key)
+    }
+
     /// The entry of the key, which is made if there is none.
     pub(crate) fn upsert(&mut self, key: Key<'_>, update: impl FnOnce(&mut E), make: impl FnOnce() -> E) {
         match self.slot(key) {

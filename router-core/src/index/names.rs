@@ -1,8 +1,7 @@
 //! Exact names.
 
-use super::group::asked_by;
 use super::keyed::{Key, Keyed};
-use super::{Group, Index};
+use super::{Group, Index, asked_by};
 use crate::deployment::Deployment;
 
 /// The rows with an exact name, by team and name.
@@ -25,13 +24,23 @@ impl Index for Names {
     fn insert(&mut self, row: &Deployment) {
         if row.asked().pattern().is_none() {
             self.groups
-                .upsert(asked_by(row), |group| group.insert(row), || Group::One(row.clone()));
+                .upsert(asked_by(row), |group| group.insert(row), || Group::of(row.clone()));
         }
     }
 
     fn remove(&mut self, row: &Deployment) {
         if row.asked().pattern().is_none() {
             self.groups.shrink(asked_by(row), |group| group.remove(row));
+        }
+    }
+
+    fn swap(&mut self, before: &Deployment, after: &Deployment) {
+        if before.asked().pattern().is_none() {
+            let group = self
+                .groups
+                .find_mut(asked_by(before))
+                .expect("the group of a held row is held");
+            group.swap(before, after);
         }
     }
 
