@@ -3,8 +3,8 @@
 //! [`Router`] has the shape of `litellm.Router`: a list of rows, and beside it several derived structures that are kept in
 //! step by hand (positions by id, by name and by team, the set of known names, pattern tables with copies of the rows,
 //! upstream targets, names to show, a memo of lookups). What is done by hand is a [`Steps`] trait whose default methods are
-//! right. A fault is a unit struct that overrides one of them. There is no switch inside the code: a
-//! planted fault must not change what else is compiled.
+//! right. Each [`Fault`] is a unit struct that overrides one of them, and cites the issue or the measurement that it is
+//! modelled on. There is no switch inside the code: a planted fault must not change what else is compiled.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -12,13 +12,36 @@
 //! | [`memo`] | what lookups have found out |
 //! | [`pattern`] | names with `*` |
 //! | [`steps`] | what keeps them in step, and what a lookup does |
+//! | [`faults`] | the faults by name |
 //! | [`router`] | the whole as a router on trial |
+//!
+//! ```
+//! use protocol::{Change, Local, Query, Row};
+//!
+//! /// How many candidates an updated wildcard has.
+//! struct Copies;
+//!
+//! impl adapter_faulty::Visit for Copies {
+//!     type Output = usize;
+//!     fn visit<R: adapter_faulty::Trial>(self, _: &'static adapter_faulty::Fault) -> usize {
+//!         let mut router = R::default();
+//!         router.change(&Change::Upsert(Row::new("d1", "openai/*", "openai/openai/*", "v1")));
+//!         router.change(&Change::Upsert(Row::new("d1", "openai/*", "openai/*", "v2")));
+//!         router.lookup(&Query::new("openai/gpt-4o", None))[0].candidates().len()
+//!     }
+//! }
+//!
+//! assert_eq!(adapter_faulty::with("upsert-keeps-global-pattern", Copies), Some(2));
+//! assert_eq!(adapter_faulty::with("none", Copies), Some(1));
+//! ```
 
+pub mod faults;
 pub mod memo;
 pub mod pattern;
 pub mod router;
 pub mod steps;
 pub mod tables;
 
+pub use faults::{FAULTS, Fault, NO_FAULT, Trial, Visit, each, find, with};
 pub use router::Router;
 pub use steps::{Correct, Steps};

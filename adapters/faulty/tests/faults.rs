@@ -1,0 +1,133 @@
+//! Each planted fault shows, on the shortest trace and nowhere before, and the router without a fault is right there.
+
+use std::collections::BTreeSet;
+
+use adapter_faulty::{FAULTS, Fault, Trial, Visit, with};
+use protocol::{Answer, Changed, Outcome, Query, Refusal, Step};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    fault: String,
+    steps: Vec<Step>,
+    see: See,
+    right: String,
+    wrong: String,
+}
+
+/// What is looked at after the last step.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum See {
+    Lookup(Query),
+    /// The team that is shown the names; empty for a caller without one.
+    Listing(String),
+    Size(String),
+    /// What the last change claimed.
+    Held,
+    Outcome,
+}
+
+fn cases() -> Vec<Case> {
+    let cases: Cases = toml::from_str(include_str!("faults.toml")).expect("the cases are well formed");
+    cases.case
+}
+
+/// Carries out the steps and says what is seen then, as the cases write it.
+struct Seen<'a>(&'a [Step], &'a See);
+
+impl Visit for Seen<'_> {
+    type Output = String;
+
+    fn visit<R: Trial>(self, _: &'static Fault) -> String {
+        let mut router = R::default();
+        let mut last = router.reset(&[]);
+        for step in self.0 {
+            match step {
+                Step::Change(change) => last = router.change(change),
+                Step::Lookup(query) => drop(router.lookup(query)),
+                Step::Fleet(_) => panic!("the cases are of one router"),
+            }
+        }
+        match self.1 {
+            See::Lookup(query) => text_of(router.lookup(query).remove(0)),
+            See::Listing(team) => router
+                .listing(Some(team.as_str()).filter(|team| !team.is_empty()))
+                .join(" "),
+            See::Size(structure) => router.sizes()[structure].to_string(),
+            See::Held => last.held.expect("this router states its claims").join(" "),
+            See::Outcome => outcome_of(&last).to_owned(),
+        }
+    }
+}
+
+fn text_of(answer: Answer) -> String {
+    match answer.sorted() {
+        Answer::Candidates(candidates) => {
+            let texts: Vec<String> = candidates
+                .iter()
+                .map(|candidate| format!("{}={}@{}", candidate.id, candidate.model, candidate.tag))
+                .collect();
+            texts.join(" ")
+        }
+        Answer::Refused(Refusal::UnknownModel) => "unknown_model".to_owned(),
+        Answer::Refused(Refusal::Blocked) => "blocked".to_owned(),
+        Answer::Refused(Refusal::Invalid) => "invalid".to_owned(),
+        Answer::Failed(why) => why,
+    }
+}
+
+fn outcome_of(changed: &Changed) -> &'static str {
+    match changed.outcome {
+        Outcome::Applied => "applied",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Refused(_) => "refused",
+    }
+}
+
+fn seen(name: &str, steps: &[Step], see: &See) -> String {
+    with(name, Seen(steps, see)).unwrap_or_else(|| panic!("there is no fault `{name}`"))
+}
+
+#[test]
+fn every_fault_has_a_case() {
+    let shown: BTreeSet<String> = cases().into_iter().map(|case| case.fault).collect();
+    let planted: BTreeSet<String> = FAULTS.iter().map(|fault| fault.name.to_owned()).collect();
+    assert_eq!(shown, planted);
+}
+
+#[test]
+fn each_fault_gives_the_wrong_answer_and_no_fault_the_right_one() {
+    for case in cases() {
+        let Case {
+            fault,
+            steps,
+            see,
+            right,
+            wrong,
+        } = &case;
+        assert_eq!(seen("none", steps, see), *right, "{fault}: without the fault");
+        assert_eq!(seen(fault, steps, see), *wrong, "{fault}: with it");
+        assert_ne!(right, wrong, "{fault}");
+    }
+}
+
+#[test]
+fn no_step_of_a_case_can_be_left_out() {
+    for case in cases() {
+        for left_out in 0..case.steps.len() {
+            let mut fewer = case.steps.clone();
+            fewer.remove(left_out);
+            let without = seen("none", &fewer, &case.see);
+            let with = seen(&case.fault, &fewer, &case.see);
+            assert_eq!(without, with, "{} without step {}", case.fault, left_out + 1);
+        }
+    }
+}
