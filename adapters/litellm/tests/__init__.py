@@ -1,0 +1,1 @@
+"""Tests of the adapter; those that need LiteLLM are skipped without it."""
