@@ -1,0 +1,395 @@
+"""What this LiteLLM is asked for and how it differs from other routers: all that depends on its version.
+
+Read from the source of the releases 1.85.0 to 1.109.1. Values only: `router` acts on them, `__main__` announces them.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from routeproof_litellm.wire import PROTOCOL_VERSION, Add, Json, Replace, Row, Run, Upsert, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Version: TypeAlias = tuple[int, int, int]
+
+OLDEST: Version = (1, 85, 0)
+"""The first release that this adapter knows how to drive."""
+
+PATHS = ("sync", "async")
+"""The code paths of a lookup: `get_available_deployment` and `async_get_available_deployment`."""
+
+ENVIRONMENT = "production"
+"""What `LITELLM_ENVIRONMENT` says, which `supported_environments` is held against."""
+
+ROUTED_MODEL = "gpt-4o"
+"""The model name that the routers within the router send requests to. One name only: they choose at random."""
+
+CAPABILITIES = (
+    "upsert",
+    "add",
+    "delete",
+    "replace",
+    "patterns",
+    "teams",
+    "blocked",
+    "ids",
+    "weights",
+    "listing",
+    "sizes",
+    "claims",
+)
+
+TARGET_PREFIXES = ("openai/", "azure/", "anthropic/")
+"""Providers that every release knows: a target of none is refused."""
+
+_COMPROMISED = MappingProxyType(
+    {
+        (1, 82): (7, 8),
+        (1, 107): None,
+    }
+)
+"""Releases reported as compromised, by series: these patches of it, or all."""
+
+_SEMANTICS: tuple[tuple[Version, str], ...] = (
+    ((1, 108, 4), "litellm-1.108.4"),  # a team's patterns come before everybody's
+    ((1, 103, 0), "litellm-1.103"),  # an id is looked for only where the text is no model name
+    ((1, 87, 0), "litellm-1.87"),  # blocked rows are left out
+    ((1, 85, 0), "litellm-1.85"),
+)
+
+
+class Bundle(NamedTuple):
+    """Parameters that take another way through the registration of a deployment."""
+
+    name: str
+    why: str
+    litellm_params: Mapping[str, Any] = MappingProxyType({})
+    model_info: Mapping[str, Any] = MappingProxyType({})
+    target: str | None = None
+    since: Version = OLDEST
+    plain: bool = True
+    """Whether such a row is taken, and answers lookups, like any other."""
+
+    def extra(self) -> Json:
+        """Announce the bundle."""
+        extra: Json = {"name": self.name, "why": self.why, "plain": self.plain}
+        return extra if self.target is None else {**extra, "target": self.target}
+
+
+_ALWAYS = [
+    {"start": start, "end": end, "timezone": "UTC", "team_ids": ["nobody"]}
+    for start, end in (("00:00", "12:00"), ("12:00", "00:00"))
+]
+
+BUNDLES = (
+    Bundle(
+        "pricing",
+        "custom prices are written into the process-wide cost map, under the id and under the target",
+        {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6},
+    ),
+    Bundle(
+        "tiered-pricing",
+        "a table of prices takes its missing rates from the built-in entry of the target",
+        {"tiered_pricing": [{"range": [0, 1000], "input_cost_per_token": 1e-6}]},
+        since=(1, 98, 0),
+    ),
+    Bundle(
+        "base-model",
+        "the cost map is asked for another model than the target",
+        model_info={"base_model": "gpt-4o"},
+    ),
+    Bundle(
+        "responses",
+        "a target of the responses bridge is written into the cost map under two names",
+        target="openai/responses/m1",
+    ),
+    Bundle(
+        "budget",
+        "a budget creates the budget limiter, a callback that filters candidates and is told of each change",
+        {"max_budget": 100.0, "budget_duration": "1d"},
+    ),
+    Bundle("limits", "rate limits are weights of the pick where no row has a weight", {"rpm": 100, "tpm": 1000}),
+    Bundle("tags", "tags key the strategy registries, and their patterns are compiled", {"tags": ["blue"]}),
+    Bundle(
+        "tag-pattern",
+        "patterns for tag routing are compiled by the constructor, and by nothing else",
+        {"tags": ["blue"], "tag_regex": ["^User-Agent: curl"]},
+    ),
+    Bundle(
+        "tag-pattern-broken",
+        "the constructor refuses a pattern that does not compile, and updates do not look",
+        {"tag_regex": ["("]},
+        plain=False,
+    ),
+    Bundle(
+        "environment-here",
+        "the constructor asks whether the row is meant for this environment, and updates do not",
+        model_info={"supported_environments": [ENVIRONMENT]},
+    ),
+    Bundle(
+        "environment-elsewhere",
+        "the constructor silently leaves out a row of another environment, and updates do not look",
+        model_info={"supported_environments": ["development"]},
+        plain=False,
+    ),
+    Bundle(
+        "access-group",
+        "access groups are gathered in a cache",
+        model_info={"access_groups": ["beta"]},
+    ),
+    Bundle(
+        "config-file",
+        "a row of the config file is checked more strictly than one of the database",
+        model_info={"db_model": False},
+    ),
+    Bundle(
+        "data-sources",
+        "keys of data sources are taken from the environment, in place",
+        {"dataSources": [{"parameters": {"endpoint": "os.environ/NOWHERE", "key": "k"}}]},
+    ),
+    Bundle(
+        "provider",
+        "the provider is named apart from the target",
+        {"custom_llm_provider": "openai"},
+    ),
+    Bundle(
+        "prompt-management",
+        "a target of a prompt manager has no provider to check",
+        target="langfuse/greeting",
+    ),
+    Bundle(
+        "litellm-proxy",
+        "the provider is taken to be another LiteLLM proxy",
+        {"use_litellm_proxy": True, "api_base": "http://127.0.0.1:9"},
+        since=(1, 100, 0),
+    ),
+    Bundle(
+        "known-endpoint",
+        "the provider may be known by its endpoint",
+        {"api_base": "https://api.groq.com/openai/v1"},
+        since=(1, 100, 0),
+    ),
+    Bundle(
+        "capability-flag",
+        "a model capability among the parameters is taken out before the row is served",
+        {"supports_vision": True},
+        since=(1, 108, 0),
+    ),
+    Bundle(
+        "organizations",
+        "the constructor makes one deployment of each organization, all of one id; an update refuses the list",
+        {"organization": ["org-1", "org-2"]},
+        plain=False,
+    ),
+    Bundle("order-1", "of the candidates only those of the lowest order are picked from", {"order": 1}, plain=False),
+    Bundle("order-2", "of the candidates only those of the lowest order are picked from", {"order": 2}, plain=False),
+    Bundle(
+        "pass-through",
+        "credentials for pass-through endpoints are kept process-wide, until they are looked up at each request",
+        {"use_in_pass_through": True},
+    ),
+    Bundle(
+        "pass-through-credential",
+        "the same, of a named credential",
+        {"use_in_pass_through": True, "litellm_credential_name": "none"},
+    ),
+    Bundle(
+        "pass-through-vertex",
+        "credentials for pass-through endpoints of Vertex AI are kept process-wide",
+        {
+            "use_in_pass_through": True,
+            "custom_llm_provider": "vertex_ai",
+            "vertex_project": "p",
+            "vertex_location": "l",
+        },
+    ),
+    Bundle(
+        "pass-through-vertex-broken",
+        "refused for want of a project, after the wildcard was registered",
+        {"use_in_pass_through": True, "custom_llm_provider": "vertex_ai"},
+        plain=False,
+    ),
+    Bundle(
+        "semantic-router",
+        "the auto router: a registry by name, refused where its library is missing",
+        {
+            "auto_router_config": '{"routes":[]}',
+            "auto_router_default_model": ROUTED_MODEL,
+            "auto_router_embedding_model": "text-embedding-3-small",
+        },
+        target="auto_router/semantic",
+        plain=False,
+    ),
+    Bundle(
+        "semantic-router-broken",
+        "refused for want of a configuration, after the wildcard was registered",
+        target="auto_router/semantic",
+        plain=False,
+    ),
+    Bundle(
+        "complexity-router",
+        "a registry by name that refuses a second of the same name",
+        {"complexity_router_config": {"tiers": {"SIMPLE": ROUTED_MODEL, "MEDIUM": ROUTED_MODEL}}},
+        target="auto_router/complexity_router",
+        plain=False,
+    ),
+    Bundle(
+        "complexity-router-adaptive",
+        "is also in the registry of adaptive routers, by a later pass",
+        {"complexity_router_config": {"tiers": {"SIMPLE": ROUTED_MODEL, "MEDIUM": ROUTED_MODEL}, "adaptive": True}},
+        target="auto_router/complexity_router",
+        since=(1, 94, 0),
+        plain=False,
+    ),
+    Bundle(
+        "complexity-router-tagged",
+        "several of one name are told apart by their tags",
+        {"complexity_router_config": {"tiers": {"SIMPLE": ROUTED_MODEL, "MEDIUM": ROUTED_MODEL}}, "tags": ["blue"]},
+        target="auto_router/complexity_router",
+        since=(1, 94, 0),
+        plain=False,
+    ),
+    Bundle(
+        "complexity-router-broken",
+        "refused for want of a configuration, after the wildcard was registered",
+        target="auto_router/complexity_router",
+        plain=False,
+    ),
+    Bundle(
+        "quality-router",
+        "a registry by name that refuses a second of the same name",
+        {"quality_router_config": {"available_models": [], "default_model": ROUTED_MODEL}},
+        target="auto_router/quality_router",
+        plain=False,
+    ),
+    Bundle(
+        "quality-router-broken",
+        "refused for want of a configuration, after the wildcard was registered",
+        target="auto_router/quality_router",
+        plain=False,
+    ),
+    Bundle(
+        "adaptive-router",
+        "registered by a pass after all rows are in, which updates run only from 1.95.0 on",
+        {"adaptive_router_config": {"available_models": [ROUTED_MODEL]}},
+        target="auto_router/adaptive_router",
+        plain=False,
+    ),
+    Bundle(
+        "adaptive-router-broken",
+        "refused for want of a configuration, by the pass after all rows are in",
+        target="auto_router/adaptive_router",
+        plain=False,
+    ),
+    Bundle(
+        "access-window",
+        "reserved for another team, at every hour",
+        model_info={"access_windows": _ALWAYS},
+        since=(1, 104, 0),
+        plain=False,
+    ),
+    Bundle(
+        "capacity-share",
+        "reserved for the teams that hold a share of its capacity",
+        model_info={
+            "ptu_count": 1,
+            "cost_per_ptu_per_hour": 1.0,
+            "ptu_effective_from": "2020-01-01T00:00:00Z",
+            "ptu_shares": {"nobody": 1},
+        },
+        since=(1, 108, 0),
+        plain=False,
+    ),
+    Bundle(
+        "group-tag-filter",
+        "switches tag routing on for its model group, on the async path",
+        {"tags": ["blue"]},
+        {"enable_tag_filtering": True},
+        since=(1, 98, 0),
+        plain=False,
+    ),
+)
+
+
+def parse_version(text: str) -> Version:
+    """Read a release number; what follows the third number does not matter here."""
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)", text)
+    if match is None:
+        raise ValueError(f"`{text}` is no release of LiteLLM; install one such as 1.109.1")
+    major, minor, patch = (int(part) for part in match.groups())
+    return major, minor, patch
+
+
+def refusal(version: Version) -> str | None:
+    """Say why this release is not driven, before any of its code is run; `None` where it is."""
+    text = ".".join(map(str, version))
+    patches = _COMPROMISED.get(version[:2], ())
+    if patches is None or version[2] in patches:
+        return f"litellm {text} is refused: it was reported as compromised; remove it and install another release"
+    if version < OLDEST:
+        return f"litellm {text} is too old; install 1.85.0 or newer"
+    return None
+
+
+def semantics(version: Version) -> str:
+    """Name the preset that a fresh router of this release follows."""
+    return next(name for since, name in _SEMANTICS if since <= version)
+
+
+_ROWS = (Upsert, Add, Replace)
+
+
+class Dialect:
+    """The dialect of one release."""
+
+    def __init__(self, release: str) -> None:
+        """Take the release as the package metadata names it."""
+        self.release = release
+        self.version = parse_version(release)
+        self.bundles = {bundle.name: bundle for bundle in BUNDLES if bundle.since <= self.version}
+
+    def hello(self) -> Json:
+        """Introduce the router."""
+        return {
+            "protocol": PROTOCOL_VERSION,
+            "router": "litellm",
+            "version": self.release,
+            "capabilities": list(CAPABILITIES),
+            "dialect": {
+                "semantics": semantics(self.version),
+                "paths": list(PATHS),
+                "extras": [bundle.extra() for bundle in self.bundles.values()],
+                "target_prefixes": list(TARGET_PREFIXES),
+            },
+        }
+
+    def check(self, run: Run) -> None:
+        """Refuse a run that asks for what this release does not have."""
+        changed = (
+            step.rows if isinstance(step, Replace) else [step.row] for step in run.steps if isinstance(step, _ROWS)
+        )
+        for row in (row for rows in (run.initial, *changed) for row in rows):
+            if row.extra is not None and row.extra not in self.bundles:
+                raise WireError("bad_request", f"litellm {self.release} has no extra `{row.extra}`; see its `hello`")
+
+    def deployment(self, row: Row) -> tuple[Json, Json]:
+        """Say a row in LiteLLM's words: its parameters and its model info."""
+        params: Json = {"model": row.model, "api_key": row.tag}
+        info: Json = {"id": row.id, "db_model": True, "blocked": row.blocked}
+        if row.weight is not None:
+            params["weight"] = row.weight
+        if row.team is not None:
+            info["team_id"] = row.team
+        if row.team_model_name is not None:
+            info["team_public_model_name"] = row.team_model_name
+        if row.extra is not None:
+            bundle = self.bundles[row.extra]
+            # Copies: the router changes some of these values in place.
+            params.update(deepcopy(dict(bundle.litellm_params)))
+            info.update(deepcopy(dict(bundle.model_info)))
+        return params, info

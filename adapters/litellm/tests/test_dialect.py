@@ -1,0 +1,86 @@
+"""What depends on the release."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from routeproof_litellm.dialect import BUNDLES, Dialect, parse_version, refusal, semantics
+from routeproof_litellm.wire import HELLO_ITEMS_MAX, Add, Replace, Row, Run, WireError
+
+
+@pytest.mark.parametrize("release", ["1.82.7", "1.82.8", "1.107.0", "1.107.9"])
+def test_refuses_releases_reported_as_compromised(release: str) -> None:
+    assert "compromised" in str(refusal(parse_version(release)))
+
+
+@pytest.mark.parametrize("release", ["1.85.0", "1.106.10", "1.108.0", "1.109.1", "1.110.0rc1"])
+def test_drives_the_others(release: str) -> None:
+    assert refusal(parse_version(release)) is None
+
+
+def test_refuses_what_is_older_and_what_is_no_release() -> None:
+    assert "too old" in str(refusal(parse_version("1.84.10")))
+    with pytest.raises(ValueError, match="is no release"):
+        parse_version("main")
+
+
+@pytest.mark.parametrize(
+    ("release", "preset"),
+    [
+        ("1.85.0", "litellm-1.85"),
+        ("1.86.7", "litellm-1.85"),
+        ("1.87.0", "litellm-1.87"),
+        ("1.102.4", "litellm-1.87"),
+        ("1.103.0", "litellm-1.103"),
+        ("1.108.3", "litellm-1.103"),
+        ("1.108.4", "litellm-1.108.4"),
+        ("1.109.1", "litellm-1.108.4"),
+    ],
+)
+def test_names_the_preset(release: str, preset: str) -> None:
+    assert semantics(parse_version(release)) == preset
+
+
+def test_offers_only_what_the_release_knows() -> None:
+    old = {extra["name"] for extra in Dialect("1.85.0").hello()["dialect"]["extras"]}
+    new = {extra["name"] for extra in Dialect("1.109.1").hello()["dialect"]["extras"]}
+    assert old < new == {bundle.name for bundle in BUNDLES}
+    assert "access-window" not in old
+    assert len(new) == len(BUNDLES) <= HELLO_ITEMS_MAX
+    row = Row("d1", "m", "openai/m", "v1", extra="access-window")
+    for run in (Run([row], [], [], [], []), *(Run([], [step], [], [], []) for step in (Add(row), Replace([row])))):
+        Dialect("1.109.1").check(run)
+        with pytest.raises(WireError, match="no extra `access-window`"):
+            Dialect("1.85.0").check(run)
+
+
+def test_says_a_row_in_the_words_of_litellm() -> None:
+    row = Row("d1", "m", "openai/m", "v1", "A", "x*", blocked=True, weight=2, extra="access-group")
+    assert Dialect("1.109.1").deployment(row) == (
+        {"model": "openai/m", "api_key": "v1", "weight": 2},
+        {
+            "id": "d1",
+            "db_model": True,
+            "blocked": True,
+            "team_id": "A",
+            "team_public_model_name": "x*",
+            "access_groups": ["beta"],
+        },
+    )
+
+
+def test_a_bundle_is_never_shared_between_rows() -> None:
+    row = Row("d1", "m", "openai/m", "v1", extra="data-sources")
+    params, _ = Dialect("1.109.1").deployment(row)
+    params["dataSources"][0]["parameters"]["key"] = "changed"
+    again, _ = Dialect("1.109.1").deployment(row)
+    assert again["dataSources"][0]["parameters"]["key"] == "k"
+
+
+def test_hello_is_json_with_unique_names() -> None:
+    hello = json.loads(json.dumps(Dialect("1.109.1").hello()))
+    names = [extra["name"] for extra in hello["dialect"]["extras"]]
+    assert len(set(names)) == len(names)
+    assert hello["dialect"]["paths"] == ["sync", "async"]
