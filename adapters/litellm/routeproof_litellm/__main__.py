@@ -1,0 +1,135 @@
+"""The process: stdin and stdout carry the protocol and nothing else.
+
+`python -m routeproof_litellm [--ignore-invalid]` drives the LiteLLM of its own environment until the input ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, BinaryIO, NoReturn
+
+from routeproof_litellm import wire
+from routeproof_litellm.dialect import ENVIRONMENT, Dialect, parse_version, refusal
+from routeproof_litellm.router import LiteLlm
+from routeproof_litellm.wire import Hello, Json, WireError
+
+EXIT_UNUSABLE = 2
+"""LiteLLM is missing here, or is a release that is not driven."""
+
+
+def main() -> NoReturn:
+    """Serve until the input ends."""
+    options = argparse.ArgumentParser(prog="routeproof_litellm", description=__doc__)
+    options.add_argument(
+        "--ignore-invalid",
+        action="store_true",
+        help="make the router as the LiteLLM proxy makes it: it swallows its refusals",
+    )
+    ignore_invalid: bool = options.parse_args().ignore_invalid
+    release = _release()
+    requests, replies = _take_the_pipes()
+    _seclude()
+    dialect = Dialect(release)
+    serve(dialect, LiteLlm(dialect, ignore_invalid=ignore_invalid), requests, replies)
+    # At once, whatever threads LiteLLM may have left.
+    os._exit(0)
+
+
+def serve(dialect: Dialect, router: LiteLlm, requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer each line of `requests` on `replies`; an error is a reply as well, and the conversation goes on."""
+    while True:
+        number = 0
+        try:
+            line = wire.read_line(requests)
+            if line is None:
+                return
+            value = wire.parse_json(line)
+            number = wire.id_of(value)
+            reply = _reply(dialect, router, value)
+        except WireError as error:
+            reply = wire.error_reply(error)
+        replies.write(wire.reply_line(number, reply))
+        replies.flush()
+
+
+def _reply(dialect: Dialect, router: LiteLlm, value: object) -> Json:
+    call = wire.parse_request(value).call
+    if not isinstance(call, Hello):
+        try:
+            return {"runs": [router.run(run) for run in call]}
+        except WireError:
+            raise
+        except Exception as error:
+            message = f"the adapter broke: {type(error).__name__}: {error}; this is a bug, please report it"
+            raise WireError("internal", message) from error
+    if call.protocol != wire.PROTOCOL_VERSION:
+        message = (
+            f"protocol {call.protocol} is asked for, and this adapter speaks {wire.PROTOCOL_VERSION}; "
+            "update the older side"
+        )
+        raise WireError("unsupported", message)
+    return {"hello": dialect.hello()}
+
+
+def _release() -> str:
+    """Name the LiteLLM beside us, without running any of it."""
+    try:
+        release = version("litellm")
+        why = refusal(parse_version(release))
+    except PackageNotFoundError:
+        why = "there is no litellm in this environment; install one such as litellm==1.109.1"
+    except ValueError as error:
+        why = str(error)
+    if why is not None:
+        sys.stderr.write(f"routeproof_litellm: {why}\n")
+        sys.exit(EXIT_UNUSABLE)
+    return release
+
+
+def _take_the_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep stdin and stdout for the protocol: what LiteLLM prints goes to stderr, and it has nothing to read."""
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _seclude() -> None:
+    """End at a signal without ceremony, fetch nothing, and reach no network."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for name in list(os.environ):
+        if name.startswith(("LITELLM_", "REDIS_")):
+            del os.environ[name]
+    os.environ.update(
+        LITELLM_LOCAL_MODEL_COST_MAP="True",
+        LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS="True",
+        LITELLM_LOCAL_AUTOROUTER_PRESETS="True",
+        LITELLM_LOCAL_BLOG_POSTS="True",
+        LITELLM_LOCAL_POLICY_TEMPLATES="True",
+        LITELLM_ENVIRONMENT=ENVIRONMENT,
+    )
+
+    def refuse(*_: Any) -> NoReturn:
+        raise OSError("no network here: a router on trial reaches nobody")
+
+    doors: tuple[tuple[Any, str], ...] = (
+        (socket.socket, "connect"),
+        (socket.socket, "connect_ex"),
+        (socket, "getaddrinfo"),
+    )
+    for owner, name in doors:
+        setattr(owner, name, refuse)
+
+
+if __name__ == "__main__":
+    main()

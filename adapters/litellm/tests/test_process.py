@@ -1,0 +1,154 @@
+"""The process: what goes over its pipes, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from routeproof_litellm import wire
+from tests.conftest import release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(__file__).parent.parent
+ROW = {"id": "d1", "model_name": "m", "model": "openai/m", "tag": "v1"}
+END_SECONDS = 30
+
+
+@contextmanager
+def adapter(*options: str, before: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """Start the adapter, after `before` has been run in its process; it is gone when the test is."""
+    start = f"import sys; sys.argv = {['routeproof_litellm', *options]!r}\n{before}\n"
+    start += "import runpy; runpy.run_module('routeproof_litellm', run_name='__main__')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", start],
+        cwd=PACKAGE,
+        env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "False"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def say(process: subprocess.Popen[bytes], line: bytes) -> Any:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(line + b"\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
+
+
+def call(process: subprocess.Popen[bytes], number: int, call: object) -> Any:
+    reply = say(process, json.dumps({"id": number, "call": call}).encode())
+    assert reply["id"] == number
+    return reply["reply"]
+
+
+def test_a_conversation() -> None:
+    version = release()
+    with adapter() as process:
+        hello = call(process, 1, {"hello": {"protocol": 1}})["hello"]
+        assert (hello["router"], hello["version"], hello["protocol"]) == ("litellm", version, 1)
+        run = {"steps": [{"upsert": ROW}], "observe": [1], "queries": [{"model": "m"}]}
+        runs = call(process, 2, {"runs": [run, run]})["runs"]
+        candidates = {"candidates": [{"id": "d1", "model": "openai/m", "tag": "v1"}]}
+        assert [seen["observations"][0]["answers"] for seen in runs] == [[[candidates] * 2]] * 2
+        # Errors are replies, and the conversation goes on.
+        assert call(process, 3, {"hello": {"protocol": 2}})["error"]["code"] == "unsupported"
+        assert call(process, 4, {"runs": [{**run, "x": 1}]})["error"]["code"] == "bad_request"
+        alien = {**run, "steps": [{"upsert": {**ROW, "extra": "none"}}]}
+        assert call(process, 5, {"runs": [alien]})["error"]["code"] == "bad_request"
+        assert say(process, b'{"id":6,"call"') == {
+            "id": 0,
+            "reply": {
+                "error": {
+                    "code": "bad_request",
+                    "message": "not a request of protocol 1: Expecting ':' delimiter: line 1 column 15 (char 14)",
+                }
+            },
+        }
+        assert say(process, b" " * wire.LINE_BYTES_MAX + b" ")["reply"]["error"]["code"] == "too_large"
+        assert len(call(process, 7, {"runs": [run]})["runs"]) == 1
+        # The end of the input ends it.
+        assert process.communicate(timeout=END_SECONDS)[0] == b""
+        assert process.returncode == 0
+
+
+def test_what_litellm_prints_is_not_in_the_protocol() -> None:
+    release()
+    babble = "import os, subprocess; os.environ['PYTHONBREAKPOINT'] = '0'\n"
+    babble += "import routeproof_litellm.router as r\n"
+    babble += "put_back = r.LiteLlm._put_back\n"
+    babble += "r.LiteLlm._put_back = lambda s: (print('a print'), subprocess.run(['echo', 'an echo']), put_back(s))\n"
+    with adapter(before=babble) as process:
+        run: dict[str, Any] = {"steps": [], "observe": [], "queries": []}
+        assert "runs" in call(process, 1, {"runs": [run]})
+        assert "runs" in call(process, 2, {"runs": [run]})
+        _, errors = process.communicate(timeout=END_SECONDS)
+        assert errors.count(b"a print") == errors.count(b"an echo") == 2
+
+
+def test_a_bug_of_the_adapter_is_said_to_be_one() -> None:
+    release()
+    broken = "import routeproof_litellm.router as r\n"
+    broken += "def listing(self, team): raise RuntimeError('lost')\n"
+    broken += "r.LiteLlm._listing = listing\n"
+    with adapter(before=broken) as process:
+        run: dict[str, Any] = {"steps": [], "observe": [0], "queries": [], "viewers": [None]}
+        error = call(process, 1, {"runs": [run]})["error"]
+        assert error["code"] == "internal"
+        assert "RuntimeError: lost" in error["message"]
+        assert "runs" in call(process, 2, {"runs": [{**run, "viewers": []}]})
+
+
+def test_no_network_is_reached() -> None:
+    release()
+    nosy = "import routeproof_litellm.router as r, socket\n"
+    nosy += "def listing(self, team):\n"
+    nosy += "  with socket.socket() as s: s.connect(('127.0.0.1', 9))\n"
+    nosy += "r.LiteLlm._listing = listing\n"
+    with adapter(before=nosy) as process:
+        run: dict[str, Any] = {"steps": [], "observe": [0], "queries": [], "viewers": [None]}
+        assert "no network here" in call(process, 1, {"runs": [run]})["error"]["message"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it(number: signal.Signals) -> None:
+    release()
+    with adapter() as process:
+        call(process, 1, {"hello": {"protocol": 1}})
+        process.send_signal(number)
+        assert process.wait(END_SECONDS) == -number
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("'1.82.7'", b"litellm 1.82.7 is refused: it was reported as compromised"),
+        ("'1.107.3'", b"litellm 1.107.3 is refused: it was reported as compromised"),
+        ("'1.84.0'", b"litellm 1.84.0 is too old"),
+        ("'main'", b"`main` is no release of LiteLLM"),
+        ("(_ for _ in ()).throw(m.PackageNotFoundError())", b"there is no litellm in this environment"),
+    ],
+)
+def test_refuses_to_start(found: str, said: bytes) -> None:
+    before = f"import importlib.metadata as m\nm.version = lambda _: {found}"
+    with adapter(before=before) as process:
+        _, errors = process.communicate(timeout=END_SECONDS)
+        assert process.returncode == 2
+        assert errors.startswith(b"routeproof_litellm: " + said)
+        assert errors.count(b"\n") == 1

@@ -1,0 +1,195 @@
+"""The real router behind the protocol, whatever release stands beside the tests.
+
+Only what holds in every release is tested here: that the adapter asks and reports faithfully. What is wrong with a
+release is for the trial to find.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from routeproof_litellm import dialect as dialects
+from routeproof_litellm.wire import Add, Delete, Query, Replace, Row, Run, Upsert
+
+if TYPE_CHECKING:
+    from routeproof_litellm.dialect import Bundle, Dialect
+    from routeproof_litellm.router import LiteLlm
+    from routeproof_litellm.wire import Json, Step
+
+EXACT = Row("d1", "m", "openai/m", "v1")
+WILD = Row("d2", "x*", "openai/*", "v1")
+TEAM = Row("d3", "internal", "openai/t", "v1", "A", "y*")
+
+
+def ask(router: LiteLlm, initial: list[Row], steps: list[Step], *queries: Query) -> Json:
+    moments = [0, len(steps)] if steps else [0]
+    return router.run(Run(initial, steps, moments, list(queries), [None, "A"]))
+
+
+def one(row: Row, model: str | None = None) -> Json:
+    return {"candidates": [{"id": row.id, "model": model or row.model, "tag": row.tag}]}
+
+
+UNKNOWN = {"refused": "unknown_model"}
+
+
+def test_a_fresh_router_answers_on_both_paths(router: LiteLlm) -> None:
+    reply = ask(router, [EXACT, WILD, TEAM], [], Query("m"), Query("xyz"), Query("yz", "A"), Query("yz", "B"))
+    assert reply["initial"] == {"outcome": "applied", "held": ["d1", "d2", "d3"]}
+    [seen] = reply["observations"]
+    assert seen["answers"] == [
+        [one(EXACT)] * 2,
+        [one(WILD, "openai/yz")] * 2,
+        [one(TEAM)] * 2,
+        [UNKNOWN] * 2,
+    ]
+    assert seen["listings"] == [["m", "x*"], ["m", "x*", "y*"]]
+
+
+def test_the_paths_differ_in_their_filters(router: LiteLlm) -> None:
+    reply = ask(router, [TEAM], [], Query("internal"))
+    assert reply["observations"][0]["answers"] == [[one(TEAM), {"refused": "blocked"}]]
+
+
+def test_all_that_is_picked_from_is_a_candidate(router: LiteLlm) -> None:
+    twins = [EXACT._replace(id=f"d{number}", tag=f"v{number}", weight=number) for number in range(3)]
+    [[sync, parallel]] = ask(router, twins, [], Query("m"))["observations"][0]["answers"]
+    assert sync == parallel
+    assert [candidate["tag"] for candidate in sync["candidates"]] == ["v0", "v1", "v2"]
+
+
+def test_each_change_says_what_the_router_said(router: LiteLlm) -> None:
+    changed = EXACT._replace(tag="v2")
+    steps: list[Step] = [
+        Upsert(EXACT),
+        Upsert(EXACT),
+        Upsert(changed),
+        Add(changed),
+        Add(WILD),
+        Delete("d2"),
+        Delete("d2"),
+        Query("m"),
+        Replace([TEAM]),
+    ]
+    replies = ask(router, [], steps)["steps"]
+    outcomes = [reply["changed"]["outcome"] for reply in replies if "changed" in reply]
+    refused = {"refused": "add_deployment returned None: there is a deployment of this id"}
+    assert outcomes == [
+        "applied",
+        "unchanged",
+        "applied",
+        refused,
+        "applied",
+        "applied",
+        "unchanged",
+        "applied",
+    ]
+    assert replies[2]["changed"]["held"] == ["d1"]
+    assert replies[7] == {"answered": [one(changed)] * 2}
+    assert replies[8]["changed"]["held"] == ["d3"]
+
+
+def test_an_exception_of_a_change_is_its_refusal(router: LiteLlm) -> None:
+    nowhere = EXACT._replace(model="nowhere")
+    for step in (Upsert(nowhere), Add(nowhere), Replace([nowhere])):
+        [reply] = ask(router, [], [step])["steps"]
+        assert "LLM Provider NOT provided" in reply["changed"]["outcome"]["refused"]
+        assert reply["changed"]["held"] == []
+
+
+def test_a_refused_construction_leaves_an_empty_router(router: LiteLlm) -> None:
+    reply = ask(router, [EXACT, EXACT._replace(id="d9", model="nowhere")], [Upsert(WILD)], Query("m"), Query("xy"))
+    assert "LLM Provider NOT provided" in reply["initial"]["outcome"]["refused"]
+    assert reply["initial"]["held"] == []
+    assert reply["observations"][0]["answers"] == [[UNKNOWN] * 2] * 2
+    assert reply["observations"][1]["answers"] == [[UNKNOWN] * 2, [one(WILD, "openai/y")] * 2]
+
+
+def test_the_router_of_the_proxy_swallows_its_refusals(swallowing: LiteLlm) -> None:
+    nowhere = WILD._replace(id="d9", model="nowhere")
+    reply = ask(swallowing, [EXACT, nowhere], [Upsert(nowhere)])
+    assert reply["initial"] == {"outcome": "applied", "held": ["d1"]}
+    assert reply["steps"] == [{"changed": {"outcome": "unchanged", "held": ["d1"]}}]
+
+
+def test_a_blocked_row(router: LiteLlm, dialect: Dialect) -> None:
+    row = EXACT._replace(blocked=True)
+    said = {"refused": "blocked"} if dialect.version >= (1, 87, 0) else one(row)
+    assert ask(router, [row], [], Query("m"), Query("d1"))["observations"][0]["answers"] == [[said] * 2] * 2
+
+
+@pytest.mark.parametrize("path", [0, 1])
+def test_any_other_exception_of_a_lookup_is_a_failure(
+    router: LiteLlm, monkeypatch: pytest.MonkeyPatch, path: int
+) -> None:
+    name = ("get_available_deployment", "async_get_available_deployment")[path]
+
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("m")
+
+    monkeypatch.setattr(sys.modules["litellm"].Router, name, broken)
+    answers = ask(router, [EXACT], [], Query("m"))["observations"][0]["answers"][0]
+    assert answers[path] == {"failed": "KeyError: 'm'"}
+    assert answers[1 - path] == one(EXACT)
+
+
+def test_sizes_count_entries(router: LiteLlm) -> None:
+    twin = WILD._replace(id="d4", tag="v2")
+    reply = ask(router, [EXACT], [Upsert(WILD), Upsert(twin), Upsert(TEAM), Delete("d1")])
+    before, after = (seen["sizes"] for seen in reply["observations"])
+    assert before["model_list"] == 1
+    assert after["model_list"] == after["model_id_to_deployment_index_map"] == 3
+    assert (before["pattern_router"], after["pattern_router"]) == (0, 2)
+    assert (before["team_pattern_routers"], after["team_pattern_routers"]) == (0, 1)
+    assert before["model_name_to_deployment_indices"] == 1
+    assert after["model_name_to_deployment_indices"] == 3
+    assert before["callbacks"] == after["callbacks"] == 0
+
+
+def test_time_is_measured(router: LiteLlm) -> None:
+    few = ask(router, [EXACT], [])["router_ns"]
+    many = ask(router, [EXACT], [], *[Query("m")] * 200)["router_ns"]
+    assert 0 < few < many
+
+
+def test_a_run_leaves_nothing_behind(router: LiteLlm) -> None:
+    litellm: Any = sys.modules["litellm"]
+    catalog = frozenset(litellm.model_cost)
+    rows = [EXACT._replace(id=f"e{n}", model_name=f"n{n}", extra=name) for n, name in enumerate(["budget", "pricing"])]
+    first = ask(router, rows, [Upsert(WILD), Replace([TEAM]), Upsert(EXACT)], Query("m"))
+    assert first["observations"][0]["sizes"]["callbacks"] == 1
+    assert frozenset(litellm.model_cost) == catalog
+    assert litellm.callbacks == []
+    assert litellm.success_callback == []
+    again = ask(router, [], [], Query("m"), Query("xy"), Query("yz", "A"), Query("e0"))
+    [seen] = again["observations"]
+    assert seen["answers"] == [[UNKNOWN] * 2] * 4
+    assert seen["listings"] == [[], []]
+    assert set(seen["sizes"].values()) == {0}
+
+
+@pytest.mark.parametrize("bundle", dialects.BUNDLES, ids=[bundle.name for bundle in dialects.BUNDLES])
+def test_every_bundle_can_be_asked_for(router: LiteLlm, dialect: Dialect, bundle: Bundle) -> None:
+    if bundle.name not in dialect.bundles:
+        pytest.skip(f"{bundle.name} comes with {bundle.since}")
+    exact = EXACT._replace(model=bundle.target or EXACT.model, extra=bundle.name)
+    wild = WILD._replace(model=bundle.target or WILD.model, extra=bundle.name)
+    queries = (Query("m"), Query("xy"), Query("d1"), Query("xy", "A"))
+    built = ask(router, [exact, wild], [], *queries)
+    grown = ask(router, [], [Add(exact), Upsert(wild), Upsert(wild._replace(tag="v2")), Replace([exact])], *queries)
+    for reply in (built, grown):
+        for seen in reply["observations"]:
+            assert not [answer for answers in seen["answers"] for answer in answers if "failed" in answer]
+    if bundle.plain:
+        target = bundle.target or "openai/y"
+        assert built["initial"]["outcome"] == "applied"
+        assert built["observations"][0]["answers"] == [
+            [one(exact)] * 2,
+            [one(wild, target)] * 2,
+            [one(exact)] * 2,
+            [one(wild, target)] * 2,
+        ]
+        assert [step["changed"]["outcome"] for step in grown["steps"]] == ["applied"] * 4
