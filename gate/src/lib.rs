@@ -1,3 +1,4 @@
 //! How do I put any router on trial, and tell a person?
 
 pub mod exit;
+pub mod guard;

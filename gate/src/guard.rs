@@ -1,0 +1,261 @@
+//! What must not outlive this process: child process groups, and half-made directories.
+//!
+//! Owns the only global state of the gate, a list of both, because a signal comes to the process as a whole. Everything
+//! on the list is removed by its owner in the ordinary way; a signal that ends the process removes all of it first. A
+//! child that is alive when this process is killed outright (`SIGKILL`) sees its stdin end.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+/// How often a directory is removed again when a dying process is still writing into it.
+const REMOVALS_MAX: usize = 20;
+/// How long a killed process may take to die.
+const KILL_WAIT: Duration = Duration::from_secs(5);
+
+static KEPT: Mutex<Kept> = Mutex::new(Kept {
+    groups: BTreeSet::new(),
+    dirs: BTreeSet::new(),
+});
+
+struct Kept {
+    groups: BTreeSet<i32>,
+    dirs: BTreeSet<PathBuf>,
+}
+
+fn kept() -> MutexGuard<'static, Kept> {
+    // A list is whole after every single insert and remove, also where a panic came between two of them.
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on `SIGINT`, `SIGTERM` and `SIGHUP` first end every child and remove every half-made directory, and then
+/// this process in the usual way.
+///
+/// # Errors
+///
+/// Those of installing the handlers.
+pub fn clean_up_on_signals() -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            // The lock is held until the process has ended, so that nothing new is begun behind its back.
+            let kept = kept();
+            for &group in &kept.groups {
+                kill(group);
+            }
+            for dir in &kept.dirs {
+                remove(dir);
+            }
+            // On failure there is nothing left to do but to end all the same.
+            if emulate_default_handler(signal).is_err() {
+                std::process::abort();
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn kill(group: i32) {
+    if let Some(group) = Pid::from_raw(group) {
+        // It fails where the group has ended by itself, which is what is wanted.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+fn remove(dir: &Path) {
+    for _ in 0..REMOVALS_MAX {
+        match fs::remove_dir_all(dir) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => {}
+            _ => return,
+        }
+    }
+}
+
+/// A child that leads a process group of its own. All of the group is killed when this is dropped.
+///
+/// INVARIANT: the child is reaped after the group was killed and taken off the list, never before: until then nothing
+/// else can have the group's number.
+#[derive(Debug)]
+#[must_use = "the group is killed when this is dropped"]
+pub struct Group {
+    child: Child,
+    ended: Receiver<Ended>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// In a way that the system did not tell.
+    Unknown,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Unknown => f.write_str("exit code unknown"),
+        }
+    }
+}
+
+impl Group {
+    /// Starts `command` as the leader of a new process group, and calls `on_end` when it ends, from another thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a process.
+    pub fn spawn(command: &mut Command, on_end: impl FnOnce(Ended) + Send + 'static) -> io::Result<Self> {
+        // A signal waits for the lock: a child is either not yet started, or already on the list.
+        let mut kept = kept();
+        let child = command.process_group(0).spawn()?;
+        kept.groups.insert(number(&child));
+        drop(kept);
+        let leader = number(&child);
+        let (end, ended) = sync_channel(1);
+        std::thread::spawn(move || {
+            let how = see_end(leader);
+            // The owner may be gone, and then it no longer matters.
+            let _ = end.send(how);
+            on_end(how);
+        });
+        Ok(Self { child, ended })
+    }
+
+    /// The child, for its pipes.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Waits for the leader to end by itself; tells once how.
+    pub fn ends_within(&self, wait: Duration) -> Option<Ended> {
+        self.ended.recv_timeout(wait).ok()
+    }
+
+    /// Kills every process of the group.
+    pub fn kill(&self) {
+        kill(number(&self.child));
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+        kept().groups.remove(&number(&self.child));
+        // A process in an uninterruptible wait dies when the kernel lets it; this one does not wait for it for ever.
+        if !matches!(self.ended.recv_timeout(KILL_WAIT), Err(RecvTimeoutError::Timeout)) {
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn number(child: &Child) -> i32 {
+    i32::try_from(child.id()).expect("a process id is a positive `pid_t`")
+}
+
+/// Blocks until the process has ended, and leaves it to be reaped.
+fn see_end(leader: i32) -> Ended {
+    let Some(leader) = Pid::from_raw(leader) else {
+        return Ended::Unknown;
+    };
+    loop {
+        match waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Err(Errno::INTR) => {}
+            Ok(Some(status)) => {
+                let code = status.exit_status().map(Ended::Code);
+                return code
+                    .or(status.terminating_signal().map(Ended::Signal))
+                    .unwrap_or(Ended::Unknown);
+            }
+            Ok(None) | Err(_) => return Ended::Unknown,
+        }
+    }
+}
+
+/// A directory that is being filled, removed when this is dropped unless [`HalfMade::keep_as`] was called.
+#[derive(Debug)]
+pub struct HalfMade {
+    path: PathBuf,
+}
+
+impl HalfMade {
+    /// Creates the directory; what stood there before is gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of removing and creating directories.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        kept().dirs.insert(path.to_owned());
+        let half_made = Self { path: path.to_owned() };
+        match fs::remove_dir_all(path) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+            _ => {}
+        }
+        fs::create_dir(path)?;
+        Ok(half_made)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// It is complete: moves it to `path` in one step. What stood there is gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of removing and renaming directories.
+    pub fn keep_as(self, path: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(path) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+            _ => {}
+        }
+        fs::rename(&self.path, path)
+    }
+}
+
+impl Drop for HalfMade {
+    fn drop(&mut self) {
+        remove(&self.path);
+        kept().dirs.remove(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_made_directory_goes_and_a_kept_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (half, whole) = (dir.path().join("half"), dir.path().join("whole"));
+        let made = HalfMade::create(&half).unwrap();
+        fs::write(made.path().join("file"), "text").unwrap();
+        drop(made);
+        assert!(!half.exists());
+
+        fs::create_dir(&whole).unwrap();
+        fs::write(whole.join("old"), "text").unwrap();
+        let made = HalfMade::create(&half).unwrap();
+        fs::write(made.path().join("new"), "text").unwrap();
+        made.keep_as(&whole).unwrap();
+        assert!(!half.exists() && !whole.join("old").exists() && whole.join("new").exists());
+    }
+}
