@@ -1,0 +1,261 @@
+//! The text that names a router to put on trial.
+
+use std::fmt;
+use std::path::Path;
+
+use protocol::wire::TEXT_BYTES_MAX;
+
+/// Which router to put on trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spec {
+    /// `router-core`, in this process.
+    Reference,
+    /// The router with the named planted fault, in this process.
+    Faulty(String),
+    /// This release of LiteLLM, in a virtual environment that the gate makes.
+    LiteLlm(Release),
+    /// Any program that speaks the protocol: its name and arguments.
+    Exec(Vec<String>),
+}
+
+impl Spec {
+    /// Reads `text`. `faults` are the names that `faulty:` knows.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong and what was perhaps meant.
+    pub fn parse(text: &str, faults: &[&str]) -> Result<Self, SpecError> {
+        if text.len() > TEXT_BYTES_MAX {
+            let what =
+                format!("a router is named in at most {TEXT_BYTES_MAX} bytes; put a longer command into a script");
+            return Err(SpecError(what));
+        }
+        if let Some(command) = text.strip_prefix("exec:") {
+            return exec(command);
+        }
+        if let Some(name) = text.strip_prefix("faulty:") {
+            return faulty(name, faults);
+        }
+        if let Some(version) = text.strip_prefix("litellm==") {
+            return Release::parse(version).map(Self::LiteLlm);
+        }
+        match text {
+            "reference" => Ok(Self::Reference),
+            "litellm" => Err(SpecError(
+                "`litellm` names no release; name one exactly: `litellm==1.109.1`".to_owned(),
+            )),
+            "faulty" => Err(SpecError(
+                "`faulty` names no fault; `routeproof faults` lists them: `faulty:NAME`".to_owned(),
+            )),
+            _ => Err(unknown(text)),
+        }
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reference => f.write_str("reference"),
+            Self::Faulty(name) => write!(f, "faulty:{name}"),
+            Self::LiteLlm(release) => write!(f, "litellm=={release}"),
+            Self::Exec(words) => write!(f, "exec:{}", command_line(words)),
+        }
+    }
+}
+
+/// `words` as a person would type them into a shell.
+pub fn command_line(words: &[String]) -> String {
+    let quoted = |word: &String| shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), Into::into);
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+fn exec(command: &str) -> Result<Spec, SpecError> {
+    let words = shlex::split(command).ok_or_else(|| {
+        SpecError(format!(
+            "`{command}` has an open quote or ends in a backslash; close it"
+        ))
+    })?;
+    if words.first().is_none_or(String::is_empty) {
+        let what = "`exec:` wants a command, such as `exec:python my_adapter.py`";
+        return Err(SpecError(what.to_owned()));
+    }
+    if words.iter().any(|word| word.contains('\0')) {
+        return Err(SpecError(
+            "a command cannot hold a NUL character; leave it out".to_owned(),
+        ));
+    }
+    Ok(Spec::Exec(words))
+}
+
+fn faulty(name: &str, faults: &[&str]) -> Result<Spec, SpecError> {
+    if faults.contains(&name) {
+        return Ok(Spec::Faulty(name.to_owned()));
+    }
+    let hint = match nearest(name, faults) {
+        Some(near) => format!("did you mean `faulty:{near}`?"),
+        None => "`routeproof faults` lists them".to_owned(),
+    };
+    Err(SpecError(format!("there is no fault `{name}`; {hint}")))
+}
+
+fn unknown(text: &str) -> SpecError {
+    let forms = "`reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`";
+    let (head, rest) = text
+        .find(|c: char| !c.is_alphanumeric())
+        .map_or((text, ""), |at| text.split_at(at));
+    let value = rest.trim_start_matches([':', '=', '@', ' ', '~', '>', '<']);
+    let hint = match nearest(&head.to_lowercase(), &["reference", "faulty", "litellm", "exec"]) {
+        Some("reference") => Some("reference".to_owned()),
+        Some("litellm") if !value.is_empty() => Some(format!("litellm=={value}")),
+        Some(word @ ("faulty" | "exec")) if !value.is_empty() => Some(format!("{word}:{value}")),
+        _ if Path::new(text).components().count() > 1 => Some(format!("exec:{text}")),
+        _ => None,
+    };
+    SpecError(match hint {
+        Some(hint) => format!("`{text}` names no router; did you mean `{hint}`? (a router is {forms})"),
+        None => format!("`{text}` names no router; write {forms}"),
+    })
+}
+
+/// The word of `words` that `text` is most likely a slip of.
+fn nearest<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
+    const LIKENESS_MIN: f64 = 0.8;
+    words
+        .iter()
+        .map(|word| (strsim::jaro_winkler(text, word), *word))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, word)| word)
+}
+
+/// A release of LiteLLM that the adapter drives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release(String);
+
+/// The oldest release that the adapter drives.
+const OLDEST: [u32; 3] = [1, 85, 0];
+
+impl Release {
+    /// Reads `1.85.0`, `1.96.0rc1`, `1.90.1.post1`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says why there will be no trial of that release.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let numbers = numbers(text).ok_or_else(|| {
+            SpecError(format!(
+                "`{text}` is no exact release of litellm; write it in full: `litellm==1.109.1`"
+            ))
+        })?;
+        if matches!(numbers, [1, 107, _] | [1, 82, 7 | 8]) {
+            return Err(SpecError(format!(
+                "litellm {text} is refused: 1.82.7, 1.82.8 and every 1.107 were reported compromised; take another release"
+            )));
+        }
+        if numbers < OLDEST {
+            return Err(SpecError(format!(
+                "litellm {text} is older than the adapter drives; take 1.85.0 or newer"
+            )));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The release as its maker writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn numbers(text: &str) -> Option<[u32; 3]> {
+    // The text becomes a part of file names and of an installer's arguments.
+    if !text
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.')
+    {
+        return None;
+    }
+    let mut parts = text.splitn(3, '.');
+    let (major, minor, patch) = (parts.next()?, parts.next()?, parts.next()?);
+    let end = patch.find(|c: char| !c.is_ascii_digit()).unwrap_or(patch.len());
+    let suffix_ok = !patch[end..].ends_with('.') && !text.contains("..");
+    suffix_ok.then_some([major.parse().ok()?, minor.parse().ok()?, patch[..end].parse().ok()?])
+}
+
+/// Why a text names no router.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SpecError(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAULTS: &[&str] = &["keeps-global-pattern", "tie-by-insertion"];
+
+    #[test]
+    fn what_names_a_router() {
+        let release = |text: &str| Spec::LiteLlm(Release(text.to_owned()));
+        let words = |words: &[&str]| Spec::Exec(words.iter().map(ToString::to_string).collect());
+        #[rustfmt::skip]
+        let rows = [
+            ("reference", Spec::Reference),
+            ("faulty:tie-by-insertion", Spec::Faulty("tie-by-insertion".to_owned())),
+            ("litellm==1.85.0", release("1.85.0")),
+            ("litellm==1.96.0rc1", release("1.96.0rc1")),
+            ("litellm==1.90.1.post1", release("1.90.1.post1")),
+            ("litellm==1.109.1", release("1.109.1")),
+            ("exec:./adapter", words(&["./adapter"])),
+            ("exec:python -c 'a b' \"c d\"", words(&["python", "-c", "a b", "c d"])),
+        ];
+        for (text, spec) in rows {
+            assert_eq!(Spec::parse(text, FAULTS), Ok(spec.clone()), "{text}");
+            assert_eq!(
+                Spec::parse(&spec.to_string(), FAULTS),
+                Ok(spec),
+                "{text}, there and back"
+            );
+        }
+    }
+
+    #[test]
+    fn what_does_not() {
+        #[rustfmt::skip]
+        let rows = [
+            ("", "names no router; write `reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`"),
+            ("nginx", "`nginx` names no router; write"),
+            ("referense", "did you mean `reference`?"),
+            ("LiteLLM==1.85.0", "did you mean `litellm==1.85.0`?"),
+            ("litelm==1.85.0", "did you mean `litellm==1.85.0`?"),
+            ("litellm=1.85.0", "did you mean `litellm==1.85.0`?"),
+            ("litellm>=1.85.0", "did you mean `litellm==1.85.0`?"),
+            ("litellm", "`litellm` names no release; name one exactly"),
+            ("litellm==", "`` is no exact release"),
+            ("litellm==1.85", "`1.85` is no exact release"),
+            ("litellm==1.85.*", "`1.85.*` is no exact release"),
+            ("litellm==1.85.0.", "is no exact release"),
+            ("litellm==1.85.0 --index-url x", "is no exact release"),
+            ("litellm==../x", "is no exact release"),
+            ("litellm==1.82.7", "1.82.7, 1.82.8 and every 1.107 were reported compromised"),
+            ("litellm==1.82.8", "reported compromised"),
+            ("litellm==1.107.0rc1", "reported compromised"),
+            ("litellm==1.84.10", "older than the adapter drives; take 1.85.0 or newer"),
+            ("faulty", "`faulty` names no fault"),
+            ("faulty:", "there is no fault ``; `routeproof faults` lists them"),
+            ("faulty:tie-by-insertoin", "did you mean `faulty:tie-by-insertion`?"),
+            ("exec:", "`exec:` wants a command"),
+            ("exec:''", "`exec:` wants a command"),
+            ("exec:a 'b", "has an open quote"),
+            ("./my adapter", "did you mean `exec:./my adapter`?"),
+        ];
+        for (text, expected) in rows {
+            let error = Spec::parse(text, FAULTS).expect_err(text).to_string();
+            assert!(error.contains(expected), "{text}: `{error}` does not say `{expected}`");
+        }
+    }
+}

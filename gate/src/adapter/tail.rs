@@ -1,0 +1,138 @@
+//! The last lines that a process wrote, bounded in count and in bytes, fit to be shown on a terminal.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How many lines are kept.
+pub const TAIL_LINES_MAX: usize = 20;
+/// How much of one line is kept.
+pub const TAIL_LINE_BYTES_MAX: usize = 512;
+
+const CHUNK_BYTES: usize = 8 << 10;
+
+/// The last lines of a stream.
+#[derive(Debug, Default)]
+pub struct Tail {
+    lines: VecDeque<String>,
+    open: Vec<u8>,
+    cut: bool,
+}
+
+impl Tail {
+    /// Takes in the next bytes of the stream.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match byte {
+                // A carriage return ends a line too: progress bars rewrite theirs over and over.
+                b'\n' | b'\r' => self.close(),
+                _ if self.open.len() < TAIL_LINE_BYTES_MAX => self.open.push(byte),
+                _ => self.cut = true,
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        let text = printable(&self.open, self.cut);
+        self.open.clear();
+        self.cut = false;
+        if text.is_empty() {
+            return;
+        }
+        if self.lines.len() == TAIL_LINES_MAX {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(text);
+    }
+
+    /// The lines so far, oldest first; an unfinished one is the last.
+    pub fn lines(&self) -> Vec<String> {
+        let open = printable(&self.open, self.cut);
+        let open = Some(open).filter(|text| !text.is_empty());
+        self.lines.iter().cloned().chain(open).collect()
+    }
+}
+
+/// `bytes` as text that does nothing to a terminal; `…` ends it where it was cut.
+fn printable(bytes: &[u8], cut: bool) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let plain = anstream::adapter::strip_str(&text).to_string();
+    let mut kept: String = plain.chars().filter(|c| !c.is_control() || *c == '\t').collect();
+    kept.truncate(kept.trim_end().len());
+    if cut {
+        kept.push('…');
+    }
+    kept
+}
+
+/// The beginning of a text, at most `bytes_max` of it, to be quoted in a message.
+pub fn quote(text: &[u8], bytes_max: usize) -> String {
+    printable(&text[..text.len().min(bytes_max)], text.len() > bytes_max)
+}
+
+/// Streams that a thread each reads to the end, so that the writer never blocks, and of which the tail is kept.
+#[derive(Debug)]
+pub struct Kept {
+    tail: Arc<Mutex<Tail>>,
+    ended: Vec<Receiver<()>>,
+}
+
+impl Kept {
+    /// Keeps the tail of all of `streams` together.
+    pub fn of(streams: Vec<Box<dyn Read + Send>>) -> Self {
+        let tail = Arc::new(Mutex::new(Tail::default()));
+        let ended = streams
+            .into_iter()
+            .map(|mut stream| {
+                let tail = Arc::clone(&tail);
+                let (end, ended) = sync_channel::<()>(1);
+                std::thread::spawn(move || {
+                    let mut chunk = vec![0; CHUNK_BYTES];
+                    while let Ok(read @ 1..) = stream.read(&mut chunk) {
+                        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+                        tail.feed(&chunk[..read]);
+                    }
+                    drop(end);
+                });
+                ended
+            })
+            .collect();
+        Self { tail, ended }
+    }
+
+    /// The last lines, after the streams have ended or `wait` has passed for each.
+    pub fn lines(&self, wait: Duration) -> Vec<String> {
+        for ended in &self.ended {
+            // Nothing is ever sent: this returns when the reader ends or when the time is up, and both will do.
+            let _ = ended.recv_timeout(wait);
+        }
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).lines()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_in_count_and_bytes() {
+        let mut tail = Tail::default();
+        for number in 0..100 {
+            tail.feed(format!("line {number}\n").as_bytes());
+        }
+        tail.feed(&vec![b'x'; 1 << 20]);
+        let lines = tail.lines();
+        assert_eq!(lines.len(), TAIL_LINES_MAX + 1);
+        assert_eq!(lines[TAIL_LINES_MAX - 1], "line 99");
+        assert_eq!(lines[TAIL_LINES_MAX].len(), TAIL_LINE_BYTES_MAX + "…".len());
+    }
+
+    #[test]
+    fn what_is_kept_does_nothing_to_a_terminal() {
+        let mut tail = Tail::default();
+        tail.feed(b"\x1b[31mred\x1b[0m\x07 bell\r\n\r\n50%\r100%\r\n\xff\xfe");
+        assert_eq!(tail.lines(), ["red bell", "50%", "100%", "\u{fffd}\u{fffd}"]);
+    }
+}
