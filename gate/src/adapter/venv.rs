@@ -1,0 +1,372 @@
+//! A release of LiteLLM in a virtual environment of its own: made once, kept in the cache, whole or not there.
+//!
+//! uv makes it where uv is found, otherwise Python's own `venv` and `pip`. LiteLLM is installed without extras, which
+//! the router does not need. Some releases pin packages to versions that no registry serves, so that they cannot be
+//! installed as they are; then these pins alone are relaxed, see [`RELAXED`].
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use protocol::AdapterFault;
+use protocol::router::FaultKind;
+
+use super::cache::{Cache, fault};
+use super::embedded::{self, MODULE};
+use super::process::{LAST_WORDS_WAIT, Launch};
+use super::spec::Release;
+use super::tail::Kept;
+use crate::guard::{Ended, Group};
+
+/// What is put in the place of LiteLLM's own pin, where that pin is why an install failed.
+pub const RELAXED: [(&str, &str); 2] = [
+    ("certifi", "certifi>=2025"),
+    ("litellm-proxy-extras", "litellm-proxy-extras>=0.4.0"),
+];
+
+/// The minor versions of Python 3 that every release driven here can be installed on.
+const PYTHON_MINORS: std::ops::RangeInclusive<u32> = 10..=13;
+/// The names that such a Python goes by, best first.
+const PYTHONS: [&str; 6] = [
+    "python3",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python",
+];
+/// How long one step of an install may take.
+const STEP_WAIT: Duration = Duration::from_mins(20);
+/// Free space below which an install is not begun; 1.109.1 takes 247 MB.
+const FREE_BYTES_MIN: u64 = 300 << 20;
+/// Written last: an environment without it is not whole.
+const MARKER: &str = "routeproof-complete";
+
+/// Prints a line of progress.
+pub type Progress<'a> = &'a dyn Fn(&str);
+
+/// Makes what is missing and says how to start the adapter for `release`.
+///
+/// `path` is the `PATH` on which uv and Python are looked for.
+///
+/// # Errors
+///
+/// A fault of kind [`FaultKind::Missing`] that says what to do. Nothing is left half-made.
+pub fn prepare(
+    release: &Release,
+    cache: &Cache,
+    path: Option<&OsStr>,
+    progress: Progress<'_>,
+) -> Result<Launch, AdapterFault> {
+    let packages = embedded::unpack(cache)?;
+    let install = Install {
+        release,
+        cache,
+        path,
+        progress,
+    };
+    let waiting = || progress(&format!("waiting for another process that installs litellm {release}"));
+    let venv = cache.once(&format!("litellm-{release}"), &is_whole, &waiting, &|dir| {
+        install.make(dir)
+    })?;
+    Ok(Launch {
+        name: format!("litellm=={release}"),
+        program: python_of(&venv).into_os_string(),
+        // `-s`: what the user has installed for every Python is no part of the trial.
+        args: ["-s", "-m", MODULE].map(OsString::from).to_vec(),
+        env: vec![("PYTHONPATH", packages.clone().into_os_string())],
+        // Python finds modules in the current directory first, and that may well be a checkout of LiteLLM.
+        dir: Some(packages),
+    })
+}
+
+fn python_of(venv: &Path) -> PathBuf {
+    venv.join("bin").join("python")
+}
+
+fn is_whole(venv: &Path) -> bool {
+    // The interpreter is a link, and breaks when the Python that it came from goes.
+    venv.join(MARKER).is_file() && python_of(venv).is_file()
+}
+
+struct Install<'a> {
+    release: &'a Release,
+    cache: &'a Cache,
+    path: Option<&'a OsStr>,
+    progress: Progress<'a>,
+}
+
+/// Why a step of an install came to nothing.
+enum Failure {
+    NotFound,
+    Failed { how: String, lines: Vec<String> },
+}
+
+impl Install<'_> {
+    fn make(&self, dir: &Path) -> Result<(), AdapterFault> {
+        self.check_room(dir)?;
+        let with_uv = self.has("uv");
+        let installer = if with_uv {
+            "uv"
+        } else {
+            "venv and pip (uv is quicker, and was not found)"
+        };
+        (self.progress)(&format!(
+            "installing litellm {} with {installer}, once, into {}",
+            self.release,
+            self.cache.root().display()
+        ));
+        if with_uv {
+            self.with_uv(dir)?;
+        } else {
+            self.with_pip(dir)?;
+        }
+        let marker = dir.join(MARKER);
+        std::fs::write(&marker, format!("litellm=={}\n", self.release)).map_err(|why| fault("write", &marker, &why))?;
+        (self.progress)(&format!("litellm {} is installed", self.release));
+        Ok(())
+    }
+
+    fn check_room(&self, dir: &Path) -> Result<(), AdapterFault> {
+        // A file system that cannot tell is tried.
+        let Ok(room) = rustix::fs::statvfs(dir) else {
+            return Ok(());
+        };
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        if free >= FREE_BYTES_MIN {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` has {} MB free, and litellm {} takes about {}: make room, or name another directory with `--cache-dir`",
+            self.cache.root().display(),
+            free >> 20,
+            self.release,
+            FREE_BYTES_MIN >> 20,
+        );
+        Err(AdapterFault::new(FaultKind::Missing, message))
+    }
+
+    fn with_uv(&self, dir: &Path) -> Result<(), AdapterFault> {
+        let pythons = format!(">=3.{},<3.{}", PYTHON_MINORS.start(), PYTHON_MINORS.end() + 1);
+        let venv = [
+            OsStr::new("venv"),
+            "--quiet".as_ref(),
+            "--allow-existing".as_ref(),
+            "--python".as_ref(),
+        ];
+        self.step("uv", &[venv.as_slice(), &[pythons.as_ref(), dir.as_os_str()]].concat())?;
+        let python = python_of(dir);
+        let pip = ["pip", "install", "--quiet", "--python"].map(OsStr::new);
+        let pip = [pip.as_slice(), &[python.as_os_str()]].concat();
+        let wanted = self.wanted();
+        let Err(failure) = self.tool("uv", &[pip.as_slice(), &[wanted.as_ref()]].concat()) else {
+            return Ok(());
+        };
+        let overrides = self.overrides(dir, failure)?;
+        self.step(
+            "uv",
+            &[
+                pip.as_slice(),
+                &["--override".as_ref(), overrides.as_ref(), wanted.as_ref()],
+            ]
+            .concat(),
+        )
+    }
+
+    fn with_pip(&self, dir: &Path) -> Result<(), AdapterFault> {
+        let python = self.python()?;
+        self.step(python, &["-m".as_ref(), "venv".as_ref(), dir.as_os_str()])?;
+        let python = python_of(dir);
+        let python = python
+            .to_str()
+            .expect("a cache directory that pip can use has a name in UTF-8");
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"].map(OsStr::new);
+        let wanted = self.wanted();
+        let Err(failure) = self.tool(python, &[pip.as_slice(), &[wanted.as_ref()]].concat()) else {
+            return Ok(());
+        };
+        let overrides = self.overrides(dir, failure)?;
+        // pip has no overrides: the wheel first, and then all that it requires, with the pins relaxed by hand.
+        self.step(
+            python,
+            &[pip.as_slice(), &["--no-deps".as_ref(), wanted.as_ref()]].concat(),
+        )?;
+        let requirements = dir.join("requirements.txt");
+        self.step(
+            python,
+            &[
+                "-c".as_ref(),
+                RELAX.as_ref(),
+                overrides.as_ref(),
+                requirements.as_os_str(),
+            ],
+        )?;
+        self.step(
+            python,
+            &[pip.as_slice(), &["--requirement".as_ref(), requirements.as_os_str()]].concat(),
+        )
+    }
+
+    fn wanted(&self) -> String {
+        format!("litellm=={}", self.release)
+    }
+
+    /// Writes the relaxed pins, if it is to one of them that the failure points.
+    fn overrides(&self, dir: &Path, failure: Failure) -> Result<PathBuf, AdapterFault> {
+        match &failure {
+            Failure::Failed { lines, .. } if blames_a_pin(lines) => {}
+            _ => return Err(self.fault(failure)),
+        }
+        (self.progress)("a package that it pins cannot be had; installing with that pin relaxed");
+        let path = dir.join("overrides.txt");
+        let text = RELAXED.map(|(_, relaxed)| relaxed).join("\n");
+        std::fs::write(&path, text).map_err(|why| fault("write", &path, &why))?;
+        Ok(path)
+    }
+
+    /// A Python that is neither too old nor too new.
+    fn python(&self) -> Result<&'static str, AdapterFault> {
+        let mut seen = Vec::new();
+        for name in PYTHONS {
+            let version = "import sys; print('%d.%d' % sys.version_info[:2])";
+            let Ok(lines) = self.tool(name, &["-c".as_ref(), version.as_ref()]) else {
+                continue;
+            };
+            let version = lines.last().cloned().unwrap_or_default();
+            let minor = version.strip_prefix("3.").and_then(|minor| minor.parse().ok());
+            if minor.is_some_and(|minor: u32| PYTHON_MINORS.contains(&minor)) {
+                return Ok(name);
+            }
+            seen.push(format!("`{name}` is {version}"));
+        }
+        let range = format!("3.{} to 3.{}", PYTHON_MINORS.start(), PYTHON_MINORS.end());
+        let message = if seen.is_empty() {
+            format!(
+                "litellm needs Python, and neither uv nor `python3` was found on `PATH`; install uv, or Python {range}"
+            )
+        } else {
+            format!(
+                "litellm needs Python {range}, and {}; install such a Python, or uv",
+                seen.join(", ")
+            )
+        };
+        Err(AdapterFault::new(FaultKind::Missing, message))
+    }
+
+    fn has(&self, program: &str) -> bool {
+        self.tool(program, &["--version".as_ref()]).is_ok()
+    }
+
+    fn step(&self, program: &str, args: &[&OsStr]) -> Result<(), AdapterFault> {
+        self.tool(program, args)
+            .map(|_| ())
+            .map_err(|failure| self.fault(failure))
+    }
+
+    /// Runs a program to its end and returns the last lines that it wrote.
+    fn tool(&self, program: &str, args: &[&OsStr]) -> Result<Vec<String>, Failure> {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // Settings of a project that happens to be the current directory are not those of this install.
+        command
+            .current_dir(self.cache.root())
+            .env_remove("PYTHONPATH")
+            .env_remove("PYTHONHOME");
+        if let Some(path) = self.path {
+            command.env("PATH", path);
+        }
+        let mut group = Group::spawn(&mut command, |_| ()).map_err(|_| Failure::NotFound)?;
+        let (Some(stdout), Some(stderr)) = (group.child().stdout.take(), group.child().stderr.take()) else {
+            unreachable!("both streams were asked for as pipes");
+        };
+        let kept = Kept::of(vec![Box::new(stdout), Box::new(stderr)]);
+        let ended = group.ends_within(STEP_WAIT);
+        // Whatever it left running goes now, so that the streams end.
+        drop(group);
+        let lines = kept.lines(LAST_WORDS_WAIT);
+        let how = match ended {
+            Some(Ended::Code(0)) => return Ok(lines),
+            Some(how) => how.to_string(),
+            None => format!("no end within {} minutes", STEP_WAIT.as_secs() / 60),
+        };
+        let step = args
+            .iter()
+            .map(|arg| arg.to_string_lossy())
+            .find(|arg| !arg.starts_with('-'));
+        let how = format!("`{program} {}`: {how}", step.unwrap_or_default());
+        Err(Failure::Failed { how, lines })
+    }
+
+    fn fault(&self, failure: Failure) -> AdapterFault {
+        let (how, lines) = match failure {
+            Failure::NotFound => (
+                "an installer that was there a moment ago is gone".to_owned(),
+                Vec::new(),
+            ),
+            Failure::Failed { how, lines } => (how, lines),
+        };
+        AdapterFault {
+            kind: FaultKind::Missing,
+            message: format!(
+                "litellm {} cannot be installed ({how}): {}",
+                self.release,
+                advice(&lines)
+            ),
+            last_lines: lines,
+        }
+    }
+}
+
+/// Writes what LiteLLM requires to the second file, with the pins of the first file in the place of its own.
+const RELAX: &str = r#"
+import importlib.metadata, re, sys
+name = lambda line: re.match(r"[\w.-]+", line)[0].lower()
+relaxed = {name(line): line.strip() for line in open(sys.argv[1])}
+with open(sys.argv[2], "w") as out:
+    for line in importlib.metadata.requires("litellm") or ():
+        if "extra ==" not in line:
+            print(relaxed.get(name(line), line), file=out)
+"#;
+
+fn blames_a_pin(lines: &[String]) -> bool {
+    let text = lines.join("\n");
+    advice_row(&text).is_none_or(|(_, advice)| *advice == NO_SUCH_RELEASE)
+        && RELAXED.iter().any(|(name, _)| {
+            text.contains(&format!("{name}>"))
+                || text.contains(&format!("{name}="))
+                || text.contains(&format!("{name}<"))
+        })
+}
+
+const NO_SUCH_RELEASE: &str =
+    "the package registry has no such release; `pip index versions litellm` lists those there are";
+
+/// What to do, by what an installer writes. The first row that fits: pip, for one, also misses the release offline.
+#[rustfmt::skip]
+const ADVICE: [(&[&str], &str); 4] = [
+    (&["No space left on device", "os error 28", "Disk quota exceeded"],
+     "the disk is full: make room, or name another directory with `--cache-dir`"),
+    (&["dns error", "error sending request", "tcp connect error", "NewConnectionError", "Name or service not known",
+       "Temporary failure in name resolution", "Network is unreachable", "Connection refused", "Failed to fetch",
+       "network was disabled", "(from versions: none)"],
+     "the package registry cannot be reached: go online, or point uv or pip at a registry that can be reached"),
+    (&["there is no version of litellm==", "No matching distribution found for litellm=="],
+     NO_SUCH_RELEASE),
+    (&["ensurepip", "No module named venv", "No module named pip"],
+     "this Python cannot make virtual environments: install uv, or the `venv` of this Python (`python3-venv` on Debian)"),
+];
+
+fn advice_row(text: &str) -> Option<&'static (&'static [&'static str], &'static str)> {
+    ADVICE
+        .iter()
+        .find(|(needles, _)| needles.iter().any(|needle| text.contains(needle)))
+}
+
+fn advice(lines: &[String]) -> &'static str {
+    advice_row(&lines.join("\n")).map_or("the last lines say why", |(_, advice)| advice)
+}
