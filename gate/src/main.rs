@@ -1,3 +1,42 @@
-//! The `routeproof` command.
+//! The `routeproof` command: parse, run, exit code.
 
-fn main() {}
+use std::io::Write as _;
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use gate::cli::{Cli, Environment};
+use gate::commands::dispatch;
+use gate::exit::Exit;
+use gate::guard::clean_up_on_signals;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A child must not be started before its end is seen to.
+    if let Err(why) = clean_up_on_signals() {
+        complain(&format!("cannot handle signals ({why})"));
+        return Exit::Internal.into();
+    }
+    let environment = Environment::of_this_process();
+    let ended = catch_unwind(|| dispatch(&cli, &environment));
+    let exit = match ended {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => {
+            if failure.exit() != Exit::Conforms {
+                complain(&failure.to_string());
+            }
+            failure.exit()
+        }
+        // The panic's message is on stderr already.
+        Err(_) => {
+            complain("this is a bug of routeproof; please report it with the lines above");
+            Exit::Internal
+        }
+    };
+    exit.into()
+}
+
+fn complain(message: &str) {
+    // Where stderr is closed, the exit code still tells.
+    let _ = writeln!(anstream::stderr(), "routeproof: {message}");
+}

@@ -1,5 +1,6 @@
 //! Any router on trial, by the text that names it: in this process, or a program at the other end of a pipe.
 
+pub mod builtin;
 pub mod cache;
 pub mod check;
 pub mod embedded;
@@ -8,3 +9,68 @@ pub mod spec;
 pub mod supervisor;
 pub mod tail;
 pub mod venv;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use protocol::router::FaultKind;
+use protocol::{AdapterFault, RouterUnderTest};
+
+use self::cache::Cache;
+use self::process::Launch;
+use self::spec::Spec;
+use self::supervisor::{Supervisor, Waits};
+use self::venv::Progress;
+
+/// What a router is opened with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cache directory; none where neither the command line nor the environment names one.
+    pub cache_dir: Option<PathBuf>,
+    /// The `PATH` on which installers are looked for.
+    pub path: Option<OsString>,
+    /// How long an adapter may take.
+    pub waits: Waits,
+}
+
+/// Opens the router that `spec` names.
+///
+/// # Errors
+///
+/// An adapter fault; no process is left then, and nothing half-made.
+pub fn open(
+    spec: &Spec,
+    settings: &Settings,
+    progress: Progress<'_>,
+) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    match spec {
+        Spec::Reference => Ok(builtin::reference()),
+        Spec::Faulty(name) => builtin::faulty(name).ok_or_else(|| not_built_in(spec)),
+        Spec::LiteLlm(release) => {
+            let root = settings.cache_dir.as_ref().ok_or_else(|| {
+                let message = "there is no cache directory, since `HOME` is not set; name one with `--cache-dir`";
+                AdapterFault::new(FaultKind::Missing, message)
+            })?;
+            let launch = venv::prepare(release, &Cache::open(root)?, settings.path.as_deref(), progress)?;
+            progress(&format!("starting litellm {release}"));
+            Ok(Box::new(Supervisor::start(launch, settings.waits)?))
+        }
+        Spec::Exec(words) => Ok(Box::new(Supervisor::start(exec(spec, words), settings.waits)?)),
+    }
+}
+
+fn not_built_in(spec: &Spec) -> AdapterFault {
+    let message = format!("this build has no router `{spec}`; `routeproof --version` says which build it is");
+    AdapterFault::new(FaultKind::Missing, message)
+}
+
+fn exec(spec: &Spec, words: &[String]) -> Launch {
+    let (program, args) = words.split_first().expect("a parsed command has at least one word");
+    Launch {
+        name: spec.to_string(),
+        program: program.into(),
+        args: args.iter().map(Into::into).collect(),
+        env: Vec::new(),
+        dir: None,
+    }
+}

@@ -1,0 +1,20 @@
+//! `routeproof adapter`: any router that the gate can open, served over stdin and stdout.
+
+use std::io::{self, BufWriter};
+
+use super::{Failure, progress};
+use crate::adapter::{Settings, open};
+use crate::cli::AdapterArgs;
+use crate::exit::Exit;
+
+/// Serves until stdin ends.
+///
+/// # Errors
+///
+/// An adapter fault at the start, or stdout that cannot be written.
+pub fn serve(args: &AdapterArgs, settings: &Settings) -> Result<Exit, Failure> {
+    let mut router = open(&args.router, settings, &progress)?;
+    let output = BufWriter::new(io::stdout().lock());
+    protocol::serve(router.as_mut(), io::stdin().lock(), output).map_err(Failure::Output)?;
+    Ok(Exit::Conforms)
+}

@@ -1,0 +1,43 @@
+//! `routeproof completions` and `routeproof man`: both come from the flags.
+
+use std::io::{self, Write as _};
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use super::Failure;
+use crate::cli::Cli;
+use crate::exit::Exit;
+
+/// Prints the completions for `shell`.
+///
+/// # Errors
+///
+/// Those of writing to stdout.
+pub fn completions(shell: Shell) -> Result<Exit, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "routeproof", &mut text);
+    print(&text)
+}
+
+/// Prints the manual page.
+///
+/// # Errors
+///
+/// Those of writing to stdout.
+pub fn man() -> Result<Exit, Failure> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut text)
+        .map_err(Failure::Output)?;
+    print(&text)
+}
+
+fn print(text: &[u8]) -> Result<Exit, Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text)
+        .and_then(|()| stdout.flush())
+        .map_err(Failure::Output)?;
+    Ok(Exit::Conforms)
+}
