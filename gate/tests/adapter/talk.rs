@@ -1,0 +1,232 @@
+//! What the gate makes of each misbehaving adapter, in this process.
+
+use std::time::Duration;
+
+use gate::adapter::spec::Spec;
+use gate::adapter::supervisor::Waits;
+use gate::adapter::{Settings, open};
+use libtest_mimic::Trial;
+use protocol::router::FaultKind::{self, Babbled, Exited, Hung, Lied, Mismatched, Missing, Refused};
+use protocol::wire::BATCH_RUNS_MAX;
+use protocol::{AdapterFault, Change, Query, RouterUnderTest, Row, Run, Step};
+
+use crate::{Misbehaving, trial};
+
+/// Long enough for a busy machine, where a reply is expected.
+const PATIENT: Duration = Duration::from_mins(2);
+/// Where none will ever come.
+const SHORT: Duration = Duration::from_millis(300);
+
+#[rustfmt::skip]
+const AT_HELLO: &[(&str, FaultKind, Duration, &str)] = &[
+    ("exits", Exited, PATIENT, "ended (exit code 3) before it answered the hello"),
+    ("exits", Exited, PATIENT, "  | ModuleNotFoundError: No module named 'litellm'"),
+    ("closes-stdout", Exited, PATIENT, "closed its stdout before it answered the hello"),
+    ("cut-line", Hung, SHORT, "did not answer the hello within 300ms"),
+    ("hangs", Hung, SHORT, "did not answer the hello within 300ms and was ended"),
+    ("hangs-deaf", Hung, SHORT, "did not answer the hello"),
+    ("leaves-a-grandchild", Exited, PATIENT, "ended (exit code 0) before it answered the hello"),
+    ("babbles", Babbled, PATIENT, "`Loading models...`; stdout is for replies alone"),
+    ("babbles-on", Babbled, PATIENT, "`tick`; stdout is for replies alone"),
+    ("one-gigabyte-line", Babbled, PATIENT, "wrote a line of more than 16777216 bytes (`xxx"),
+    ("endless-line", Babbled, PATIENT, "wrote a line of more than 16777216 bytes (`xxx"),
+    ("no-text", Babbled, PATIENT, "wrote what is no reply"),
+    ("deep", Babbled, PATIENT, "wrote what is no reply"),
+    ("old-protocol", Mismatched, PATIENT, "speaks protocol 0, and this build speaks 1"),
+    ("nameless", Mismatched, PATIENT, "leaves its router's name empty"),
+    ("control-characters", Mismatched, PATIENT, "has a control character in its router's version"),
+    ("cannot-be-changed", Mismatched, PATIENT, "declares none of `upsert`, `add` and `replace`"),
+    ("declares-twice", Mismatched, PATIENT, "declares one of its capabilities twice"),
+    ("same-path-twice", Mismatched, PATIENT, "declares one of its paths twice"),
+    ("too-many-paths", Mismatched, PATIENT, "declares 300 paths, and at most 256 are taken"),
+    ("refuses-the-hello", Refused, PATIENT, "could not serve a request: no protocol 1 here"),
+    ("runs-for-hello", Mismatched, PATIENT, "gave another kind of reply to the hello"),
+];
+
+#[rustfmt::skip]
+const AT_RUNS: &[(&str, FaultKind, Duration, &str)] = &[
+    ("dies-mid-batch", Exited, PATIENT, "ended (exit code 139) before it answered a message of 1 runs, in the middle of a line"),
+    ("dies-mid-batch", Exited, PATIENT, "  | Segmentation fault"),
+    ("stops-reading", Hung, SHORT, "did not answer a message of 1 runs within 300ms"),
+    ("wrong-id", Mismatched, PATIENT, "answered request 7 where request 2 was open"),
+    ("hello-for-runs", Mismatched, PATIENT, "gave another kind of reply to a message of 1 runs"),
+    ("unknown-field", Babbled, PATIENT, "unknown field `time`"),
+    ("long-error", Refused, PATIENT, "could not serve a request: xxxx"),
+    ("too-many-runs", Mismatched, PATIENT, "was asked for 1 runs and gave 2 replies"),
+    ("too-few-runs", Mismatched, PATIENT, "was asked for 1 runs and gave 0 replies"),
+    ("too-few-steps", Mismatched, PATIENT, "was asked for 1 steps and gave 0 replies (run 1 of 1)"),
+    ("wrong-step-reply", Mismatched, PATIENT, "gave `answered`, which is the reply to another kind of step, at step 1"),
+    ("no-claim", Mismatched, PATIENT, "declares `claims` and leaves out the ids that are held at step 1"),
+    ("too-few-observations", Mismatched, PATIENT, "was asked for 1 moments to observe and gave 0 observations"),
+    ("too-few-answers", Mismatched, PATIENT, "was asked for 1 queries and gave 0 lists of answers in observation 1"),
+    ("too-few-paths", Mismatched, PATIENT, "was asked for 2 paths and gave 1 answers"),
+    ("empty-candidates", Mismatched, PATIENT, "gave an empty list of candidates"),
+    ("too-few-listings", Mismatched, PATIENT, "was asked for 1 listings and gave 0 listings"),
+    ("undeclared-sizes", Mismatched, PATIENT, "gives `sizes` without declaring them"),
+    ("a-replica", Mismatched, PATIENT, "names a replica where there is no fleet"),
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let hello = AT_HELLO.iter().enumerate().map(|(row, &(kind, fault, wait, words))| {
+        trial(format!("hello_{row:02}_{kind}"), move || {
+            at_hello(kind, fault, wait, words);
+        })
+    });
+    let runs = AT_RUNS.iter().enumerate().map(|(row, &(kind, fault, wait, words))| {
+        trial(format!("runs_{row:02}_{kind}"), move || {
+            at_runs(kind, fault, wait, words);
+        })
+    });
+    let single = [
+        trial("missing", missing),
+        trial("not_executable", not_executable),
+        trial("well_behaved", well_behaved),
+        trial("floods_stderr", floods_stderr),
+        trial("a_large_message_to_one_that_does_not_read", does_not_read),
+        trial("a_reply_and_then_the_end", a_reply_and_then_the_end),
+        trial("another_hello_the_second_time", another_hello),
+        trial("a_new_process_after_a_fault", a_new_process_after_a_fault),
+    ];
+    hello.chain(runs).chain(single).collect()
+}
+
+fn settings(hello: Duration, reply: Duration) -> Settings {
+    Settings {
+        cache_dir: None,
+        path: None,
+        waits: Waits { hello, reply },
+    }
+}
+
+fn start(spec: &str, hello: Duration, reply: Duration) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    let spec = Spec::parse(spec, &[]).unwrap();
+    open(&spec, &settings(hello, reply), &|_| ())
+}
+
+fn run() -> Run {
+    Run {
+        steps: vec![Step::Change(Change::Upsert(Row::new("d1", "m", "up/m", "v1")))],
+        observe: vec![1],
+        queries: vec![Query::new("m", None)],
+        viewers: vec![None],
+        ..Run::default()
+    }
+}
+
+fn expect(name: &str, fault: &AdapterFault, kind: FaultKind, words: &str) {
+    let text = fault.to_string();
+    assert_eq!(fault.kind, kind, "{name}: {text}");
+    assert!(text.contains(words), "{name}: `{text}` does not say `{words}`");
+    assert!(text.len() < 20_000, "{name}: the message has {} bytes", text.len());
+    assert!(!text.contains('\u{1b}'), "{name}: the message steers the terminal");
+}
+
+fn at_hello(kind: &str, fault: FaultKind, wait: Duration, words: &str) {
+    let adapter = Misbehaving::new(kind);
+    let Err(error) = start(&adapter.spec(), wait, PATIENT) else {
+        panic!("`{kind}` was taken for an adapter");
+    };
+    expect(kind, &error, fault, words);
+    adapter.is_gone();
+}
+
+fn at_runs(kind: &str, fault: FaultKind, wait: Duration, words: &str) {
+    let adapter = Misbehaving::new(kind);
+    let mut router = start(&adapter.spec(), PATIENT, wait).unwrap();
+    let error = router.run(&[run()]).expect_err(kind);
+    expect(kind, &error, fault, words);
+    if fault == Refused {
+        drop(router);
+    }
+    adapter.is_gone();
+}
+
+fn missing() {
+    let error = start("exec:./no-such-adapter --flag", PATIENT, PATIENT).err().unwrap();
+    expect("missing", &error, Missing, "there is no such program; give its path");
+}
+
+fn not_executable() {
+    let error = start("exec:/dev/null", PATIENT, PATIENT).err().unwrap();
+    expect(
+        "not executable",
+        &error,
+        Missing,
+        "it may not be executed; `chmod +x` it",
+    );
+}
+
+fn well_behaved() {
+    let adapter = Misbehaving::new("well");
+    let mut router = start(&adapter.spec(), PATIENT, PATIENT).unwrap();
+    assert_eq!(router.hello().router, "plain");
+    assert_eq!(router.run(&[]).unwrap(), []);
+    let replies = router.run(&vec![run(); BATCH_RUNS_MAX * 2 + 1]).unwrap();
+    assert_eq!(replies.len(), BATCH_RUNS_MAX * 2 + 1);
+    for reply in replies {
+        assert_eq!(reply.observations[0].answers[0][1].candidates()[0].tag, "v1");
+    }
+    drop(router);
+    adapter.is_gone();
+}
+
+fn floods_stderr() {
+    let adapter = Misbehaving::new("floods-stderr");
+    let mut router = start(&adapter.spec(), PATIENT, PATIENT).unwrap();
+    assert_eq!(router.run(&[run()]).unwrap().len(), 1);
+    drop(router);
+    adapter.is_gone();
+}
+
+fn does_not_read() {
+    let adapter = Misbehaving::new("stops-reading-after-hello");
+    let mut router = start(&adapter.spec(), PATIENT, SHORT).unwrap();
+    let large = Run {
+        queries: vec![Query::new(&"x".repeat(4000), None); 1000],
+        ..run()
+    };
+    let error = router.run(&[large]).unwrap_err();
+    expect("does not read", &error, Hung, "did not answer a message of 1 runs");
+    adapter.is_gone();
+}
+
+fn a_reply_and_then_the_end() {
+    let adapter = Misbehaving::new("answers-then-exits");
+    let mut router = start(&adapter.spec(), PATIENT, PATIENT).unwrap();
+    assert_eq!(router.run(&[run()]).unwrap().len(), 1);
+    let error = router.run(&[run()]).unwrap_err();
+    expect("the end", &error, Exited, "before it answered a message of 1 runs");
+    assert_eq!(
+        router.run(&[run()]).unwrap().len(),
+        1,
+        "a new process serves the next run"
+    );
+    drop(router);
+    adapter.is_gone();
+}
+
+fn another_hello() {
+    let adapter = Misbehaving::new("another-hello");
+    let mut router = start(&adapter.spec(), PATIENT, PATIENT).unwrap();
+    assert_eq!(router.run(&[run()]).unwrap().len(), 1);
+    let error = router.run(&[run()]).unwrap_err();
+    expect("the first has ended", &error, Exited, "before it answered");
+    let error = router.run(&[run()]).unwrap_err();
+    expect(
+        "the second says otherwise",
+        &error,
+        Lied,
+        "said another hello when it was started again",
+    );
+    adapter.is_gone();
+}
+
+fn a_new_process_after_a_fault() {
+    let adapter = Misbehaving::new("dies-mid-batch");
+    let mut router = start(&adapter.spec(), PATIENT, PATIENT).unwrap();
+    for _ in 0..3 {
+        let error = router.run(&[run()]).unwrap_err();
+        expect("dies mid-batch", &error, Exited, "exit code 139");
+        adapter.is_gone();
+    }
+}
