@@ -77,6 +77,7 @@ impl<S: Steps> Local for Router<S> {
             Change::Delete(id) => S::delete(&mut self.tables, id),
             Change::Replace(_) => S::replace(&mut self.tables, &rows),
         };
+        S::forget(&mut self.tables);
         self.changed(outcome)
     }
 

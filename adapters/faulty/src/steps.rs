@@ -101,7 +101,6 @@ pub trait Steps: Sized + 'static {
                 Self::insert(tables, row);
             }
         }
-        Self::forget(tables);
         Outcome::Applied
     }
 
@@ -128,7 +127,6 @@ pub trait Steps: Sized + 'static {
             ));
         }
         Self::insert(tables, row);
-        Self::forget(tables);
         Outcome::Applied
     }
 
@@ -137,7 +135,6 @@ pub trait Steps: Sized + 'static {
         if !Self::remove(tables, id, Cause::Delete) {
             return Outcome::Unchanged;
         }
-        Self::forget(tables);
         Outcome::Applied
     }
 
@@ -153,7 +150,6 @@ pub trait Steps: Sized + 'static {
         for row in rows {
             Self::insert(tables, row);
         }
-        Self::forget(tables);
         if same { Outcome::Unchanged } else { Outcome::Applied }
     }
 
@@ -340,7 +336,7 @@ pub trait Steps: Sized + 'static {
         tables.team_patterns.clear();
     }
 
-    /// Forgets what lookups found out before a change.
+    /// Forgets what lookups found out, after every change, whatever became of it.
     fn forget(tables: &mut Tables) {
         Self::forget_patterns(tables);
         Self::forget_misses(tables);

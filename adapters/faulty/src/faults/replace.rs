@@ -59,7 +59,6 @@ impl Steps for RefusedReplaceEmptiesTable {
 
     fn refuse_list(tables: &mut Tables, _rows: &[Row]) {
         Correct::clear(tables);
-        Correct::forget(tables);
     }
 }
 
@@ -75,7 +74,6 @@ impl Steps for RefusedReplaceLoadsTheRest {
         for row in rows {
             Correct::upsert(tables, row);
         }
-        Correct::forget(tables);
     }
 }
 
