@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::{Answer, Candidate, Change, Changed, Local, Outcome, Query, Refusal, Row};
 use serde::Deserialize;
 
-/// How many traces [`difference`] tries, and how long they are.
+/// How many random traces a test tries.
 const TRACES: u64 = 80;
+/// How long a random trace is.
 const TRACE_STEPS: usize = 30;
 /// The longest text of a row or query, in bytes.
 const TEXT_BYTES_MAX: usize = 1_024;
@@ -84,17 +85,20 @@ fn text(answer: Answer) -> String {
 /// hold, or after a step in a lookup, in a listing, or in its sizes, which are to be those of a fresh router.
 pub(crate) fn difference<R: Local + Clone + Default + Eq>() -> Option<String> {
     (1..=TRACES).find_map(|seed| {
-        let mut random = Random(seed);
         let (mut router, mut naive) = (R::default(), Naive::default());
         router.reset(&[]);
-        let mut trace = Vec::new();
-        (0..TRACE_STEPS).find_map(|version| {
-            let change = random.change(version);
-            trace.push(change.clone());
-            let wrong = wrong_reply(&mut router, &mut naive, &change).or_else(|| wrong_state(&router, &naive))?;
-            Some(format!("{wrong}, seed {seed}, after {trace:#?}"))
+        let trace = trace(seed);
+        trace.iter().enumerate().find_map(|(at, change)| {
+            let wrong = wrong_reply(&mut router, &mut naive, change).or_else(|| wrong_state(&router, &naive))?;
+            Some(format!("{wrong}, seed {seed}, after {:#?}", &trace[..=at]))
         })
     })
+}
+
+/// The changes of a random trace.
+pub(crate) fn trace(seed: u64) -> Vec<Change> {
+    let mut random = Random(seed);
+    (0..TRACE_STEPS).map(|version| random.change(version)).collect()
 }
 
 fn wrong_reply<R: Local>(router: &mut R, naive: &mut Naive, change: &Change) -> Option<String> {
@@ -116,7 +120,7 @@ fn wrong_reply<R: Local>(router: &mut R, naive: &mut Naive, change: &Change) -> 
 }
 
 fn wrong_state<R: Local + Clone + Default + Eq>(router: &R, naive: &Naive) -> Option<String> {
-    for team in [None, Some("blue"), Some("red"), Some("")] {
+    for team in TEAMS {
         for model in QUERIES {
             let query = Query::new(model, team);
             let answers: Vec<Answer> = router.lookup(&query).into_iter().map(Answer::sorted).collect();
@@ -300,12 +304,17 @@ fn fill(row: &Row, name: &str) -> String {
     row.model.chars().map(piece).collect()
 }
 
+/// Who asks it: a caller without a team, two teams, and one that is no team.
+pub(crate) const TEAMS: [Option<&str>; 4] = [None, Some("blue"), Some("red"), Some("")];
+
 const IDS: [&str; 8] = ["d1", "D1", "d10", "d2", "m1", "a/*", "d3", "d4"];
 const NAMES: [&str; 17] = [
     "m1", "m1", "m2", "d1", "a/b", "a/*", "a/*", "a/b*", "*", "m*", "*-*", "a.*", "a.c*", "a*c", "*bc", "**b*", "ü*",
 ];
 const TARGETS: [&str; 6] = ["x", "y", "x/*", "x/*", "p/*/q/*", "x.y/z"];
-const QUERIES: [&str; 33] = [
+
+/// What is asked after each change of a random trace: its names, its ids, and near misses of both.
+pub(crate) const QUERIES: [&str; 33] = [
     "m1", "m2", "m3", "m", "M1", "a/b", "a/*", "a/bc", "a/", "a", "*", "**", "m*", "d1", "D1", "d10", "d2", "d3", "d",
     "a-b-c", "-", "*-*", "a.c", "a.bc", "abc", "abcd", "ac", "a.c*", "üb", "b", "", "a\nb", "a/b*",
 ];

@@ -1,6 +1,7 @@
 //! Without a fault the router follows the strict semantics, and with any fault it does not.
 
 use adapter_faulty::{Correct, Fault, Router, Trial, Visit, each};
+use protocol::Query;
 
 #[path = "../../strict.rs"]
 mod strict;
@@ -34,4 +35,37 @@ fn every_fault_differs_from_the_naive_table() {
             "{name} was not told from a router without a fault"
         );
     }
+}
+
+/// How many traces each fault goes through to the end.
+const SURVIVED_TRACES: u64 = 5;
+
+/// Asks everything after each change, long after the first wrong answer.
+#[derive(Clone)]
+struct Survives;
+
+impl Visit for Survives {
+    type Output = ();
+
+    fn visit<R: Trial>(self, _: &'static Fault) {
+        let mut router = R::default();
+        for seed in 1..=SURVIVED_TRACES {
+            router.reset(&[]);
+            for change in strict::trace(seed) {
+                router.change(&change);
+                for team in strict::TEAMS {
+                    for model in strict::QUERIES {
+                        router.lookup(&Query::new(model, team));
+                    }
+                    router.listing(team);
+                }
+                router.sizes();
+            }
+        }
+    }
+}
+
+#[test]
+fn no_fault_breaks_the_router() {
+    each(&Survives);
 }
