@@ -26,8 +26,9 @@ PATHS = ("sync", "async")
 ENVIRONMENT = "production"
 """What `LITELLM_ENVIRONMENT` says, which `supported_environments` is held against."""
 
-ROUTED_MODEL = "gpt-4o"
-"""The model name that the routers within the router send requests to. One name only: they choose at random."""
+ROUTED_MODEL = "a"
+"""Where the routers within the router send requests: one name only, since they choose at random, and a short one, so
+that traces are likely to have it."""
 
 CAPABILITIES = (
     "upsert",
