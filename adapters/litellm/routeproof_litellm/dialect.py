@@ -78,7 +78,8 @@ class Bundle(NamedTuple):
 
     def extra(self) -> Json:
         """Announce the bundle."""
-        extra: Json = {"name": self.name, "why": self.why, "plain": self.plain}
+        params = {"litellm_params": dict(self.litellm_params), "model_info": dict(self.model_info)}
+        extra: Json = {"name": self.name, "why": self.why, "plain": self.plain, "params": params}
         return extra if self.target is None else {**extra, "target": self.target}
 
 
@@ -365,6 +366,8 @@ class Dialect:
                 "semantics": semantics(self.version),
                 "paths": list(PATHS),
                 "extras": [bundle.extra() for bundle in self.bundles.values()],
+                # A matrix of 48 lookups on both paths takes more than ten times as long as an update.
+                "slow": True,
                 "target_prefixes": list(TARGET_PREFIXES),
             },
         }

@@ -111,9 +111,10 @@ class LiteLlm:
         self._dialect.check(run)
         self._ns = 0
         try:
-            return self._loop.run_until_complete(self._run(run))
+            reply = self._loop.run_until_complete(self._run(run))
         finally:
             self._put_back()
+        return {**reply, "router_ns": self._ns}
 
     # A running loop is what the router has in its proxy; some of its parts ask for one when they are made.
     async def _run(self, run: Run) -> Json:
@@ -128,7 +129,7 @@ class LiteLlm:
                 moment = next(moments)
             if step is not None:
                 steps.append(await self._step(step))
-        return {"initial": initial, "steps": steps, "observations": observations, "router_ns": self._ns}
+        return {"initial": initial, "steps": steps, "observations": observations}
 
     def _construct(self, rows: list[Row]) -> Json:
         router = self._litellm.Router
@@ -276,7 +277,9 @@ class LiteLlm:
     def _put_back(self) -> None:
         """Leave the process as it was before the run."""
         if self._router is not None:
+            began = perf_counter_ns()
             self._router.discard()
+            self._ns += perf_counter_ns() - began
             self._router = None
         for name, before in self._callbacks.items():
             getattr(self._litellm, name)[:] = before

@@ -84,3 +84,9 @@ def test_hello_is_json_with_unique_names() -> None:
     names = [extra["name"] for extra in hello["dialect"]["extras"]]
     assert len(set(names)) == len(names)
     assert hello["dialect"]["paths"] == ["sync", "async"]
+    assert hello["dialect"]["extras"][0] == {
+        "name": "pricing",
+        "why": BUNDLES[0].why,
+        "plain": True,
+        "params": {"litellm_params": dict(BUNDLES[0].litellm_params), "model_info": {}},
+    }
