@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Holds the adapter to its lints and types, then runs its tests beside each release of LiteLLM that is named.
+#
+#   ./check.sh [RELEASE ...]     default: the oldest and the newest release that it was written for
+#
+# Needs uv. Environments are made once, under the workspace's `target`.
+set -euo pipefail
+cd "$(dirname "$0")"
+environments=$PWD/../../target/litellm
+
+environment() { # NAME PACKAGE...: prints the Python of an environment with these packages
+    local python=$environments/$1/bin/python
+    if [ ! -e "$environments/$1/whole" ]; then
+        uv venv --quiet --clear "$environments/$1"
+        # Some releases pin packages to versions that no registry serves.
+        printf 'certifi>=2025\nlitellm-proxy-extras>=0.4.0\n' >"$environments/$1/overrides"
+        uv pip install --quiet --python "$python" --override "$environments/$1/overrides" "${@:2}"
+        touch "$environments/$1/whole"
+    fi
+    echo "$python"
+}
+
+mapfile -t tools < <(sed -n 's/^dev = \[\(.*\)\]$/\1/p' pyproject.toml | tr -d '" ' | tr ',' '\n')
+python=$(environment tools "${tools[@]}")
+"$python" -m ruff format --check .
+"$python" -m ruff check .
+"$python" -m mypy
+"$python" -m pytest --quiet
+
+pytest=$(printf '%s\n' "${tools[@]}" | grep '^pytest')
+[ $# -gt 0 ] || set -- 1.85.0 1.109.1
+for release in "$@"; do
+    echo "litellm $release"
+    python=$(environment "$release" "litellm==$release" "$pytest")
+    "$python" -m pytest --quiet
+done
