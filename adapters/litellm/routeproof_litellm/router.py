@@ -2,8 +2,8 @@
 
 What is said here of a change is what the router itself said; what is said of a lookup is what reached the weighted pick
 at the end of the router's own `get_available_deployment` (path `sync`) and `async_get_available_deployment` (path
-`async`), whose filters differ. Everything that LiteLLM keeps for the whole process is put back after each run, so that
-no run sees another. The names of members follow the oldest release; newer ones keep some of them with a prefix.
+`async`), whose filters differ. What LiteLLM keeps for the whole process is put back after each run, so that no run sees
+another. The names of members follow the oldest release; newer ones keep some of them with a prefix.
 """
 
 from __future__ import annotations
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 TEXT_CHARACTERS_MAX = 1_000
 """How much of an exception's text is passed on."""
-
-MESSAGES = ({"role": "user", "content": "hello"},)
-"""A request that the routers within the router have something to judge by."""
 
 _REFUSALS = (
     ("There are no healthy deployments for this model", "unknown_model"),
@@ -186,7 +183,7 @@ class LiteLlm:
         began = perf_counter_ns()
         try:
             picked = self._router.get_available_deployment(
-                model=query.model, messages=list(MESSAGES), request_kwargs=request
+                model=query.model, messages=_messages(), request_kwargs=request
             )
         except Exception as error:  # noqa: BLE001  whatever the router throws is its answer
             self._ns += perf_counter_ns() - began
@@ -200,7 +197,7 @@ class LiteLlm:
         began = perf_counter_ns()
         try:
             picked = await self._router.async_get_available_deployment(
-                model=query.model, messages=list(MESSAGES), request_kwargs=request
+                model=query.model, messages=_messages(), request_kwargs=request
             )
         except Exception as error:  # noqa: BLE001  whatever the router throws is its answer
             self._ns += perf_counter_ns() - began
@@ -283,6 +280,7 @@ class LiteLlm:
             self._router = None
         for name, before in self._callbacks.items():
             getattr(self._litellm, name)[:] = before
+        # What was merged into a built-in price stays, and no lookup reads a price.
         cost = self._litellm.model_cost
         for key in list(itertools.islice(reversed(cost), len(cost) - len(self._catalog))):
             if key not in self._catalog:
@@ -299,8 +297,13 @@ def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
+# New ones each time: the router writes into them.
+def _messages() -> list[Json]:
+    # The routers within the router need something to judge by.
+    return [{"role": "user", "content": "hello"}]
+
+
 def _request(query: Query) -> Json:
-    # A new one each time: the router writes into it.
     return {"metadata": {} if query.team is None else {"user_api_key_team_id": query.team}}
 
 
