@@ -13,8 +13,8 @@ use crate::universe::Scope;
 pub fn alphabet(scope: &Scope) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut lists = vec![Vec::new()];
-    for id in scope.universe.ids {
-        let rows = rows(scope, id);
+    for (place, id) in scope.universe.ids.iter().enumerate() {
+        let rows = rows(scope, place, id);
         if scope.can(Capability::Upsert) {
             changes.extend(rows.iter().cloned().map(Change::Upsert));
         }
@@ -25,8 +25,7 @@ pub fn alphabet(scope: &Scope) -> Vec<Change> {
             changes.push(Change::Delete((*id).to_owned()));
         }
         if scope.malformed && scope.can(Capability::Upsert) {
-            let odd = Row::new(id, "a", &format!("{}*", scope.target_prefixes[0]), &format!("{id}-odd"));
-            changes.push(Change::Upsert(odd));
+            changes.push(Change::Upsert(odd(scope, id)));
         }
         let few: Vec<Row> = rows.into_iter().step_by(5).take(6).collect();
         lists = lists
@@ -38,22 +37,53 @@ pub fn alphabet(scope: &Scope) -> Vec<Change> {
             .collect();
     }
     if scope.can(Capability::Replace) {
+        let longest = lists.last().cloned().unwrap_or_default();
         changes.extend(lists.into_iter().map(Change::Replace));
+        if let Some(first) = longest.first().filter(|_| scope.malformed) {
+            changes.push(Change::Replace([&longest[..], &[odd(scope, &first.id)]].concat()));
+            changes.push(Change::Replace([&longest[1..], &[odd(scope, &first.id)]].concat()));
+            changes.push(Change::Replace([&longest[..], std::slice::from_ref(first)].concat()));
+        }
     }
     changes
 }
 
-fn rows(scope: &Scope, id: &str) -> Vec<Row> {
+/// How rows of one name and team differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Variant {
+    Plain,
+    /// The same with another tag: the key was rotated.
+    Rotated,
+    Weighted,
+    Blocked,
+}
+
+const VARIANTS: [Variant; 4] = [Variant::Plain, Variant::Rotated, Variant::Weighted, Variant::Blocked];
+
+/// A row that must be refused: its target has a `*` that its name does not fill.
+fn odd(scope: &Scope, id: &str) -> Row {
+    Row::new(id, "a", &format!("{}*", scope.target_prefixes[0]), &format!("{id}-odd"))
+}
+
+fn rows(scope: &Scope, place: usize, id: &str) -> Vec<Row> {
     let universe = &scope.universe;
+    let names: Vec<&str> = universe.names.iter().chain(universe.patterns).copied().collect();
+    let names = if universe.paired {
+        &names[place % names.len()..=place % names.len()]
+    } else {
+        &names[..]
+    };
     let mut rows = Vec::new();
     let teams = std::iter::once(None).chain(universe.teams.iter().map(|team| Some((*team).to_owned())));
     for team in teams {
-        for name in universe.names.iter().chain(universe.patterns) {
-            for blocked in [false, true] {
-                for version in 0..2 {
-                    if blocked && (!scope.can(Capability::Blocked) || version > 0) {
-                        continue;
-                    }
+        for name in names {
+            for variant in VARIANTS {
+                let able = match variant {
+                    Variant::Plain | Variant::Rotated => true,
+                    Variant::Weighted => scope.can(Capability::Weights),
+                    Variant::Blocked => scope.can(Capability::Blocked),
+                };
+                if able {
                     let mut row = Row::new(id, name, "", &format!("{id}-{}", rows.len()));
                     if let Some(team) = &team {
                         row.team = Some(team.clone());
@@ -62,7 +92,8 @@ fn rows(scope: &Scope, id: &str) -> Vec<Row> {
                         row.model_name = format!("{team}-{id}");
                     }
                     row.model = scope.targets(&scope.target_prefixes[0], name).swap_remove(0);
-                    row.blocked = blocked;
+                    row.blocked = variant == Variant::Blocked;
+                    row.weight = (variant == Variant::Weighted).then_some(5);
                     rows.push(row);
                 }
             }
@@ -76,11 +107,19 @@ pub fn matrix(scope: &Scope) -> Vec<Query> {
     let universe = &scope.universe;
     let mut texts: Vec<String> = universe.names.iter().map(|name| (*name).to_owned()).collect();
     texts.extend(universe.patterns.iter().map(|pattern| (*pattern).to_owned()));
-    texts.extend(universe.patterns.iter().map(|pattern| pattern.replace('*', "x")));
+    for pattern in universe.patterns {
+        texts.extend(["x", "b", "x-y"].map(|fill| pattern.replace('*', fill)));
+        texts.push(pattern.replacen('*', "x", 1).replacen('*', "y", 1));
+        texts.push(format!("{}d", pattern.replace('*', "b")));
+        texts.push(pattern.replace('*', "").replace('.', "b"));
+        let others = universe.patterns.iter().map(|other| other.replace('*', ""));
+        texts.extend(others.map(|other| pattern.replacen('*', &other, 1)));
+    }
     if scope.can(Capability::Ids) {
         texts.extend(universe.ids.iter().map(|id| (*id).to_owned()));
     }
     texts.push("A".to_owned());
+    texts.retain(|text| !text.is_empty());
     texts.sort_unstable();
     texts.dedup();
     let by_all = |text: &String| {

@@ -14,6 +14,8 @@ pub struct Ground {
     pub spec: Option<Spec>,
     /// The names of the extras whose rows do not answer as others do, and which the preset does not predict.
     pub opaque: Vec<String>,
+    /// What targets start with; empty where the router takes any.
+    pub target_prefixes: Vec<String>,
     /// The names of the code paths that answer lookups.
     pub paths: Vec<String>,
     /// Matches names, for premises and for the kind of path.
@@ -131,9 +133,15 @@ impl Ground {
         self.reaches(row, asked).unwrap_or_else(|| kind_of_name(row))
     }
 
-    /// Whether the preset says nothing of this row.
+    /// Whether the preset says nothing of this row: its extra makes it answer as no other does, or its target is none that
+    /// the dialect speaks of.
     pub fn is_opaque(&self, row: &Row) -> bool {
-        row.extra.as_ref().is_some_and(|extra| self.opaque.contains(extra))
+        let known = |prefix: &String| row.model.starts_with(prefix);
+        let target_is_known = self.target_prefixes.is_empty() || self.target_prefixes.iter().any(known);
+        match &row.extra {
+            Some(extra) => self.opaque.contains(extra),
+            None => !target_is_known,
+        }
     }
 }
 

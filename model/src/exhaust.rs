@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use indexmap::IndexMap;
 use protocol::router::observe;
@@ -61,6 +62,9 @@ trait Explorable {
 
     fn start(&mut self) -> Result<Reached<Self::State>, AdapterFault>;
 
+    /// What is to be seen of a state. Looking may change it: routers remember what they were asked.
+    fn look(&self, state: &mut Self::State) -> Observation;
+
     /// Where each of `changes` leads from the end of `path`, which is in `state`.
     fn expand(
         &mut self,
@@ -76,7 +80,6 @@ trait Explorable {
 struct Reached<S> {
     state: S,
     changed: Changed,
-    seen: Observation,
 }
 
 /// Explores a router in this process.
@@ -133,16 +136,6 @@ struct InMemory<R> {
     router: R,
 }
 
-impl<R: Local + Default + Clone + Eq + Hash> InMemory<R> {
-    fn look(&self, state: R, changed: Changed) -> Reached<R> {
-        Reached {
-            seen: observe(&state, &self.hello, &self.questions),
-            state,
-            changed,
-        }
-    }
-}
-
 impl<R: Local + Default + Clone + Eq + Hash> Explorable for InMemory<R> {
     type State = R;
     const WHOLE_MEMORY: bool = true;
@@ -150,26 +143,27 @@ impl<R: Local + Default + Clone + Eq + Hash> Explorable for InMemory<R> {
     fn start(&mut self) -> Result<Reached<R>, AdapterFault> {
         let mut state = self.router.clone();
         let changed = state.reset(&[]);
-        Ok(self.look(state, changed))
+        Ok(Reached { state, changed })
+    }
+
+    fn look(&self, state: &mut R) -> Observation {
+        observe(state, &self.hello, &self.questions)
     }
 
     fn expand(&mut self, _path: &[Change], state: &R, changes: &[Change]) -> Result<Vec<Reached<R>>, AdapterFault> {
         let reach = |change| {
             let mut state = state.clone();
             let changed = state.change(change);
-            self.look(state, changed)
+            Reached { state, changed }
         };
         Ok(changes.iter().map(reach).collect())
     }
 
     fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault> {
         let mut state = self.router.clone();
-        Ok(match state.reset(rows) {
-            Changed {
-                outcome: Outcome::Refused(why),
-                ..
-            } => Err(why),
-            changed => Ok(self.look(state, changed).seen),
+        Ok(match state.reset(rows).outcome {
+            Outcome::Refused(why) => Err(why),
+            Outcome::Applied | Outcome::Unchanged => Ok(self.look(&mut state)),
         })
     }
 }
@@ -190,12 +184,14 @@ impl Explorable for Observed<'_> {
         };
         let mut replies = self.router.run(&[run])?;
         let mut reply = replies.remove(0);
-        let seen = reply.observations.remove(0);
         Ok(Reached {
-            state: seen.clone(),
+            state: reply.observations.remove(0),
             changed: reply.initial,
-            seen,
         })
+    }
+
+    fn look(&self, state: &mut Observation) -> Observation {
+        state.clone()
     }
 
     fn expand(
@@ -219,11 +215,9 @@ impl Explorable for Observed<'_> {
                 let Some(StepReply::Changed(changed)) = reply.steps.pop() else {
                     continue;
                 };
-                let seen = reply.observations.remove(0);
                 reached.push(Reached {
-                    state: seen.clone(),
+                    state: reply.observations.remove(0),
                     changed,
-                    seen,
                 });
             }
         }
@@ -241,12 +235,14 @@ impl Explorable for Observed<'_> {
 }
 
 /// A state that was reached, and how.
-struct Node {
+struct Node<S> {
+    /// What the router is once it was looked at.
+    looked_at: S,
     /// The state before and the change that led here; none for the start.
     from: Option<(usize, usize)>,
     depth: usize,
     changed: Changed,
-    seen: Observation,
+    seen: Rc<Observation>,
     /// The ids of the table in the order in which they arrived.
     order: Vec<String>,
     /// Whether a rule found fault: what lies behind it is a consequence.
@@ -258,7 +254,8 @@ struct Explorer<'a, E: Explorable> {
     judge: &'a Judge,
     questions: Run,
     limits: Limits,
-    nodes: IndexMap<(E::State, Table), Node>,
+    /// By what the router is before it is looked at, and what it ought to hold.
+    nodes: IndexMap<(E::State, Table), Node<E::State>>,
     fresh: HashMap<Vec<Row>, Fresh>,
     issued: Issued,
     explored: Explored,
@@ -288,8 +285,11 @@ impl<'a, E: Explorable> Explorer<'a, E> {
     ) -> Result<Explored, AdapterFault> {
         let rows = alphabet.iter().flat_map(Change::rows);
         self.issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
-        let Reached { state, changed, seen } = self.router.start()?;
+        let Reached { state, changed } = self.router.start()?;
+        let mut looked_at = state.clone();
+        let seen = Rc::new(self.router.look(&mut looked_at));
         let node = Node {
+            looked_at,
             from: None,
             depth: 0,
             changed,
@@ -318,20 +318,26 @@ impl<'a, E: Explorable> Explorer<'a, E> {
     /// Carries out every change from that state, and judges each as it is made: a failure is seen at its shortest trace.
     fn expand(&mut self, from: usize, alphabet: &[Change]) -> Result<(), AdapterFault> {
         let path = self.path(from, alphabet);
-        let ((state, table), _) = self.nodes.get_index(from).expect("a node is expanded by its index");
-        let (state, table) = (state.clone(), table.clone());
+        let ((_, table), node) = self.nodes.get_index(from).expect("a node is expanded by its index");
+        let (state, table) = (node.looked_at.clone(), table.clone());
         let reached = self.router.expand(&path, &state, alphabet)?;
         for (index, (change, reached)) in alphabet.iter().zip(reached).enumerate() {
             self.explored.transitions += 1;
-            let Reached { state, changed, seen } = reached;
+            let Reached { state, changed } = reached;
             let now = applied(&table, change, &changed.outcome);
-            let mut tally = Tally::default();
-            self.judge_transition(from, change, (&table, &now), (&changed, &seen), &mut tally);
             let lost = took_an_id_twice(change, &changed.outcome, &now);
             let mut order = self.nodes[from].order.clone();
             arrive(&mut order, change, &changed.outcome, &now);
             let key = (state, now);
-            let new = !lost && !self.nodes.contains_key(&key);
+            let known = self.nodes.get(&key).map(|node| Rc::clone(&node.seen));
+            let new = !lost && known.is_none();
+            let mut looked_at = None;
+            let seen = known.unwrap_or_else(|| {
+                let state = looked_at.insert(key.0.clone());
+                Rc::new(self.router.look(state))
+            });
+            let mut tally = Tally::default();
+            self.judge_transition(from, change, (&table, &key.1), (&changed, &seen), &mut tally);
             let depth = path.len() + 1;
             if new {
                 self.judge_moment(depth, &key.1, &order, &seen, &mut tally)?;
@@ -339,8 +345,9 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             }
             let failed = !tally.findings.is_empty();
             self.note(&path, change, tally);
-            if new {
+            if let Some(looked_at) = looked_at.filter(|_| new) {
                 let node = Node {
+                    looked_at,
                     from: Some((from, index)),
                     depth,
                     changed,
@@ -455,7 +462,7 @@ fn first_failure(signature: Signature, finding: Finding, steps: Vec<Step>) -> Fa
         universe: "exhaustive",
         steps: steps.len(),
         count: 1,
-        shrunk: true,
+        shrunk: false,
         case: Case {
             initial: Vec::new(),
             steps,

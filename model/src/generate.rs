@@ -62,7 +62,7 @@ pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> R
     let steps: Vec<Step> = (0..count).map(|_| Step::Change(generator.change())).collect();
     let observe = match cadence {
         Cadence::EveryStep => (0..=u32::try_from(count).unwrap_or(u32::MAX)).collect(),
-        Cadence::AtTheEnd => vec![u32::try_from(count).unwrap_or(u32::MAX)],
+        Cadence::AtTheEnd => around_one_step(count, choices),
     };
     let rows: Vec<&Row> = initial
         .iter()
@@ -76,6 +76,19 @@ pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> R
         observe,
         replicas: 0,
     }
+}
+
+/// The end, and one time in four the two moments around some step: a refusal is judged by them.
+fn around_one_step(count: usize, choices: &mut dyn Choices) -> Vec<u32> {
+    let mut moments = BTreeSet::from([count]);
+    if choices.percent(25) {
+        let step = choices.below(count);
+        moments.extend([step, step + 1]);
+    }
+    moments
+        .into_iter()
+        .filter_map(|moment| u32::try_from(moment).ok())
+        .collect()
 }
 
 /// The callers whose listing is worth asking: one of each team, and one without.

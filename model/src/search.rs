@@ -76,7 +76,7 @@ pub struct Progress {
     pub router_ns: u64,
     /// The distinct failures.
     pub failures: BTreeMap<Signature, Failure>,
-    /// Findings beyond [`FAILURES_MAX`] distinct failures.
+    /// Findings that look new and were not made small: the search was stopped, or [`FAILURES_MAX`] was reached.
     pub uncounted: u64,
     /// Whether it was stopped before it had drawn all its traces.
     pub cut: bool,
@@ -157,14 +157,15 @@ impl Progress {
                 failure.count += 1;
                 continue;
             }
-            if self.failures.len() >= FAILURES_MAX {
+            let stopped = go_on(self).is_break();
+            if self.failures.len() >= FAILURES_MAX || (stopped && !self.failures.is_empty()) {
                 self.uncounted += 1;
                 continue;
             }
-            let shrunk = if go_on(self).is_continue() {
-                shrink(router, judge, drawn.run, &finding)?
-            } else {
+            let shrunk = if stopped {
                 None
+            } else {
+                shrink(router, judge, drawn.run, &finding)?
             };
             let failure = Failure::new(drawn, finding, shrunk.map(|shrunk| (shrunk.case, shrunk.finding)));
             self.known.insert(first, failure.signature.clone());
@@ -187,6 +188,24 @@ impl Progress {
 }
 
 impl Failure {
+    /// The same failure with its trace carried out again and made small: what an exploration found has the tags of its
+    /// alphabet, and was asked everything on the way.
+    ///
+    /// # Errors
+    ///
+    /// Those of the router under test.
+    pub fn shrunk_on(self, router: &mut dyn RouterUnderTest, judge: &Judge) -> Result<Self, AdapterFault> {
+        let Some(shrunk) = shrink(router, judge, &self.case.run(), &self.finding)? else {
+            return Ok(self);
+        };
+        Ok(Self {
+            signature: signature(&shrunk.finding, &shrunk.case.steps),
+            case: shrunk.case,
+            finding: shrunk.finding,
+            ..self
+        })
+    }
+
     fn new(drawn: &Drawn, finding: Finding, shrunk: Option<(Case, Finding)>) -> Self {
         let small = shrunk.is_some();
         let (case, finding) = shrunk.unwrap_or_else(|| {

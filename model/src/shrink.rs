@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{AdapterFault, Change, Query, RouterUnderTest, Row, Run, Step};
+use protocol::{AdapterFault, Change, Query, RouterUnderTest, Row, Run, Step, Trace};
 
 use crate::evidence::Way;
 use crate::rules::Finding;
@@ -46,6 +46,16 @@ impl Case {
             queries: self.query.iter().cloned().collect(),
             viewers: self.viewer.iter().cloned().collect(),
         }
+    }
+
+    /// The trace that does this and asks that.
+    pub fn to_trace(&self, why: &str) -> Trace {
+        let asked = self.query.iter().cloned().map(Step::Lookup);
+        Trace::new(
+            why,
+            self.initial.clone(),
+            self.steps.iter().cloned().chain(asked).collect(),
+        )
     }
 
     /// How long it is: what shrinking makes less of.
@@ -113,6 +123,8 @@ pub fn shrink(
     run: &Run,
     finding: &Finding,
 ) -> Result<Option<Shrunk>, AdapterFault> {
+    // The other rules would only cost time, above all those that build fresh routers.
+    let judge = &judge.of_rule(router.hello(), finding.rule);
     let mut shrinker = Shrinker {
         router,
         judge,
@@ -158,11 +170,12 @@ fn first_cases(run: &Run, finding: &Finding) -> Vec<Case> {
     });
     let asking = |queries: &[Query]| {
         let mut asking = whole.clone();
-        asking.steps = steps
+        let asked = || queries.iter().cloned().map(Step::Lookup);
+        let after_each = steps
             .iter()
             .cloned()
-            .flat_map(|step| std::iter::once(step).chain(queries.iter().cloned().map(Step::Lookup)))
-            .collect();
+            .flat_map(|step| std::iter::once(step).chain(asked()));
+        asking.steps = asked().chain(after_each).collect();
         asking
     };
     let own: Vec<Query> = finding.query.iter().cloned().collect();

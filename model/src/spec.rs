@@ -117,12 +117,41 @@ impl Spec {
         {
             return vec![Answer::Refused(Refusal::Invalid)];
         }
+        let mut allowed = Vec::new();
+        for retry in self.retries(&query.model) {
+            for answer in self.lookup_as(table, query, path, retry.as_deref()) {
+                if !allowed.contains(&answer) {
+                    allowed.push(answer);
+                }
+            }
+        }
+        allowed
+    }
+
+    /// What a pattern table that finds nothing may be tried again with, in each way that the router may read the query.
+    fn retries(&self, model: &str) -> Vec<Option<String>> {
+        if !self.semantics.retries_with_provider {
+            return vec![None];
+        }
+        let with = |provider: &str| Some(format!("{provider}/{model}"));
+        let stated = model.split_once('/').map(|(provider, _)| provider);
+        match stated.filter(|provider| self.providers.iter().any(|known| known == provider)) {
+            Some(provider) => vec![with(provider)],
+            // What the router knows of bare model names is not ours to know: each reading is allowed.
+            None => std::iter::once("None")
+                .chain(self.providers.iter().map(String::as_str))
+                .map(with)
+                .collect(),
+        }
+    }
+
+    fn lookup_as(&self, table: &Table, query: &Query, path: &str, retry: Option<&str>) -> Vec<Answer> {
         let name_is_known = table.values().any(|row| row.model_name == query.model);
         for tier in self.semantics.tiers {
             if tier.when == When::NameUnknown && name_is_known {
                 continue;
             }
-            let choices = self.find(*tier, table, query);
+            let choices = self.find(*tier, table, query, retry);
             if !choices.is_empty() {
                 return choices.iter().map(|hits| self.answer(hits, query, path)).collect();
             }
@@ -147,7 +176,7 @@ impl Spec {
     }
 
     /// What the tier finds: nothing, or for each name that may win the rows of that name.
-    fn find<'a>(&self, tier: Tier, table: &'a Table, query: &Query) -> Vec<Vec<Hit<'a>>> {
+    fn find<'a>(&self, tier: Tier, table: &'a Table, query: &Query, retry: Option<&str>) -> Vec<Vec<Hit<'a>>> {
         let team = query.team.as_deref();
         let rows = table.values().filter(|row| match tier.of {
             Of::Own => row.team.is_some() && row.team.as_deref() == team,
@@ -158,7 +187,7 @@ impl Spec {
         });
         let named: Vec<(&str, &Row)> = rows.filter_map(|row| Some((text(row, tier.by)?, row))).collect();
         match tier.how {
-            Match::Pattern => self.best_patterns(&named, query),
+            Match::Pattern => self.best_patterns(&named, &query.model, retry),
             Match::Exact | Match::Text => {
                 let same = named.into_iter().filter(|(name, _)| {
                     let is_text = tier.how == Match::Text || !is_pattern(name);
@@ -170,24 +199,13 @@ impl Spec {
         }
     }
 
-    /// The best of the patterns that match; where none does and the preset retries, for each provider that the router may
-    /// take the query to mean, the best of those that match then.
-    fn best_patterns<'a>(&self, named: &[(&str, &'a Row)], query: &Query) -> Vec<Vec<Hit<'a>>> {
-        let found = self.best_for(named, &query.model);
-        if !found.is_empty() || !self.semantics.retries_with_provider {
-            return found;
+    /// The best of the patterns that match; where none does, the best of those that match `retry`.
+    fn best_patterns<'a>(&self, named: &[(&str, &'a Row)], asked: &str, retry: Option<&str>) -> Vec<Vec<Hit<'a>>> {
+        let found = self.best_for(named, asked);
+        match retry.filter(|_| found.is_empty()) {
+            Some(retry) => self.best_for(named, retry),
+            None => found,
         }
-        let stated = query.model.split_once('/').map(|(provider, _)| provider);
-        let stated = stated.filter(|provider| self.providers.iter().any(|known| known == provider));
-        let providers: Vec<&str> = match stated {
-            Some(provider) => vec![provider],
-            // What the router knows of bare model names is not ours to know: each reading is allowed.
-            None => std::iter::once("None")
-                .chain(self.providers.iter().map(String::as_str))
-                .collect(),
-        };
-        let retries = providers.iter().map(|provider| format!("{provider}/{}", query.model));
-        retries.flat_map(|asked| self.best_for(named, &asked)).collect()
     }
 
     fn best_for<'a>(&self, named: &[(&str, &'a Row)], asked: &str) -> Vec<Vec<Hit<'a>>> {

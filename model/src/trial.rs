@@ -35,11 +35,18 @@ impl Judge {
             ground: Ground {
                 spec: spec.transpose()?,
                 opaque: opaque.map(|extra| extra.name.clone()).collect(),
+                target_prefixes: dialect.target_prefixes.clone(),
                 paths: dialect.paths.clone(),
                 patterns: Patterns::default(),
             },
             rules,
         })
+    }
+
+    /// The judge of the same router by one rule alone.
+    #[must_use]
+    pub fn of_rule(&self, hello: &Hello, rule: &str) -> Self {
+        Self::new(hello, RuleSet::matching(|id| id == rule)).expect("the preset was found before")
     }
 
     /// What does not change over a trial.
@@ -123,7 +130,11 @@ impl Judge {
         fresh: &[Fresh],
         tally: &mut Tally,
     ) {
-        let Some(table) = tracked.tables.get(after) else { return };
+        let known = tracked
+            .tables
+            .get(after)
+            .filter(|_| tracked.lost.is_none_or(|lost| after < lost));
+        let Some(table) = known else { return };
         let moment = Moment {
             ground: &self.ground,
             table,
@@ -170,9 +181,10 @@ fn changes<'a>(run: &'a Run, reply: &'a RunReply) -> impl Iterator<Item = (usize
 /// The applied table after each step of a run, by the router's own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tracked {
-    /// After that many steps. Ends early where the router took a list in which an id comes twice: what it then holds is
-    /// not for anyone else to say.
+    /// After that many steps. Ends early where the router took a list in which an id comes twice.
     pub tables: Vec<Table>,
+    /// The number of steps after which it took such a list: what it then holds is not for anyone else to say.
+    lost: Option<usize>,
     /// Every version that was given.
     pub issued: Issued,
     /// The ids of the last table, in the order in which they arrived.
@@ -196,6 +208,7 @@ impl Tracked {
         check_tags(&issued, reply)?;
         let mut tracked = Self {
             tables: Vec::with_capacity(run.steps.len() + 1),
+            lost: None,
             issued,
             order: Vec::new(),
             empty: Table::new(),
@@ -224,12 +237,12 @@ impl Tracked {
     fn follow(&mut self, change: &Change, outcome: &Outcome) -> bool {
         let before = self.tables.last().unwrap_or(&self.empty);
         let table = applied(before, change, outcome);
-        if took_an_id_twice(change, outcome, &table) {
-            return false;
-        }
         arrive(&mut self.order, change, outcome, &table);
+        if took_an_id_twice(change, outcome, &table) {
+            self.lost = Some(self.tables.len());
+        }
         self.tables.push(table);
-        true
+        self.lost.is_none()
     }
 
     fn keep(&mut self) -> bool {
@@ -289,7 +302,7 @@ pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> R
     let mut fresh_of = Vec::with_capacity(runs.len());
     for (run, reply) in runs.iter().zip(&replies) {
         let tracked = Tracked::new(run, reply)?;
-        let complete = tracked.tables.len() == run.steps.len() + 1;
+        let complete = tracked.lost.is_none();
         let observed_at_end = run
             .observe
             .last()

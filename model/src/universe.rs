@@ -25,6 +25,8 @@ pub struct Universe {
     pub steps_max: u32,
     /// The most queries of an observation.
     pub queries_max: usize,
+    /// Whether the exhaustive engine gives the id at each place only the name at the same place: many rows, few states.
+    pub paired: bool,
 }
 
 /// Two ids, two names, two patterns, two teams.
@@ -36,6 +38,7 @@ pub const TINY: Universe = Universe {
     teams: &["t1", "t2"],
     steps_max: 6,
     queries_max: 40,
+    paired: false,
 };
 
 /// Few of each, and all of them easily confused.
@@ -47,6 +50,7 @@ pub const MID: Universe = Universe {
     teams: &["t1", "t10"],
     steps_max: 12,
     queries_max: 48,
+    paired: false,
 };
 
 /// Enough of each for a subset of them to be a world of its own.
@@ -88,9 +92,64 @@ pub const BIG: Universe = Universe {
     teams: &["t1", "t10", "T1", "u"],
     steps_max: 32,
     queries_max: 64,
+    paired: false,
 };
 
-/// Every universe, small ones first.
+/// Two ids, one the beginning of the other, that are names as well.
+pub const IDS: Universe = Universe {
+    name: "ids",
+    ids: &["1", "10"],
+    names: &["1", "10"],
+    patterns: &["1*"],
+    teams: &["t1"],
+    ..TINY
+};
+
+/// Ids, names and teams that differ in case alone.
+pub const CASES: Universe = Universe {
+    name: "cases",
+    ids: &["a", "A"],
+    names: &["n", "N"],
+    patterns: &[],
+    teams: &["t", "T"],
+    ..TINY
+};
+
+/// Patterns that match the same texts, and two wildcards in one.
+pub const OVERLAPPING: Universe = Universe {
+    name: "overlapping",
+    names: &[],
+    patterns: &["a*c", "*bc", "a.*", "*-*", "*-.", "abc*"],
+    teams: &[],
+    ..TINY
+};
+
+/// Five live patterns at once.
+pub const CROWDED: Universe = Universe {
+    name: "crowded",
+    ids: &["d1", "d2", "d3", "d4", "d5"],
+    names: &[],
+    patterns: &["a*", "b*", "c*", "d*", "e*"],
+    teams: &[],
+    paired: true,
+    ..TINY
+};
+
+/// Three exact names at once, so that a position can shift.
+pub const SHIFTING: Universe = Universe {
+    name: "shifting",
+    ids: &["d1", "d2", "d3"],
+    names: &["a", "b", "c"],
+    patterns: &[],
+    teams: &["t1"],
+    paired: true,
+    ..TINY
+};
+
+/// The universes that the exhaustive engine can close, each small in another way, those with few states first.
+pub const CLOSABLE: [&Universe; 6] = [&OVERLAPPING, &SHIFTING, &IDS, &CASES, &TINY, &CROWDED];
+
+/// Every universe of the random engine, small ones first.
 pub const UNIVERSES: [&Universe; 3] = [&TINY, &MID, &BIG];
 
 /// What of a universe a given router can be asked.
@@ -149,7 +208,8 @@ impl Scope {
         if stars == 0 {
             return vec![plain, format!("{prefix}up-2")];
         }
-        let filled = vec!["*"; stars].join("-");
+        // With another character between them than names have, captures cannot be told apart by where they join.
+        let filled = vec!["*"; stars].join(":");
         vec![format!("{prefix}{filled}"), format!("{prefix}up-{filled}"), plain]
     }
 }

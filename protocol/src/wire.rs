@@ -179,6 +179,10 @@ pub struct Dialect {
     /// Bundles of router-specific parameters that take another registration path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extras: Vec<Extra>,
+    /// Whether asking costs much more than changing: the whole matrix is then asked at the end of a trace, and a failure's
+    /// step is found by shrinking.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub slow: bool,
     /// What an upstream target must start with for this router to take it, such as `openai/`. Empty: anything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_prefixes: Vec<String>,
@@ -206,6 +210,17 @@ pub struct Extra {
     /// is registered and changed like any other and judged by every rule but those that need the preset.
     #[serde(default = "yes")]
     pub plain: bool,
+    /// The parameters themselves, in the router's own words, for a stand-alone reproduction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<serde_json::Value>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's `skip_serializing_if` passes a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 fn yes() -> bool {

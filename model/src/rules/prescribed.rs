@@ -21,6 +21,16 @@ pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
             continue;
         };
         notes.premise();
+        // What an old version keeps out is for `current` to say.
+        let is_current = |candidate: &Candidate| {
+            moment
+                .table
+                .get(&candidate.id)
+                .is_some_and(|row| row.tag == candidate.tag)
+        };
+        if !asked.answer.candidates().iter().all(is_current) {
+            continue;
+        }
         let Some(closest) = closest(&allowed, asked.answer) else {
             continue;
         };
