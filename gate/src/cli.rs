@@ -33,6 +33,27 @@ fn exit_codes() -> String {
 /// One verb each.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Put a router on trial by every rule
+    Run(RunArgs),
+    /// Replay traces, against what is known of them
+    Replay(ReplayArgs),
+    /// Put every planted fault on trial: the kill table
+    Faults {
+        /// For whom
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// List the rules
+    Rules {
+        /// For whom
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Explain one rule
+    Explain {
+        /// Its id
+        rule: String,
+    },
     /// Serve a router over stdin and stdout, as an adapter does
     Adapter(AdapterArgs),
     /// Print the completions for a shell
@@ -42,6 +63,55 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+/// For whom a table is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A person at a terminal.
+    Text,
+    /// The book.
+    Markdown,
+}
+
+/// What `run` takes.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// `reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`
+    #[arg(long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
+    pub router: Spec,
+    /// The rules to judge by: an id, or a pattern such as `*-free`
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    pub rule: String,
+    /// How long to look for failures, such as `30s` or `5m`
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    pub budget: Duration,
+    /// What replays a run; drawn from the clock where absent
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
+    /// How many random traces at the most
+    #[arg(long, value_name = "N", default_value_t = u32::MAX)]
+    pub traces: u32,
+    /// Write a report there too; its ending is its format: `.json`
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Excuse the failures that this file names
+    #[arg(long, value_name = "FILE")]
+    pub skips: Option<PathBuf>,
+    /// Where the traces of failures go
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+}
+
+/// What `replay` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// A trace, or a directory of them
+    #[arg(value_name = "TRACE|DIR")]
+    pub traces: PathBuf,
+    /// `reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`
+    #[arg(long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
+    pub router: Spec,
 }
 
 /// Which router to serve.
@@ -64,6 +134,28 @@ pub struct Global {
     /// How many seconds an adapter may take to start and say hello
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub hello_wait: u64,
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        other => {
+            return Err(format!(
+                "there is no unit `{other}`; write `500ms`, `30s`, `5m` or `2h`"
+            ));
+        }
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write a whole number and a unit, such as `30s`".to_owned())?;
+    let millis = number
+        .checked_mul(unit)
+        .ok_or_else(|| "that is longer than can be counted".to_owned())?;
+    Ok(Duration::from_millis(millis))
 }
 
 fn parse_spec(text: &str) -> Result<Spec, String> {

@@ -5,6 +5,10 @@
 //! | [`cli`] | the flags |
 //! | [`commands`] | one verb a file |
 //! | [`adapter`] | from the text that names a router to a router on trial |
+//! | [`explore`] | which exhaustive engine a router can have |
+//! | [`event`], [`report`] | what commands emit, and who reads it |
+//! | [`files`], [`skip`] | traces written, failures excused |
+//! | [`clock`] | the one place where time is read |
 //! | [`guard`] | what must not outlive this process |
 //! | [`exit`] | the table of exit codes |
 //!
@@ -15,6 +19,12 @@ compile_error!("adapters are ended by process group, which only Unix has");
 
 pub mod adapter;
 pub mod cli;
+pub mod clock;
 pub mod commands;
+pub mod event;
 pub mod exit;
+pub mod explore;
+pub mod files;
 pub mod guard;
+pub mod report;
+pub mod skip;

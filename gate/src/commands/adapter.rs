@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter};
 
-use super::{Failure, progress};
+use super::{Error, progress};
 use crate::adapter::{Settings, open};
 use crate::cli::AdapterArgs;
 use crate::exit::Exit;
@@ -12,9 +12,9 @@ use crate::exit::Exit;
 /// # Errors
 ///
 /// An adapter fault at the start, or stdout that cannot be written.
-pub fn serve(args: &AdapterArgs, settings: &Settings) -> Result<Exit, Failure> {
+pub fn serve(args: &AdapterArgs, settings: &Settings) -> Result<Exit, Error> {
     let mut router = open(&args.router, settings, &progress)?;
     let output = BufWriter::new(io::stdout().lock());
-    protocol::serve(router.as_mut(), io::stdin().lock(), output).map_err(Failure::Output)?;
+    protocol::serve(router.as_mut(), io::stdin().lock(), output).map_err(Error::Output)?;
     Ok(Exit::Conforms)
 }

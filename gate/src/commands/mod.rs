@@ -1,31 +1,55 @@
 //! One verb a file. A command says how it ended; only `main` ends the process.
 
 pub mod adapter;
+pub mod explain;
+pub mod faults;
+pub mod replay;
+pub mod rules;
+pub mod run;
 pub mod shell;
 
+use std::fs;
 use std::io::{self, Write as _};
 
+use model::pattern::Patterns;
+use model::rules::RuleSet;
+use model::trial::UnknownPreset;
 use protocol::AdapterFault;
 
-use crate::cli::{Cli, Command, Environment};
+use crate::adapter::open;
+use crate::cli::{Cli, Command, Environment, Format, ReplayArgs, RunArgs};
+use crate::clock::seed_of_the_moment;
+use crate::event::Event;
 use crate::exit::Exit;
+use crate::files::write_whole;
+use crate::report::Reporter;
+use crate::report::human::Human;
+use crate::report::json::Json;
+use crate::skip::Skips;
 
-/// Why a command came to no report.
+/// Why a command came to no verdict.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum Error {
+    /// The command line, a file or a name in it is wrong.
+    #[error("{0}")]
+    Usage(String),
     /// The adapter is to blame.
     #[error(transparent)]
     Adapter(#[from] AdapterFault),
+    /// The adapter claims semantics that there are none of.
+    #[error(transparent)]
+    Preset(#[from] UnknownPreset),
     /// What was to be written could not be.
-    #[error("cannot write to stdout ({0}); see that it is open and that its disk has room")]
-    Output(io::Error),
+    #[error("cannot write the report ({0}); see that its place is open and has room")]
+    Output(#[from] io::Error),
 }
 
-impl Failure {
+impl Error {
     /// The exit code that says it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Adapter(_) => Exit::AdapterFault,
+            Self::Usage(_) => Exit::Usage,
+            Self::Adapter(_) | Self::Preset(_) => Exit::AdapterFault,
             // Whoever closed the pipe has read what they wanted.
             Self::Output(why) if why.kind() == io::ErrorKind::BrokenPipe => Exit::Conforms,
             Self::Output(_) => Exit::Usage,
@@ -37,14 +61,101 @@ impl Failure {
 ///
 /// # Errors
 ///
-/// See [`Failure`].
-pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Failure> {
+/// See [`Error`].
+pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
     let settings = cli.global.settings(environment);
     match &cli.command {
+        Command::Run(args) => put_on_trial(args, &settings),
+        Command::Replay(args) => replay_traces(args, &settings),
+        Command::Faults { format } => {
+            let table = faults::table(&mut |line| progress(line))?;
+            print(&match format {
+                Format::Text => table.text(),
+                Format::Markdown => table.markdown(),
+            })?;
+            Ok(table.exit())
+        }
+        Command::Rules { format } => print(&match format {
+            Format::Text => rules::text(),
+            Format::Markdown => rules::markdown(),
+        }),
+        Command::Explain { rule } => print(&explain::text(rule)?),
         Command::Adapter(args) => adapter::serve(args, &settings),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man => shell::man(),
     }
+}
+
+fn put_on_trial(args: &RunArgs, settings: &crate::adapter::Settings) -> Result<Exit, Error> {
+    let patterns = Patterns::default();
+    let rules = RuleSet::matching(|id| patterns.matches(&args.rule, id));
+    if rules.iter().next().is_none() {
+        let what = format!("no rule matches `{}`; `routeproof rules` lists them", args.rule);
+        return Err(Error::Usage(what));
+    }
+    let skips = match &args.skips {
+        None => Skips::default(),
+        Some(path) => fs::read_to_string(path)
+            .map_err(|why| why.to_string())
+            .and_then(|text| Skips::parse(&text))
+            .map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?,
+    };
+    if let Some(path) = args
+        .report
+        .iter()
+        .find(|path| path.extension().is_none_or(|ending| ending != "json"))
+    {
+        let what = format!("{}: a report ends in `.json`", path.display());
+        return Err(Error::Usage(what));
+    }
+    let options = run::Options {
+        spec: args.router.clone(),
+        rules,
+        budget: args.budget,
+        seed: args.seed.unwrap_or_else(seed_of_the_moment),
+        traces_max: args.traces,
+        out: args.out.clone(),
+        skips,
+    };
+    progress(&format!("seed {}", options.seed));
+    let mut router = open(&options.spec, settings, &progress)?;
+    let mut human = Human::new(anstream::stdout());
+    let mut json = Vec::new();
+    let mut gathering = Json::new(&mut json);
+    let exit = run::run(
+        &options,
+        router.as_mut(),
+        &mut |line| progress(line),
+        &mut |event: &Event| {
+            gathering.event(event)?;
+            human.event(event)
+        },
+    )?;
+    drop(gathering);
+    for path in &args.report {
+        let text = String::from_utf8_lossy(&json);
+        write_whole(path, &text).map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?;
+    }
+    Ok(exit)
+}
+
+fn replay_traces(args: &ReplayArgs, settings: &crate::adapter::Settings) -> Result<Exit, Error> {
+    let traces = replay::read(&args.traces)?;
+    if traces.is_empty() {
+        progress(&format!("there is no trace in {}", args.traces.display()));
+        return Ok(Exit::NothingRan);
+    }
+    let mut router = open(&args.router, settings, &progress)?;
+    let replayed = replay::replay(traces, router.as_mut())?;
+    print(&replay::text(&replayed))?;
+    Ok(replay::conclude(&replayed))
+}
+
+fn print(text: &str) -> Result<Exit, Error> {
+    let mut stdout = anstream::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(Exit::Conforms)
 }
 
 /// A line of progress on stderr.

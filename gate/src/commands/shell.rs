@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::Failure;
+use super::Error;
 use crate::cli::Cli;
 use crate::exit::Exit;
 
@@ -14,7 +14,7 @@ use crate::exit::Exit;
 /// # Errors
 ///
 /// Those of writing to stdout.
-pub fn completions(shell: Shell) -> Result<Exit, Failure> {
+pub fn completions(shell: Shell) -> Result<Exit, Error> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "routeproof", &mut text);
     print(&text)
@@ -25,19 +25,19 @@ pub fn completions(shell: Shell) -> Result<Exit, Failure> {
 /// # Errors
 ///
 /// Those of writing to stdout.
-pub fn man() -> Result<Exit, Failure> {
+pub fn man() -> Result<Exit, Error> {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command())
         .render(&mut text)
-        .map_err(Failure::Output)?;
+        .map_err(Error::Output)?;
     print(&text)
 }
 
-fn print(text: &[u8]) -> Result<Exit, Failure> {
+fn print(text: &[u8]) -> Result<Exit, Error> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text)
         .and_then(|()| stdout.flush())
-        .map_err(Failure::Output)?;
+        .map_err(Error::Output)?;
     Ok(Exit::Conforms)
 }

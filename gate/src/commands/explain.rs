@@ -1,0 +1,38 @@
+//! `routeproof explain`: one rule, for a maintainer who sees it broken for the first time.
+
+use model::rules::{RULES, rule};
+
+use super::Error;
+
+/// What there is to say of the rule.
+///
+/// # Errors
+///
+/// A usage error where there is no such rule.
+pub fn text(id: &str) -> Result<String, Error> {
+    let Some(rule) = rule(id) else {
+        let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        return Err(Error::Usage(format!(
+            "there is no rule `{id}`; there are {}",
+            ids.join(", ")
+        )));
+    };
+    let needs = if rule.needs.is_empty() {
+        String::new()
+    } else {
+        let needs: Vec<String> = rule
+            .needs
+            .iter()
+            .map(|need| format!("{need:?}").to_lowercase())
+            .collect();
+        format!("\nneeds: {}\n", needs.join(", "))
+    };
+    Ok(format!(
+        "{}: {}\n\n{}\n\noracle: {}\none premise: {}\n{needs}",
+        rule.id,
+        rule.sentence,
+        rule.explanation,
+        rule.oracle.word(),
+        rule.premise
+    ))
+}

@@ -1,0 +1,258 @@
+//! `routeproof replay`: traces, against what is known of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use model::generate::{Seeded, questions};
+use model::rules::{Finding, RuleSet};
+use model::trial::{Judge, trial};
+use model::universe::{BIG, Scope};
+use protocol::trace::TRACE_BYTES_MAX;
+use protocol::{Change, Hello, Query, RouterUnderTest, Row, Run, Step, Trace};
+
+use super::Error;
+use crate::exit::Exit;
+
+/// The most trace files of one directory.
+const FILES_MAX: usize = 10_000;
+
+/// What became of one trace.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Its file.
+    pub path: PathBuf,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// What was found, of the trace's own rule where it names one.
+    pub findings: Vec<Finding>,
+}
+
+/// What became of a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The rule holds, as it should.
+    Holds,
+    /// The rule is broken, in a version that is documented to be affected.
+    Reproduced,
+    /// The rule is broken, and should not be.
+    Violates,
+    /// The rule holds, in a version that is documented to be affected.
+    NotReproduced,
+    /// The trace is of another router, or of what this one cannot do.
+    Skipped(String),
+}
+
+impl Verdict {
+    /// Whether it is as documented.
+    pub fn as_documented(&self) -> bool {
+        !matches!(self, Self::Violates | Self::NotReproduced)
+    }
+
+    /// The words for it.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Holds => "holds",
+            Self::Reproduced => "reproduced, as documented",
+            Self::Violates => "VIOLATES, and is not documented to",
+            Self::NotReproduced => "NOT REPRODUCED, and is documented to be",
+            Self::Skipped(why) => why,
+        }
+    }
+}
+
+/// Reads the traces at `path`: a file, or every `.toml` file below a directory, in the order of their names.
+///
+/// # Errors
+///
+/// A usage error that names the file.
+pub fn read(path: &Path) -> Result<Vec<(PathBuf, Trace)>, Error> {
+    let usage = |path: &Path, why: &dyn std::fmt::Display| Error::Usage(format!("{}: {why}", path.display()));
+    let mut files = Vec::new();
+    if path.is_dir() {
+        gather(path, &mut files).map_err(|why| usage(path, &why))?;
+        files.sort();
+    } else {
+        files.push(path.to_owned());
+    }
+    let mut traces = Vec::with_capacity(files.len());
+    for file in files {
+        let mut bytes = Vec::new();
+        let opened = fs::File::open(&file).map_err(|why| usage(&file, &why))?;
+        let limit = TRACE_BYTES_MAX as u64 + 1;
+        opened
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|why| usage(&file, &why))?;
+        let text = String::from_utf8(bytes).map_err(|_| usage(&file, &"this is no UTF-8 text, and a trace is"))?;
+        let trace = Trace::parse(&text).map_err(|why| usage(&file, &why))?;
+        if let Some(rule) = trace.rule.as_deref().filter(|rule| model::rules::rule(rule).is_none()) {
+            return Err(usage(
+                &file,
+                &format!("there is no rule `{rule}`; `routeproof rules` lists them"),
+            ));
+        }
+        traces.push((file, trace));
+    }
+    Ok(traces)
+}
+
+fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        // Links are not followed: a loop of them has no end.
+        if entry.file_type()?.is_dir() {
+            gather(&path, files)?;
+        } else if path.extension().is_some_and(|ending| ending == "toml") && files.len() < FILES_MAX {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Replays traces on `router`.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn replay(traces: Vec<(PathBuf, Trace)>, router: &mut dyn RouterUnderTest) -> Result<Vec<Replayed>, Error> {
+    let hello = router.hello().clone();
+    let mut replayed = Vec::with_capacity(traces.len());
+    for (path, trace) in traces {
+        replayed.push(match unfit(&trace, &hello) {
+            Some(why) => Replayed {
+                path,
+                verdict: Verdict::Skipped(why),
+                findings: Vec::new(),
+            },
+            None => one(path, &trace, &hello, router)?,
+        });
+    }
+    Ok(replayed)
+}
+
+fn one(path: PathBuf, trace: &Trace, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<Replayed, Error> {
+    let rules = RuleSet::matching(|id| trace.rule.as_deref().is_none_or(|rule| rule == id));
+    let judge = Judge::new(hello, rules)?;
+    let mut judged = trial(router, &judge, &[to_run(trace, hello)])?;
+    let findings = judged.pop().map_or_else(Vec::new, |judged| judged.tally.findings);
+    let of_this_router = trace.router.as_deref() == Some(&hello.router);
+    let affected = if of_this_router {
+        trace.affects(&hello.version).unwrap_or(false)
+    } else {
+        false
+    };
+    let verdict = match (findings.is_empty(), affected) {
+        (true, false) => Verdict::Holds,
+        (true, true) => Verdict::NotReproduced,
+        (false, true) => Verdict::Reproduced,
+        (false, false) => Verdict::Violates,
+    };
+    Ok(Replayed {
+        path,
+        verdict,
+        findings,
+    })
+}
+
+/// Why a trace says nothing of this router.
+fn unfit(trace: &Trace, hello: &Hello) -> Option<String> {
+    if let Some(router) = trace
+        .router
+        .as_deref()
+        .filter(|router| *router != hello.router && trace.affected.is_some())
+    {
+        return Some(format!("skipped: a trace of {router}"));
+    }
+    if trace.steps.iter().any(|step| matches!(step, Step::Fleet(_))) && !hello.can(protocol::Capability::Fleet) {
+        return Some("skipped: a fleet's trace, and this is one router".to_owned());
+    }
+    let extras = trace
+        .steps
+        .iter()
+        .filter_map(Step::change)
+        .flat_map(Change::rows)
+        .filter_map(|row| row.extra.as_ref());
+    let known = |extra: &String| hello.dialect.extras.iter().any(|known| known.name == *extra);
+    let unknown = extras.clone().find(|extra| !known(extra))?;
+    Some(format!("skipped: this router has no extra `{unknown}`"))
+}
+
+/// The run of a trace: what it asks itself, and where it asks nothing, every question that its rows raise.
+fn to_run(trace: &Trace, hello: &Hello) -> Run {
+    let asked: BTreeSet<Query> = trace
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Lookup(query) => Some(query.clone()),
+            Step::Change(_) | Step::Fleet(_) => None,
+        })
+        .collect();
+    let changed = trace.steps.iter().filter_map(Step::change).flat_map(Change::rows);
+    let rows: Vec<&Row> = trace.initial.iter().chain(changed).collect();
+    let queries = if asked.is_empty() {
+        questions(&Scope::new(&BIG, hello), &rows, &mut Seeded::new(0, 0))
+    } else {
+        asked.into_iter().collect()
+    };
+    let teams: BTreeSet<Option<String>> = rows.iter().map(|row| row.team.clone()).chain([None]).collect();
+    let last = u32::try_from(trace.steps.len()).unwrap_or(u32::MAX);
+    // To look more often than the trace does may hide what it shows; a refusal is judged by what is around it.
+    let every_step = trace.rule.as_deref() == Some("atomic-refusal");
+    Run {
+        initial: trace.initial.clone(),
+        replicas: 0,
+        steps: trace.steps.clone(),
+        observe: if every_step { (0..=last).collect() } else { vec![last] },
+        queries,
+        viewers: teams.into_iter().collect(),
+    }
+}
+
+/// How a replay ends.
+pub fn conclude(replayed: &[Replayed]) -> Exit {
+    if replayed.iter().any(|one| !one.verdict.as_documented()) {
+        Exit::Violation
+    } else if replayed.iter().all(|one| matches!(one.verdict, Verdict::Skipped(_))) {
+        Exit::NothingRan
+    } else {
+        Exit::Conforms
+    }
+}
+
+/// The report of a replay.
+pub fn text(replayed: &[Replayed]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    let mut line = |line: String| writeln!(text, "{line}").expect("a string takes any text");
+    for Replayed {
+        path,
+        verdict,
+        findings,
+    } in replayed
+    {
+        line(format!("  {}: {}", path.display(), verdict.words()));
+        if let Some(finding) = findings.first() {
+            let question = finding.query.as_ref().map_or_else(
+                || finding.way.words().to_owned(),
+                |query| crate::report::human::step_text(&Step::Lookup(query.clone())),
+            );
+            line(format!(
+                "      {} {}: {question}    allowed: {}    got: {}",
+                finding.rule, finding.class, finding.allowed, finding.got
+            ));
+        }
+    }
+    let count = |wanted: fn(&Verdict) -> bool| replayed.iter().filter(|one| wanted(&one.verdict)).count();
+    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
+    let good = count(Verdict::as_documented) - skipped;
+    line(format!(
+        "{}: {} as documented, {} not, {skipped} skipped",
+        conclude(replayed).name(),
+        good,
+        replayed.len() - good - skipped
+    ));
+    text
+}

@@ -1,0 +1,55 @@
+//! Which exhaustive engine a router can have: its whole memory where it is in this process, else what is observed of it.
+
+use std::ops::ControlFlow;
+
+use adapter_faulty::faults::{Fault, Trial, Visit, with};
+use adapter_reference::Reference;
+use model::exhaust::{Explored, Limits, explore, explore_observed};
+use model::trial::Judge;
+use model::universe::Scope;
+use protocol::{AdapterFault, RouterUnderTest};
+
+use crate::adapter::spec::Spec;
+
+/// Explores the router that `spec` names, and that is open as `router`.
+///
+/// # Errors
+///
+/// Those of the router under test.
+pub fn explore_any(
+    spec: &Spec,
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    scope: &Scope,
+    limits: Limits,
+    go_on: &mut dyn FnMut(&Explored) -> ControlFlow<()>,
+) -> Result<Explored, AdapterFault> {
+    match spec {
+        Spec::Reference => explore::<Reference>(judge, scope, limits, go_on),
+        Spec::Faulty(name) => {
+            let visitor = Exploring {
+                judge,
+                scope,
+                limits,
+                go_on,
+            };
+            with(name, visitor).expect("a parsed spec names a fault that there is")
+        }
+        Spec::LiteLlm(_) | Spec::Exec(_) => explore_observed(router, judge, scope, limits, go_on),
+    }
+}
+
+struct Exploring<'a> {
+    judge: &'a Judge,
+    scope: &'a Scope,
+    limits: Limits,
+    go_on: &'a mut dyn FnMut(&Explored) -> ControlFlow<()>,
+}
+
+impl Visit for Exploring<'_> {
+    type Output = Result<Explored, AdapterFault>;
+
+    fn visit<R: Trial>(self, _fault: &'static Fault) -> Self::Output {
+        explore::<R>(self.judge, self.scope, self.limits, self.go_on)
+    }
+}

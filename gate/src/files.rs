@@ -1,0 +1,92 @@
+//! Where the traces of failures go: each file is written whole or not at all.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use protocol::Hello;
+
+use crate::adapter::spec::{Spec, command_line};
+use crate::event::Reported;
+use crate::report::repro;
+
+/// A directory of traces, made when the first one is put there.
+#[derive(Debug)]
+pub struct Shelf {
+    dir: PathBuf,
+    numbers: std::collections::BTreeMap<&'static str, usize>,
+    trouble: Option<String>,
+}
+
+impl Shelf {
+    /// A shelf in that directory.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            numbers: std::collections::BTreeMap::new(),
+            trouble: None,
+        }
+    }
+
+    /// Why something could not be put there.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.clone()
+    }
+
+    /// Writes the trace, its ITF form and, for a router whose language is known, a stand-alone reproduction; notes in
+    /// `reported` what was written and how to replay it.
+    pub fn put(&mut self, hello: &Hello, spec: &Spec, reported: &mut Reported) {
+        let number = self.numbers.entry(reported.rule.id).or_default();
+        *number += 1;
+        let stem = self.dir.join(format!("{}-{number}", reported.rule.id));
+        let trace = stem.with_extension("toml");
+        let mut files = vec![
+            (trace.clone(), reported.trace.to_toml()),
+            (
+                stem.with_extension("itf.json"),
+                format!("{:#}\n", reported.trace.to_itf()),
+            ),
+        ];
+        if let Some((ending, script)) = repro::script(hello, reported) {
+            files.push((stem.with_extension(ending), script));
+        }
+        for (path, text) in files {
+            match write_whole(&path, &text) {
+                Ok(()) => reported.files.push(path.display().to_string()),
+                Err(why) => {
+                    let trouble = format!(
+                        "{} cannot be written: {why}; name another place with `--out`",
+                        path.display()
+                    );
+                    self.trouble.get_or_insert(trouble);
+                    return;
+                }
+            }
+        }
+        let words = [
+            "routeproof",
+            "replay",
+            &trace.display().to_string(),
+            "--router",
+            &spec.to_string(),
+        ];
+        reported.replay = Some(command_line(&words.map(str::to_owned)));
+    }
+}
+
+/// Writes a file whole or not at all, and makes its directory.
+///
+/// # Errors
+///
+/// Those of the file system; nothing is left behind then.
+pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
