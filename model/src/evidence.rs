@@ -162,10 +162,16 @@ impl Moment<'_> {
         }
     }
 
-    /// Whether the preset says nothing of what this query gets.
+    /// Whether the preset says nothing of what this query gets: a row that it does not predict has a pattern, or goes by
+    /// what is asked for in any way.
     pub fn is_opaque(&self, query: &Query) -> bool {
-        let mut rows = self.table.values();
-        rows.any(|row| self.ground.is_opaque(row) && self.ground.reaches(row, &query.model).is_some())
+        let mut rows = self.table.values().filter(|row| self.ground.is_opaque(row));
+        rows.any(|row| {
+            let mut texts = [Some(&row.model_name), row.team_model_name.as_ref()]
+                .into_iter()
+                .flatten();
+            texts.any(|name| is_pattern(name) || *name == query.model) || [&row.id, &row.model].contains(&&query.model)
+        })
     }
 }
 

@@ -314,30 +314,34 @@ impl Shrinker<'_> {
         Ok(())
     }
 
-    /// Each row loses what it can do without.
+    /// Each row loses what it can do without. Rows that are the same version of a row stay that.
     fn simplify_rows(&mut self) -> Result<(), AdapterFault> {
-        let edits: [fn(&mut Row); 7] = [
-            |row| (row.team, row.team_model_name) = (None, None),
-            |row| row.team_model_name = None,
-            |row| row.blocked = false,
-            |row| row.weight = None,
-            |row| row.extra = None,
-            |row| row.model = with_last_segment(&row.model, "up"),
-            |row| row.model = with_last_segment(&row.model, "*"),
-        ];
+        let prefix = self
+            .router
+            .hello()
+            .dialect
+            .target_prefixes
+            .first()
+            .cloned()
+            .unwrap_or_default();
         let count = self.best().rows_mut().count();
         for index in 0..count {
-            for edit in edits {
+            for edit in EDITS {
                 let mut case = self.best();
-                let Some(row) = case.rows_mut().nth(index) else { break };
-                let plain = !row.model.contains('*');
-                let before = row.clone();
-                edit(row);
+                let Some(before) = case.rows_mut().nth(index).cloned() else {
+                    break;
+                };
+                let mut edited = before.clone();
+                edit(&mut edited, &prefix);
                 // A literal target is plainer than one with wildcards, and never the other way round.
-                let no_gain = *row == before || (plain && row.model.contains('*'));
-                if !no_gain {
-                    self.attempt(case)?;
+                let no_gain = edited == before || (!before.model.contains('*') && edited.model.contains('*'));
+                if no_gain {
+                    continue;
                 }
+                for row in case.rows_mut().filter(|row| **row == before) {
+                    row.clone_from(&edited);
+                }
+                self.attempt(case)?;
             }
         }
         Ok(())
@@ -389,10 +393,23 @@ impl Shrinker<'_> {
     }
 }
 
-/// The target with another text behind its last `/`.
-fn with_last_segment(target: &str, segment: &str) -> String {
-    let head = target.rsplit_once('/').map_or(target, |(head, _)| head);
-    format!("{head}/{segment}")
+/// Edits that make a row plainer, given what targets start with.
+const EDITS: [fn(&mut Row, &str); 7] = [
+    |row, prefix| (row.extra, row.model) = (None, format!("{prefix}up")),
+    |row, _| (row.team, row.team_model_name) = (None, None),
+    |row, _| row.team_model_name = None,
+    |row, _| row.blocked = false,
+    |row, _| row.weight = None,
+    |row, _| row.extra = None,
+    |row, _| row.model = with_last_segment(row, "*"),
+];
+
+/// The target with another text behind its last `/`; an extra's target is left as it is.
+fn with_last_segment(row: &Row, segment: &str) -> String {
+    match (row.model.rsplit_once('/'), &row.extra) {
+        (Some((head, _)), None) => format!("{head}/{segment}"),
+        _ => row.model.clone(),
+    }
 }
 
 /// Where a text of a row is, if it has it.

@@ -48,11 +48,10 @@ impl Error {
     /// The exit code that says it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
             Self::Adapter(_) | Self::Preset(_) => Exit::AdapterFault,
             // Whoever closed the pipe has read what they wanted.
             Self::Output(why) if why.kind() == io::ErrorKind::BrokenPipe => Exit::Conforms,
-            Self::Output(_) => Exit::Usage,
+            Self::Usage(_) | Self::Output(_) => Exit::Usage,
         }
     }
 }
