@@ -114,7 +114,15 @@ pub(crate) fn problem_of(text: &str) -> Option<Problem> {
     if text.len() > TEXT_BYTES_MAX {
         return Some(Problem::TooLong { bytes: text.len() });
     }
-    text.find(char::is_control).map(|at| Problem::ControlCharacter { at })
+    if text.bytes().any(may_be_control) {
+        return text.find(char::is_control).map(|at| Problem::ControlCharacter { at });
+    }
+    None
+}
+
+/// Whether a control character may start with this byte: the one of a byte itself, or the wide ones, behind 0xc2.
+const fn may_be_control(byte: u8) -> bool {
+    byte < b' ' || byte == 0x7f || byte == 0xc2
 }
 
 /// Declares a text that was checked once and cannot be wrong since.
@@ -192,38 +200,38 @@ pub struct Deployment(Arc<HeaderSlice<Header, str>>);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Header {
     weight: u32,
-    ends: [u16; Deployment::TEXTS],
-    asked: (u16, u16),
+    ends: [u16; Deployment::PACKED.len()],
     blocked: bool,
 }
 
 impl Deployment {
-    const TEXTS: usize = 6;
+    /// The order of the packed texts: what a lookup compares stands first, next to the header.
+    const PACKED: [Field; 6] = [
+        Field::TeamModelName,
+        Field::ModelName,
+        Field::Team,
+        Field::Id,
+        Field::Tag,
+        Field::Model,
+    ];
 
     fn pack(row: Row<'_>) -> Self {
-        let texts: [&str; Self::TEXTS] = [
-            row.id,
-            row.model_name,
-            row.model,
-            row.tag,
-            row.team.unwrap_or_default(),
-            row.team_model_name.unwrap_or_default(),
-        ];
+        let texts = Self::PACKED.map(|field| match field {
+            Field::Id => row.id,
+            Field::ModelName => row.model_name,
+            Field::Model => row.model,
+            Field::Tag => row.tag,
+            Field::Team => row.team.unwrap_or_default(),
+            Field::TeamModelName => row.team_model_name.unwrap_or_default(),
+        });
         let mut end = 0;
         let ends = texts.map(|text| {
             end += text.len();
             u16::try_from(end).expect("six texts of at most `TEXT_BYTES_MAX` each fit two bytes")
         });
-        let asked = if row.team_model_name.is_some() {
-            Field::TeamModelName
-        } else {
-            Field::ModelName
-        };
-        let asked = span(&ends, asked);
         let header = Header {
             weight: row.weight,
             ends,
-            asked,
             blocked: row.blocked,
         };
         Self(Arc::from_header_and_str(header, &texts.concat()))
@@ -263,8 +271,7 @@ impl Deployment {
 
     /// The name by which the row is asked for: the team's own, or else the model name.
     pub fn asked(&self) -> Name<'_> {
-        let (start, end) = self.0.header.asked;
-        Name(&self.0.slice[usize::from(start)..usize::from(end)])
+        Name(&self.0.slice[..asked_end(&self.0.header.ends)])
     }
 
     /// Whether the row is kept from being a candidate.
@@ -296,17 +303,43 @@ impl Deployment {
         }
     }
 
+    /// Whether the row belongs to this team (or to none) and is asked for by this name.
+    #[inline]
+    pub(crate) fn is_asked(&self, team: Option<&str>, name: &str) -> bool {
+        let Header { ends, .. } = &self.0.header;
+        let packed = self.0.slice.as_bytes();
+        let (start, end) = span(ends, Field::Team);
+        let is_own = match team {
+            None => start == end,
+            Some(team) => packed.get(usize::from(start)..usize::from(end)) == Some(team.as_bytes()),
+        };
+        is_own && packed.get(..asked_end(ends)) == Some(name.as_bytes())
+    }
+
     fn text(&self, field: Field) -> &str {
         let (start, end) = span(&self.0.header.ends, field);
         &self.0.slice[usize::from(start)..usize::from(end)]
     }
 }
 
-/// Where a text starts and ends in the packed string; fields stand in the order of their declaration.
-fn span(ends: &[u16; Deployment::TEXTS], field: Field) -> (u16, u16) {
-    let position = field as usize;
-    let start = position.checked_sub(1).map_or(0, |before| ends[before]);
-    (start, ends[position])
+/// Where a text starts and ends in the packed string.
+const fn span(ends: &[u16; Deployment::PACKED.len()], field: Field) -> (u16, u16) {
+    let position = match field {
+        Field::TeamModelName => return (0, ends[0]),
+        Field::ModelName => 1,
+        Field::Team => 2,
+        Field::Id => 3,
+        Field::Tag => 4,
+        Field::Model => 5,
+    };
+    (ends[position - 1], ends[position])
+}
+
+/// Where the name ends by which the row is asked for. It starts at 0: if the team has no name of its own, the texts start
+/// with the model name.
+fn asked_end(ends: &[u16; Deployment::PACKED.len()]) -> usize {
+    let own = span(ends, Field::TeamModelName).1;
+    usize::from(if own > 0 { own } else { span(ends, Field::ModelName).1 })
 }
 
 impl PartialEq for Deployment {

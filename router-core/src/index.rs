@@ -15,7 +15,7 @@ mod trie;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-pub(crate) use group::{Group, asked_by};
+pub(crate) use group::{Eligible, Group, asked_by};
 pub(crate) use keyed::Keyed;
 pub(crate) use names::Names;
 pub(crate) use patterns::Patterns;

@@ -8,7 +8,7 @@ use std::iter::FusedIterator;
 use std::slice;
 
 use crate::deployment::{Deployment, Id, Tag, problem_of};
-use crate::index::Group;
+use crate::index::{Eligible, Group};
 use crate::pattern::{Filled, Pattern};
 use crate::table::Table;
 
@@ -56,22 +56,10 @@ pub struct Answer<'a> {
 }
 
 /// The rows that answer a query.
-///
-/// INVARIANT: `rows` is not empty, and holds no blocked row; `shares` is as long as `rows`, or empty for a single row.
 #[derive(Clone, Copy, Debug)]
 struct Found<'a> {
-    rows: &'a [Deployment],
-    shares: &'a [u64],
-    resolution: Resolution<'a>,
-}
-
-/// How targets become upstream models.
-#[derive(Clone, Copy, Debug)]
-enum Resolution<'a> {
-    /// As they are.
-    Verbatim,
-    /// With the captures of this name, found by the pattern that it matched.
-    Captures { name: &'a str },
+    rows: Eligible<'a>,
+    captured: Option<&'a str>,
 }
 
 impl Table {
@@ -80,32 +68,43 @@ impl Table {
     /// # Complexity
     ///
     /// Three probes of a hash table at most, one more a tier of patterns, then a walk over the patterns; no allocation.
+    #[inline]
     pub fn lookup<'a>(&'a self, query: Query<'a>) -> Answer<'a> {
         let Query { model, team } = query;
-        if team.is_some_and(|team| problem_of(team).is_some()) || problem_of(model).is_some() {
+        if team.is_some_and(|team| problem_of(team).is_some()) {
             return Answer {
                 found: Err(Refusal::Invalid),
             };
         }
-        let exact = |key| {
-            self.names()
-                .find(key)
-                .map(|group| serve(group.eligible(), group.shares(), Resolution::Verbatim))
-        };
-        let pattern = |team| {
-            let resolution = Resolution::Captures { name: model };
-            self.patterns()
-                .find(team, model)
-                .map(|group| serve(group.eligible(), group.shares(), resolution))
+        let exact = |team| {
+            let group = self.names().find((team, model))?;
+            Some(serve(group, None))
         };
         let found = team
-            .and_then(|team| exact((Some(team), model)))
-            .or_else(|| exact((None, model)))
-            .or_else(|| self.by_id(query))
-            .or_else(|| team.and_then(|team| pattern(Some(team))))
-            .or_else(|| pattern(None))
-            .unwrap_or(Err(Refusal::UnknownModel));
+            .and_then(|team| exact(Some(team)))
+            .or_else(|| exact(None))
+            .unwrap_or_else(|| self.lookup_by_other_than_name(query));
         Answer { found }
+    }
+
+    /// The tiers below the exact names. What is no valid name is found out here: no row has such a name.
+    fn lookup_by_other_than_name<'a>(&'a self, query: Query<'a>) -> Result<Found<'a>, Refusal> {
+        let Query { model, team } = query;
+        let id = Id::parse(model).map_err(|_| Refusal::Invalid)?;
+        if let Some(row) = self.row(id).filter(|row| row.visible_to(team)) {
+            let found = Found {
+                rows: Eligible::One(row),
+                captured: None,
+            };
+            return if row.blocked() {
+                Err(Refusal::Blocked)
+            } else {
+                Ok(found)
+            };
+        }
+        team.and_then(|team| self.patterns().find(Some(team), model))
+            .or_else(|| self.patterns().find(None, model))
+            .map_or(Err(Refusal::UnknownModel), |group| serve(group, Some(model)))
     }
 
     /// All names by which this caller would be answered with candidates, sorted: exact names, and the texts of patterns.
@@ -129,25 +128,14 @@ impl Table {
         names.dedup();
         names
     }
-
-    fn by_id<'a>(&'a self, query: Query<'a>) -> Option<Result<Found<'a>, Refusal>> {
-        let id = Id::parse(query.model).ok()?;
-        let row = self.row(id).filter(|row| row.visible_to(query.team))?;
-        let rows = if row.blocked() { &[] } else { slice::from_ref(row) };
-        Some(serve(rows, &[], Resolution::Verbatim))
-    }
 }
 
-fn serve<'a>(rows: &'a [Deployment], shares: &'a [u64], resolution: Resolution<'a>) -> Result<Found<'a>, Refusal> {
-    if rows.is_empty() {
-        Err(Refusal::Blocked)
-    } else {
-        Ok(Found {
-            rows,
-            shares,
-            resolution,
-        })
-    }
+/// The rows of a group that are not blocked; `captured` is the name that the group's pattern matched, if it has one.
+#[inline]
+fn serve<'a>(group: &'a Group, captured: Option<&'a str>) -> Result<Found<'a>, Refusal> {
+    group
+        .eligible()
+        .map_or(Err(Refusal::Blocked), |rows| Ok(Found { rows, captured }))
 }
 
 impl<'a> Answer<'a> {
@@ -158,13 +146,15 @@ impl<'a> Answer<'a> {
 
     /// The candidates, ordered by id; none if the query was refused.
     pub fn candidates(&self) -> Candidates<'a> {
-        let (rows, resolution) = match self.found {
-            Ok(found) => (found.rows, found.resolution),
-            Err(_) => (&[][..], Resolution::Verbatim),
-        };
-        Candidates {
-            rows: rows.iter(),
-            resolution,
+        match self.found {
+            Ok(Found { rows, captured }) => Candidates {
+                rows: rows.rows().iter(),
+                captured,
+            },
+            Err(_) => Candidates {
+                rows: [].iter(),
+                captured: None,
+            },
         }
     }
 
@@ -178,32 +168,19 @@ impl<'a> Answer<'a> {
     ///
     /// Logarithmic in the number of candidates.
     pub fn pick(&self, draw: u64) -> Option<Candidate<'a>> {
-        let Found {
-            rows,
-            shares,
-            resolution,
-        } = self.found.ok()?;
-        let at = match shares.last() {
-            None => 0,
-            Some(0) => scale(draw, rows.len() as u64),
-            Some(&total) => shares.partition_point(|&share| share <= scale(draw, total)) as u64,
-        };
-        let row = &rows[usize::try_from(at).expect("a place among the candidates is a `usize`")];
-        Some(Candidate { row, resolution })
+        let Found { rows, captured } = self.found.ok()?;
+        Some(Candidate {
+            row: rows.pick(draw),
+            captured,
+        })
     }
-}
-
-/// Maps a draw to a number below `bound`, evenly.
-fn scale(draw: u64, bound: u64) -> u64 {
-    let product = u128::from(draw) * u128::from(bound);
-    u64::try_from(product >> u64::BITS).expect("the upper half of a product of two `u64` is a `u64`")
 }
 
 /// The candidates of an answer, ordered by id.
 #[derive(Clone, Debug)]
 pub struct Candidates<'a> {
     rows: slice::Iter<'a, Deployment>,
-    resolution: Resolution<'a>,
+    captured: Option<&'a str>,
 }
 
 impl<'a> Iterator for Candidates<'a> {
@@ -212,7 +189,7 @@ impl<'a> Iterator for Candidates<'a> {
     fn next(&mut self) -> Option<Candidate<'a>> {
         self.rows.next().map(|row| Candidate {
             row,
-            resolution: self.resolution,
+            captured: self.captured,
         })
     }
 
@@ -228,7 +205,7 @@ impl FusedIterator for Candidates<'_> {}
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
     row: &'a Deployment,
-    resolution: Resolution<'a>,
+    captured: Option<&'a str>,
 }
 
 impl<'a> Candidate<'a> {
@@ -253,7 +230,7 @@ impl<'a> Candidate<'a> {
     pub fn model(&self) -> Resolved<'a> {
         Resolved {
             row: self.row,
-            resolution: self.resolution,
+            captured: self.captured,
         }
     }
 }
@@ -264,14 +241,14 @@ impl<'a> Candidate<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Resolved<'a> {
     row: &'a Deployment,
-    resolution: Resolution<'a>,
+    captured: Option<&'a str>,
 }
 
 impl fmt::Display for Resolved<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.row.model().as_str();
-        match self.resolution {
-            Resolution::Captures { name } if Pattern::of(target).is_some() => {
+        match self.captured {
+            Some(name) if Pattern::of(target).is_some() => {
                 let pattern = self
                     .row
                     .asked()
@@ -286,7 +263,7 @@ impl fmt::Display for Resolved<'_> {
                     f,
                 )
             }
-            Resolution::Captures { .. } | Resolution::Verbatim => f.write_str(target),
+            Some(_) | None => f.write_str(target),
         }
     }
 }

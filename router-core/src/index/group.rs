@@ -36,20 +36,13 @@ impl Group {
         }
     }
 
-    /// The rows that are not blocked, ordered by id.
-    pub(crate) fn eligible(&self) -> &[Deployment] {
+    /// The rows that are not blocked; nothing if all are.
+    #[inline]
+    pub(crate) fn eligible(&self) -> Option<Eligible<'_>> {
         match self {
-            Self::One(row) => slice::from_ref(row),
-            Self::Blocked(_) => &[],
-            Self::Many(many) => &many.rows[..many.shares.len()],
-        }
-    }
-
-    /// The running sums of the weights of the eligible rows; empty if the group has one row only.
-    pub(crate) fn shares(&self) -> &[u64] {
-        match self {
-            Self::One(_) | Self::Blocked(_) => &[],
-            Self::Many(many) => &many.shares,
+            Self::One(row) => Some(Eligible::One(row)),
+            Self::Blocked(_) => None,
+            Self::Many(many) => (!many.shares.is_empty()).then_some(Eligible::Many(many)),
         }
     }
 
@@ -123,6 +116,45 @@ impl Group {
     }
 }
 
+/// The rows of a group that are not blocked; at least one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Eligible<'a> {
+    One(&'a Deployment),
+    Many(&'a Many),
+}
+
+impl<'a> Eligible<'a> {
+    /// The rows, ordered by id.
+    pub(crate) fn rows(self) -> &'a [Deployment] {
+        match self {
+            Self::One(row) => slice::from_ref(row),
+            Self::Many(many) => &many.rows[..many.shares.len()],
+        }
+    }
+
+    /// The row that a draw picks, each by its weight.
+    pub(crate) fn pick(self, draw: u64) -> &'a Deployment {
+        let many = match self {
+            Self::One(row) => return row,
+            Self::Many(many) => many,
+        };
+        let rows = self.rows();
+        match many.shares.last() {
+            None | Some(0) => &rows[usize::try_from(scale(draw, rows.len() as u64)).expect("a place is a `usize`")],
+            Some(&total) => {
+                let drawn = scale(draw, total);
+                &rows[many.shares.partition_point(|&share| share <= drawn)]
+            }
+        }
+    }
+}
+
+/// Maps a draw to a number below `bound`, evenly.
+fn scale(draw: u64, bound: u64) -> u64 {
+    let product = u128::from(draw) * u128::from(bound);
+    u64::try_from(product >> u64::BITS).expect("the upper half of a product of two `u64` is a `u64`")
+}
+
 impl Many {
     fn of(mut rows: Vec<Deployment>) -> Self {
         rows.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
@@ -157,5 +189,10 @@ pub(crate) fn asked_by(row: &Deployment) -> Key<'_> {
 impl Entry for Group {
     fn key(&self) -> Key<'_> {
         asked_by(self.first())
+    }
+
+    #[inline]
+    fn has_key(&self, (team, name): Key<'_>) -> bool {
+        self.first().is_asked(team, name)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Debug};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::mem;
 
-use foldhash::quality::FixedState;
+use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
@@ -17,6 +17,11 @@ pub(crate) type Key<'a> = (Option<&'a str>, &'a str);
 pub(crate) trait Entry {
     /// The key, which must not change while the entry is in a table.
     fn key(&self) -> Key<'_>;
+
+    /// Whether this is the key, told faster than by making it.
+    fn has_key(&self, key: Key<'_>) -> bool {
+        self.key() == key
+    }
 }
 
 /// Entries by their keys.
@@ -33,13 +38,14 @@ pub(crate) struct Keyed<E> {
 }
 
 impl<E: Entry> Keyed<E> {
+    #[inline]
     pub(crate) fn find(&self, key: Key<'_>) -> Option<&E> {
-        self.entries.find(hash_of(key), |entry| entry.key() == key)
+        self.entries.find(hash_of(key), |entry| entry.has_key(key))
     }
 
     /// The entry, whose key the caller leaves as it is.
     pub(crate) fn find_mut(&mut self, key: Key<'_>) -> Option<&mut E> {
-        self.entries.find_mut(hash_of(key), |entry| entry.key() == key)
+        self.entries.find_mut(hash_of(key), |entry| entry.has_key(key))
     }
 
     /// The entry of the key, which is made if there is none.
@@ -87,12 +93,23 @@ impl<E: Entry> Keyed<E> {
 
     fn slot(&mut self, key: Key<'_>) -> Slot<'_, E> {
         self.entries
-            .entry(hash_of(key), |entry| entry.key() == key, |entry| hash_of(entry.key()))
+            .entry(hash_of(key), |entry| entry.has_key(key), |entry| hash_of(entry.key()))
     }
 }
 
-fn hash_of(key: Key<'_>) -> u64 {
-    FixedState::default().hash_one(key)
+/// The seed of all hashes, an arbitrary constant.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The hash of a key; the length of the team tells where it ends and the text begins.
+#[inline]
+fn hash_of((team, text): Key<'_>) -> u64 {
+    let mut hasher = FixedState::with_seed(SEED).build_hasher();
+    if let Some(team) = team {
+        hasher.write_usize(team.len());
+        hasher.write(team.as_bytes());
+    }
+    hasher.write(text.as_bytes());
+    hasher.finish()
 }
 
 impl Entry for Deployment {
@@ -121,7 +138,7 @@ impl<E: Entry + Hash> Hash for Keyed<E> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // A sum does not depend on the order, and unlike an exclusive or it does not cancel equal terms.
         let sum = self.iter().fold(0_u64, |sum, entry| {
-            sum.wrapping_add(FixedState::default().hash_one(entry))
+            sum.wrapping_add(FixedState::with_seed(SEED).hash_one(entry))
         });
         (self.len(), sum).hash(state);
     }

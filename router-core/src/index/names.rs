@@ -11,6 +11,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    #[inline]
     pub(crate) fn find(&self, key: Key<'_>) -> Option<&Group> {
         self.groups.find(key)
     }
