@@ -30,10 +30,12 @@ mod error;
 mod index;
 mod lookup;
 mod pattern;
+mod router;
 mod table;
 
 pub use deployment::{Deployment, Id, Name, Row, TEXT_BYTES_MAX, Tag, Target, Team};
 pub use error::{Field, LoadError, Problem, RowError};
 pub use lookup::{Answer, Candidate, Candidates, Query, Refusal, Resolved};
 pub use pattern::Pattern;
+pub use router::{Change, Pinned, Router, Snapshot};
 pub use table::Table;

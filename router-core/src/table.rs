@@ -3,6 +3,7 @@
 use crate::deployment::{Deployment, Id, Row};
 use crate::error::{LoadError, RowError};
 use crate::index::{Index, Keyed, Names, Patterns, asked_by};
+use crate::router::Change;
 
 /// The largest table whose indexes a debug build compares with a rebuild after each change.
 ///
@@ -119,6 +120,14 @@ impl Table {
     /// Puts a row in the place of the one with its id, and returns that one.
     pub fn put(&mut self, row: &Deployment) -> Option<Deployment> {
         self.replace(row.id(), Some(row.clone()))
+    }
+
+    /// Makes one change, and returns the row that was there before.
+    pub fn apply(&mut self, change: &Change) -> Option<Deployment> {
+        match change {
+            Change::Put(row) => self.put(row),
+            Change::Delete(id) => self.delete(id),
+        }
     }
 
     /// Deletes the row of this id, and returns it. Any text may be asked for, also one that is no valid id.
