@@ -143,3 +143,79 @@ impl std::error::Error for LoadError {
         }
     }
 }
+
+/// A reading of a store that was refused whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ReadingError {
+    /// The rows are no valid table.
+    Load(LoadError),
+    /// There are more or fewer rows than the store has.
+    Incomplete {
+        /// How many rows came.
+        got: usize,
+        /// How many the store has.
+        count: usize,
+    },
+}
+
+impl fmt::Display for ReadingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load(error) => error.fmt(f),
+            Self::Incomplete { got, count } => {
+                write!(
+                    f,
+                    "{got} rows came and the store has {count}: read it again, in one transaction"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ReadingError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Load(error) => Some(error),
+            Self::Incomplete { .. } => None,
+        }
+    }
+}
+
+impl From<LoadError> for ReadingError {
+    fn from(error: LoadError) -> Self {
+        Self::Load(error)
+    }
+}
+
+/// Why a store could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum StoreError<E> {
+    /// The store itself failed.
+    Failed(E),
+    /// The store gave rows that were refused.
+    Refused(ReadingError),
+}
+
+impl<E: fmt::Display> fmt::Display for StoreError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => write!(f, "the store failed: {error}"),
+            Self::Refused(error) => write!(f, "the store was refused: {error}"),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for StoreError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Refused(error) => Some(error),
+        }
+    }
+}
+
+impl<E> From<ReadingError> for StoreError<E> {
+    fn from(error: ReadingError) -> Self {
+        Self::Refused(error)
+    }
+}

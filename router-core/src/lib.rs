@@ -30,12 +30,14 @@ mod error;
 mod index;
 mod lookup;
 mod pattern;
+mod replica;
 mod router;
 mod table;
 
 pub use deployment::{Deployment, Id, Name, Row, TEXT_BYTES_MAX, Tag, Target, Team};
-pub use error::{Field, LoadError, Problem, RowError};
+pub use error::{Field, LoadError, Problem, ReadingError, RowError, StoreError};
 pub use lookup::{Answer, Candidate, Candidates, Query, Refusal, Resolved};
 pub use pattern::Pattern;
+pub use replica::{Outcome, Reading, Replica, Revision, Store};
 pub use router::{Change, Pinned, Router, Snapshot};
 pub use table::Table;

@@ -115,6 +115,13 @@ impl Router {
     }
 }
 
+impl Default for Router {
+    /// A router that serves no row.
+    fn default() -> Self {
+        Self::new(Table::default())
+    }
+}
+
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Router").field(&*self.snapshot()).finish()
