@@ -240,8 +240,6 @@ fn take(step: &Step, nodes: &mut [Node], store: &mut Memory) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
-
     /// Nothing that is served ever goes back, writes are served once they are acknowledged, and one good poll heals all.
     #[test]
     fn replicas_never_go_back_and_heal(steps in prop::collection::vec(step(), 1..40)) {

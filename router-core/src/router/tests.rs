@@ -178,12 +178,12 @@ fn explore(scheduler: impl Scheduler + 'static) -> usize {
 
 #[test]
 fn random_schedules() {
-    assert_eq!(explore(RandomScheduler::new_from_seed(42, 2_000)), 2_000);
+    assert_eq!(explore(RandomScheduler::new_from_seed(42, 1_000)), 1_000);
 }
 
 #[test]
 fn schedules_of_few_preemptions() {
-    assert_eq!(explore(PctScheduler::new_from_seed(42, 3, 2_000)), 2_000);
+    assert_eq!(explore(PctScheduler::new_from_seed(42, 3, 1_000)), 1_000);
 }
 
 #[test]
