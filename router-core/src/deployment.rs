@@ -114,15 +114,13 @@ pub(crate) fn problem_of(text: &str) -> Option<Problem> {
     if text.len() > TEXT_BYTES_MAX {
         return Some(Problem::TooLong { bytes: text.len() });
     }
-    if text.bytes().any(may_be_control) {
-        return text.find(char::is_control).map(|at| Problem::ControlCharacter { at });
-    }
-    None
-}
-
-/// Whether a control character may start with this byte: the one of a byte itself, or the wide ones, behind 0xc2.
-const fn may_be_control(byte: u8) -> bool {
-    byte < b' ' || byte == 0x7f || byte == 0xc2
+    // Most texts are ASCII, where a byte is a character.
+    let at = if text.is_ascii() {
+        text.bytes().position(|byte| byte.is_ascii_control())
+    } else {
+        text.find(char::is_control)
+    };
+    at.map(|at| Problem::ControlCharacter { at })
 }
 
 /// Declares a text that was checked once and cannot be wrong since.

@@ -10,6 +10,7 @@
 //! update twice that; the rows themselves are shared by both tables. The price is the room for a second set of indexes.
 
 use std::fmt;
+use std::hint;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,6 +19,9 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::deployment::Deployment;
 use crate::table::Table;
+
+/// How often a writer looks away before it looks again whether a reader is done, in the time of about one lookup.
+const SPINS: usize = 32;
 
 /// A change to one row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -156,8 +160,8 @@ trait Primitives {
     fn swap(slot: &Self::Slot, snapshot: Arc<Snapshot>) -> Arc<Snapshot>;
     fn lock<T>(value: T) -> Self::Lock<T>;
     fn with<T, R>(lock: &Self::Lock<T>, act: impl FnOnce(&mut T) -> R) -> R;
-    /// Lets other threads run.
-    fn pause();
+    /// Gives readers time to finish; the more of it, the more turns were to no avail.
+    fn pause(turn: usize);
 }
 
 /// The threads of the operating system.
@@ -191,8 +195,13 @@ impl Primitives for Threads {
         act(&mut lock.lock().expect("no writer panics, since every change is valid"))
     }
 
-    fn pause() {
-        thread::yield_now();
+    fn pause(turn: usize) {
+        // A lookup takes less time than it takes to yield: only a reader that was put to sleep needs the processor.
+        if turn < Self::READER_PAUSES_MAX / 2 {
+            (0..SPINS).for_each(|_| hint::spin_loop());
+        } else {
+            thread::yield_now();
+        }
     }
 }
 
@@ -246,11 +255,11 @@ impl<P: Primitives> Publisher<P> {
 
     /// Sees to it that no reader holds the spare, if need be by a copy of the published table in its place.
     fn free_spare(&self, writer: &mut Writer) {
-        for _ in 0..P::READER_PAUSES_MAX {
+        for turn in 0..P::READER_PAUSES_MAX {
             if Arc::get_mut(&mut writer.spare).is_some() {
                 return;
             }
-            P::pause();
+            P::pause(turn);
         }
         writer.spare = Arc::new(Snapshot::clone(&P::load(&self.published)));
         writer.behind.clear();

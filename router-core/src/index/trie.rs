@@ -90,14 +90,20 @@ pub(crate) struct Trie<V> {
     root: Node<V>,
 }
 
-/// A node, reached from its parent by an edge.
-///
-/// INVARIANT: `heads[i]` is the head of the edge of `children[i]`, and `heads` ascends.
+/// A node, reached from its parent by an edge. Most nodes are leaves: one without branches fills a cache line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Node<V> {
-    heads: SmallVec<[u8; 16]>,
     edge: Edge,
     value: Option<V>,
+    branches: Option<Box<Branches<V>>>,
+}
+
+/// The children of a node; at least one.
+///
+/// INVARIANT: `heads[i]` is the head of the edge of `children[i]`, and `heads` ascends. Neither has room to spare.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Branches<V> {
+    heads: SmallVec<[u8; 16]>,
     children: Vec<Node<V>>,
 }
 
@@ -115,15 +121,12 @@ impl<V> Trie<V> {
         let mut rest = text;
         let mut node = &mut self.root;
         while let Some(head) = E::head(rest) {
-            let at = match node.heads.binary_search(&head) {
-                Ok(at) => at,
-                Err(at) => {
-                    node.heads.insert(at, head);
-                    node.children.insert(at, Node::leaf(Edge::from_slice(rest)));
-                    at
-                }
-            };
-            node = &mut node.children[at];
+            let branches = node.branches.get_or_insert_default();
+            let at = branches.heads.binary_search(&head).unwrap_or_else(|at| {
+                branches.insert(at, head, Node::leaf(Edge::from_slice(rest)));
+                at
+            });
+            node = &mut branches.children[at];
             let common = E::common(&node.edge, rest);
             if common < node.edge.len() {
                 node.fork::<E>(common);
@@ -148,10 +151,11 @@ impl<V> Trie<V> {
                 visit(value, rest);
             }
             let Some(head) = E::head(rest) else { return };
-            let Some(at) = node.heads.iter().position(|&other| other == head) else {
+            let Some(branches) = &node.branches else { return };
+            let Some(at) = branches.heads.iter().position(|&other| other == head) else {
                 return;
             };
-            node = &node.children[at];
+            node = &branches.children[at];
             let Some(left) = E::strip(rest, &node.edge) else { return };
             rest = left;
         }
@@ -161,7 +165,10 @@ impl<V> Trie<V> {
     pub(crate) fn into_only(self) -> V {
         let mut node = self.root;
         loop {
-            match (node.value, node.children.pop()) {
+            match (
+                node.value,
+                node.branches.and_then(|mut branches| branches.children.pop()),
+            ) {
                 (Some(value), None) => return value,
                 (None, Some(child)) => node = child,
                 _ => unreachable!("the trie holds one value"),
@@ -183,64 +190,98 @@ impl<V> Trie<V> {
 impl<V> Node<V> {
     fn leaf(edge: Edge) -> Self {
         Self {
-            heads: SmallVec::new(),
             edge,
             value: None,
-            children: Vec::new(),
+            branches: None,
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.value.is_none() && self.branches.is_none()
+    }
+
+    fn children(&self) -> &[Self] {
+        self.branches.as_ref().map_or(&[], |branches| &branches.children)
     }
 
     /// Puts a node between this one and its parent, `near` bytes from the parent.
     fn fork<E: End>(&mut self, near: usize) {
         let (edge, far) = E::split(&self.edge, near);
         let (edge, far) = (Edge::from_slice(edge), Edge::from_slice(far));
-        let upper = Self::leaf(edge);
-        let mut lower = mem::replace(self, upper);
-        self.heads
-            .push(E::head(&far).expect("a node is forked within its edge"));
+        let head = E::head(&far).expect("a node is forked within its edge");
+        let mut lower = mem::replace(self, Self::leaf(edge));
         lower.edge = far;
-        self.children.push(lower);
+        self.branches.get_or_insert_default().insert(0, head, lower);
     }
 
     /// Shrinks a value below, and says whether this node is left with neither a value nor a child.
     fn shrink<E: End>(&mut self, text: &[u8], update: impl FnOnce(&mut V) -> bool) -> bool {
         let Some(head) = E::head(text) else {
-            let emptied = self.value.as_mut().is_some_and(update);
-            if emptied {
+            if self.value.as_mut().is_some_and(update) {
                 self.value = None;
             }
-            return self.children.is_empty() && self.value.is_none();
+            return self.is_empty();
         };
-        let at = self
+        let branches = self
+            .branches
+            .as_mut()
+            .expect("an index is told to forget only what it holds");
+        let at = branches
             .heads
             .binary_search(&head)
             .expect("an index is told to forget only what it holds");
-        let child = &mut self.children[at];
+        let child = &mut branches.children[at];
         let rest = E::strip(text, &child.edge).expect("an index is told to forget only what it holds");
         if child.shrink::<E>(rest, update) {
-            self.heads.remove(at);
-            self.children.remove(at);
-        } else if child.value.is_none() && child.children.len() == 1 {
+            branches.remove(at);
+            if branches.children.is_empty() {
+                self.branches = None;
+            }
+        } else if child.value.is_none() && child.children().len() == 1 {
             child.absorb::<E>();
         }
-        self.children.is_empty() && self.value.is_none()
+        self.is_empty()
     }
 
     /// Takes the place of the only child.
     fn absorb<E: End>(&mut self) {
-        let mut child = self.children.pop().expect("the node has one child");
+        let mut branches = self.branches.take().expect("the node has one child");
+        let mut child = branches.children.pop().expect("the node has one child");
         child.edge = E::join(&self.edge, &child.edge);
         *self = child;
     }
 
     fn each<'v>(&'v self, visit: &mut dyn FnMut(&'v V)) {
         self.value.iter().for_each(&mut *visit);
-        for child in &self.children {
+        for child in self.children() {
             child.each(visit);
         }
     }
 
     fn nodes(&self) -> usize {
-        1 + self.children.iter().map(Self::nodes).sum::<usize>()
+        1 + self.children().iter().map(Self::nodes).sum::<usize>()
+    }
+}
+
+impl<V> Default for Branches<V> {
+    fn default() -> Self {
+        Self {
+            heads: SmallVec::new(),
+            children: Vec::new(),
+        }
+    }
+}
+
+impl<V> Branches<V> {
+    fn insert(&mut self, at: usize, head: u8, child: Node<V>) {
+        self.heads.insert(at, head);
+        self.children.reserve_exact(1);
+        self.children.insert(at, child);
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.heads.remove(at);
+        self.children.remove(at);
+        self.children.shrink_to_fit();
     }
 }

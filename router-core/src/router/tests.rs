@@ -42,7 +42,7 @@ impl Primitives for Scheduled {
         act(&mut lock.lock().expect("nobody panics with the lock"))
     }
 
-    fn pause() {
+    fn pause(_: usize) {
         shuttle::thread::yield_now();
     }
 }
@@ -123,7 +123,7 @@ fn readers_beside_writers(seen: &Seen) {
             let snapshot = Scheduled::load(&publisher.published);
             let (version, before) = (snapshot.version(), tags(&snapshot));
             for _ in 0..4 {
-                Scheduled::pause();
+                Scheduled::pause(0);
                 assert_eq!(
                     (snapshot.version(), tags(&snapshot)),
                     (version, before),
