@@ -9,7 +9,7 @@ use std::slice;
 
 use crate::deployment::{Deployment, Id, Tag, problem_of};
 use crate::index::{Eligible, Group};
-use crate::pattern::{Filled, Pattern};
+use crate::pattern::Filled;
 use crate::table::Table;
 
 /// What is asked of a table.
@@ -248,7 +248,7 @@ impl fmt::Display for Resolved<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.row.model().as_str();
         match self.captured {
-            Some(name) if Pattern::of(target).is_some() => {
+            Some(name) => {
                 let pattern = self
                     .row
                     .asked()
@@ -263,7 +263,7 @@ impl fmt::Display for Resolved<'_> {
                     f,
                 )
             }
-            Some(_) | None => f.write_str(target),
+            None => f.write_str(target),
         }
     }
 }

@@ -182,3 +182,60 @@ impl fmt::Display for Pattern<'_> {
         f.write_str(self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_patterns() {
+        let rows = [
+            ("*", "", "", "", 0, 1),
+            ("a*", "a", "", "", 1, 1),
+            ("*b", "", "", "b", 1, 1),
+            ("a**b", "a", "", "b", 2, 2),
+            ("a*cd*ef*g*hij", "a", "cd", "hij", 9, 4),
+            ("*c*de*", "", "de", "", 3, 3),
+            ("*é*xy*", "", "é", "", 3, 3),
+        ];
+        for (text, prefix, inner, suffix, literals, wildcards) in rows {
+            let pattern = Pattern::of(text).expect("the text holds a wildcard");
+            assert_eq!(
+                (pattern.as_str(), pattern.to_string(), format!("{pattern:?}")),
+                (text, text.into(), format!("{text:?}"))
+            );
+            assert_eq!(
+                (pattern.prefix(), pattern.longest_inner(), pattern.suffix()),
+                (prefix, inner, suffix),
+                "{text}"
+            );
+            assert_eq!(
+                (pattern.literals(), pattern.wildcards()),
+                (literals, wildcards),
+                "{text}"
+            );
+        }
+        assert_eq!(Pattern::of("plain"), None);
+    }
+
+    #[test]
+    fn targets_are_filled() {
+        let pattern = Pattern::of("*/gpt-*").expect("the text holds a wildcard");
+        assert_eq!(pattern.fill("x", "a/gpt-b").as_deref(), Some("x"));
+        assert_eq!(pattern.fill("*|*", "a/gpt-b").as_deref(), Some("a|b"));
+        assert_eq!(pattern.fill("*|*", "a/claude"), None);
+    }
+
+    #[test]
+    fn preference() {
+        let texts = ["**", "éab*", "abc*", "b*c", "*", "*ab", "a*b*", "a*"];
+        let mut sorted = texts.map(|text| Pattern::of(text).expect("the text holds a wildcard"));
+        sorted.sort_unstable();
+        assert_eq!(sorted.map(Pattern::literals), [3, 3, 2, 2, 2, 1, 0, 0]);
+        assert_eq!(
+            sorted.map(Pattern::as_str),
+            ["abc*", "éab*", "*ab", "b*c", "a*b*", "a*", "*", "**"]
+        );
+        assert_eq!(sorted[0].partial_cmp(&sorted[1]), Some(Ordering::Less));
+    }
+}

@@ -27,6 +27,11 @@ fn ask(table: &Table, model: &str, team: Option<&str>) -> Found {
             )
         })
         .collect();
+    assert_eq!(
+        answer.candidates().len(),
+        candidates.len(),
+        "the candidates know their number"
+    );
     assert!(candidates.is_sorted(), "candidates are ordered by id");
     for draw in [0, 1 << 32, u64::MAX] {
         let picked = answer.pick(draw).expect("an answer with candidates gives a pick");
@@ -467,18 +472,23 @@ proptest! {
     fn patterns_equal_the_oracle(
         patterns in prop::collection::btree_set("[aab*]{0,3}[*][ab*é]{0,3}", 1..32),
         queries in prop::collection::vec("[aab*é]{1,8}", 16),
-        dropped in prop::collection::vec(any::<bool>(), 32),
+        changed in prop::collection::vec(0..3_u8, 32),
     ) {
         let mut table = Table::default();
-        let patterns: Vec<_> = patterns.iter().zip(&dropped).collect();
-        let row = |pattern| Row { id: pattern, model_name: pattern, model: "x", tag: "v", ..Row::default() };
+        let patterns: Vec<_> = patterns.iter().zip(&changed).collect();
+        let row = |pattern, tag| Row { id: pattern, model_name: pattern, model: "x", tag, ..Row::default() };
         for (pattern, _) in &patterns {
-            table.upsert(row(pattern)).expect("the row is valid");
+            table.upsert(row(pattern, "v1")).expect("the row is valid");
         }
-        for (pattern, _) in patterns.iter().filter(|(_, dropped)| **dropped) {
-            table.delete(pattern);
+        for (pattern, change) in &patterns {
+            match change {
+                0 => drop(table.delete(pattern)),
+                1 => drop(table.upsert(row(pattern, "v2")).expect("the row is valid")),
+                _ => {}
+            }
         }
-        let kept = patterns.iter().filter(|(_, dropped)| !**dropped).map(|(pattern, _)| row(pattern));
+        let kept = patterns.iter().filter(|(_, change)| **change > 0);
+        let kept = kept.map(|(pattern, change)| row(pattern, if **change == 1 { "v2" } else { "v1" }));
         for query in &queries {
             prop_assert_eq!(ask(&table, query, None), oracle(kept.clone(), query, None), "{}", query);
         }
