@@ -30,15 +30,31 @@ impl<'a> Contestant<'a> {
     }
 }
 
-/// Nanoseconds a query for each contestant, the median of its turns.
-pub fn race(contestants: &[Contestant<'_>]) -> Vec<f64> {
-    let mut turns = vec![Vec::new(); contestants.len()];
-    for _ in 0..TURNS {
-        for (contestant, turns) in contestants.iter().zip(&mut turns) {
-            turns.push(contestant.turn());
+/// Nanoseconds a query, for each contestant and turn.
+pub struct Race(Vec<Vec<f64>>);
+
+impl Race {
+    /// Lets the contestants take their turns.
+    pub fn run(contestants: &[Contestant<'_>]) -> Self {
+        let mut turns = vec![Vec::new(); contestants.len()];
+        for _ in 0..TURNS {
+            for (contestant, turns) in contestants.iter().zip(&mut turns) {
+                turns.push(contestant.turn());
+            }
         }
+        Self(turns)
     }
-    turns.into_iter().map(|turns| quantile(turns, 0.5)).collect()
+
+    /// The median for each contestant.
+    pub fn medians(&self) -> Vec<f64> {
+        self.0.iter().map(|turns| quantile(turns.clone(), 0.5)).collect()
+    }
+
+    /// How long one contestant takes beside another: the median over their turns, as a disturbance mostly hits both.
+    pub fn ratio(&self, one: usize, other: usize) -> f64 {
+        let ratios = self.0[one].iter().zip(&self.0[other]).map(|(one, other)| one / other);
+        quantile(ratios.collect(), 0.5)
+    }
 }
 
 /// The value below which this share of the values lies.

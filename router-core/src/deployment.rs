@@ -304,14 +304,16 @@ impl Deployment {
     /// Whether the row belongs to this team (or to none) and is asked for by this name.
     #[inline]
     pub(crate) fn is_asked(&self, team: Option<&str>, name: &str) -> bool {
-        let Header { ends, .. } = &self.0.header;
         let packed = self.0.slice.as_bytes();
+        let Header { ends, .. } = &self.0.header;
         let (start, end) = span(ends, Field::Team);
-        let is_own = match team {
-            None => start == end,
-            Some(team) => packed.get(usize::from(start)..usize::from(end)) == Some(team.as_bytes()),
-        };
-        is_own && packed.get(..asked_end(ends)) == Some(name.as_bytes())
+        // The name is compared first, and by its own length: it is then loaded beside the header and not after it.
+        packed.starts_with(name.as_bytes())
+            && asked_end(ends) == name.len()
+            && match team {
+                None => start == end,
+                Some(team) => packed.get(usize::from(start)..usize::from(end)) == Some(team.as_bytes()),
+            }
     }
 
     fn text(&self, field: Field) -> &str {

@@ -373,3 +373,20 @@ fn an_earlier_write_with_a_late_receipt_is_not_served_over_a_later_one() {
     assert!(replica.applied().is_none(), "own writes do not make a replica ready");
     assert!(replica.is_news(Revision(0)));
 }
+
+#[test]
+fn what_the_store_made_of_a_write_is_served() {
+    let mut replica = Replica::default();
+    assert!(replica.wrote(put("1", 1), Revision(1)));
+    let reading = Reading::of(Revision(1), 1, [row("1", "7")]).expect("the row is valid");
+    assert_eq!(
+        replica.apply(reading),
+        Outcome::Applied { changes: 1 },
+        "the reading has the write, as a trigger left it"
+    );
+    let router = replica.router().snapshot();
+    assert_eq!(
+        router.table().rows().map(|row| row.tag().as_str()).collect::<Vec<_>>(),
+        ["7"]
+    );
+}

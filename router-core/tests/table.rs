@@ -206,6 +206,7 @@ fn a_row_is_held_as_it_was_given() {
         assert_eq!(table.row(id).expect("the row is held").row(), row);
     }
     assert_eq!(table.len(), 3);
+    assert!(!table.is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use benches::page::{self, Curve};
-use benches::race::{Contestant, as_float, race};
+use benches::race::{Contestant, Race, as_float};
 use benches::{Rows, Shape};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use hashbrown::HashMap;
@@ -23,12 +23,12 @@ pub(crate) fn exact() -> Section {
     let mut rows = vec![head(&[
         "rows",
         "lookup",
+        "hashbrown",
         "skewed",
         "and pick",
         "through the router",
         "by team",
         "miss",
-        "hashbrown",
         "ratio",
     ])];
     let mut curves: Vec<Curve> = ["lookup", "miss", "hashbrown"]
@@ -46,8 +46,11 @@ pub(crate) fn exact() -> Section {
             hits(Shape::Exact, count, true),
             misses(Shape::Exact, count),
         );
-        let times = race(&[
+        let race = Race::run(&[
             Contestant::new(&even, |model| answer(&table, model, None)),
+            Contestant::new(&even, |model| {
+                black_box(map.get(model).expect("every key of this race is held"));
+            }),
             Contestant::new(&skewed, |model| answer(&table, model, None)),
             Contestant::new(&even, |model| {
                 let answer = table.lookup(Query { model, team: None });
@@ -60,13 +63,10 @@ pub(crate) fn exact() -> Section {
                 answer(&team_table, model, teams.team(number));
             }),
             Contestant::new(&missed, |model| refuse(&table, model)),
-            Contestant::new(&even, |model| {
-                black_box(map.get(model).expect("every key of this race is held"));
-            }),
         ]);
-        let ratio = times[0] / times[6];
+        let (times, ratio) = (race.medians(), race.ratio(0, 1));
         rows.push([vec![count.to_string()], cells(&times), vec![format!("{ratio:.2}")]].concat());
-        for (curve, at) in curves.iter_mut().zip([0, 5, 6]) {
+        for (curve, at) in curves.iter_mut().zip([0, 6, 1]) {
             curve.1.push((as_float(count), times[at]));
         }
         if count == 1_000_000 {
@@ -128,7 +128,7 @@ pub(crate) fn patterns() -> Section {
             hits(Shape::Prefix, count, true),
             misses(Shape::Prefix, count),
         );
-        let times = race(&[
+        let race = Race::run(&[
             Contestant::new(&even, |model| answer(&table, model, None)),
             Contestant::new(&skewed, |model| answer(&table, model, None)),
             Contestant::new(&missed, |model| refuse(&table, model)),
@@ -136,7 +136,7 @@ pub(crate) fn patterns() -> Section {
                 black_box(routes.at(model).expect("every path of this race has a route").value);
             }),
         ]);
-        let ratio = times[0] / times[3];
+        let (times, ratio) = (race.medians(), race.ratio(0, 3));
         rows.push([vec![count.to_string()], cells(&times), vec![format!("{ratio:.2}")]].concat());
         for (curve, at) in curves.iter_mut().zip([0, 3]) {
             curve.1.push((as_float(count), times[at]));
@@ -174,14 +174,14 @@ pub(crate) fn any_shape() -> Section {
             let plain = Rows::of(shape, count, 0);
             let table = plain.table().expect("the rows are valid");
             let (even, missed) = (hits(shape, count, false), misses(shape, count));
-            let times = race(&[
+            let race = Race::run(&[
                 Contestant::new(&even, |model| answer(&table, model, None)),
                 Contestant::new(&missed, |model| refuse(&table, model)),
                 Contestant::new(&prefixes, |model| {
                     black_box(routes.at(model).expect("every path of this race has a route").value);
                 }),
             ]);
-            let ratio = times[0] / times[2];
+            let (times, ratio) = (race.medians(), race.ratio(0, 2));
             let mut row = vec![shape.as_str().to_owned(), count.to_string()];
             row.extend(cells(&times[..2]));
             row.extend(sets(shape, plain.names(), &even));
@@ -223,15 +223,15 @@ fn sets(shape: Shape, names: &[String], queries: &[String]) -> Vec<String> {
     }
     let few = &queries[..256];
     let globs = globs(names);
-    let mut times = race(&[Contestant::new(few, |model| {
+    let globs = Contestant::new(few, |model| {
         assert!(black_box(globs.is_match(model)), "a glob matches");
-    })]);
+    });
     if names.len() > SET_MAX {
-        return [cells(&times), vec!["-".to_owned()]].concat();
+        return [cells(&Race::run(&[globs]).medians()), vec!["-".to_owned()]].concat();
     }
     let set = expressions(names);
-    times.extend(race(&[Contestant::new(few, |model| {
+    let set = Contestant::new(few, |model| {
         assert!(black_box(set.is_match(model)), "an expression matches");
-    })]));
-    cells(&times)
+    });
+    cells(&Race::run(&[globs, set]).medians())
 }

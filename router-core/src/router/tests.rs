@@ -207,11 +207,27 @@ fn an_empty_batch_publishes_nothing() {
     assert_eq!(router.publish(batch(1)), 1);
     assert_eq!(router.publish([]), 1);
     assert_eq!(router.snapshot().version(), 1);
+    assert_eq!(router.copies(), 0, "no reader was in the way");
+}
+
+#[test]
+fn a_router_serves_its_first_table() {
+    let row = Row {
+        id: IDS[0],
+        model_name: "exact",
+        model: "x",
+        tag: "7",
+        ..Row::default()
+    };
+    let router = Router::new(Table::of([row]).expect("the row is valid"));
+    assert_eq!(tags(&router.snapshot()), [Some(7), None]);
+    router.publish([Change::Delete(IDS[1].into())]);
+    assert_eq!(tags(&router.snapshot()), [Some(7), None], "and so does the spare");
 }
 
 #[test]
 fn deletes_are_published() {
-    let router = Router::new(Table::of([]).expect("no row is invalid"));
+    let router = Router::default();
     router.publish(batch(1));
     let changes = [Change::Delete(IDS[0].into()), Change::Delete("no\nid".into())];
     assert_eq!(changes.each_ref().map(Change::id), [IDS[0], "no\nid"]);
@@ -240,10 +256,11 @@ fn real_threads_read_whole_batches_in_order() {
             }
             loads
         });
-        for tag in 1..2_000 {
-            router.publish(batch(tag));
-        }
+        let writer = scope.spawn(|| (1..2_000).for_each(|tag| assert_eq!(router.publish(batch(tag)), tag + 1)));
+        // The reader must end also if the writer has panicked.
+        let written = writer.join();
         done.store(true, Ordering::Relaxed);
         assert!(reader.join().expect("the reader does not panic") > 0);
+        written.expect("the writer does not panic");
     });
 }
