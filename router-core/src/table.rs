@@ -190,3 +190,90 @@ impl Table {
         fresh == *self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let row = |id, model_name, team| Row {
+            id,
+            model_name,
+            model: "x",
+            tag: "v",
+            team,
+            ..Row::default()
+        };
+        let rows = [
+            row("1", "a", None),
+            row("2", "a", None),
+            row("3", "a", Some("t")),
+            row("4", "b*", None),
+            row("5", "b*", None),
+            row("6", "bc*", None),
+            row("7", "b*", Some("t")),
+        ];
+        Table::of(rows).expect("the rows are valid")
+    }
+
+    /// The alarm works: an index that differs from its rebuild in any way is told from a fresh one.
+    #[test]
+    fn a_stale_index_is_noticed() {
+        assert!(table().is_fresh());
+        let other = Table::of([]).expect("no row is invalid");
+        assert!(
+            !Table {
+                names: other.names.clone(),
+                ..table()
+            }
+            .is_fresh(),
+            "names are missing"
+        );
+        assert!(
+            !Table {
+                patterns: other.patterns.clone(),
+                ..table()
+            }
+            .is_fresh(),
+            "patterns are missing"
+        );
+        assert!(
+            !Table {
+                rows: other.rows,
+                ..table()
+            }
+            .is_fresh(),
+            "rows are missing"
+        );
+        let mut stale = table();
+        stale.patterns = {
+            let mut later = table();
+            later
+                .upsert(Row {
+                    id: "4",
+                    model_name: "b*",
+                    model: "x",
+                    tag: "w",
+                    ..Row::default()
+                })
+                .expect("it is valid");
+            later.patterns
+        };
+        assert!(!stale.is_fresh(), "one tag differs");
+    }
+
+    #[test]
+    fn sizes_count_what_each_part_holds() {
+        let expected = [
+            ("rows", 7),
+            ("exact names", 2),
+            ("rows by exact name", 3),
+            ("teams with patterns", 1),
+            ("patterns", 3),
+            ("rows by pattern", 4),
+            ("pattern nodes", 3),
+        ];
+        assert_eq!(table().sizes(), expected);
+        assert_eq!(Table::default().sizes(), expected.map(|(part, _)| (part, 0)));
+    }
+}
