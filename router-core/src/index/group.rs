@@ -18,6 +18,11 @@ pub(crate) enum Group {
 
 /// Several rows.
 ///
+/// # Complexity
+///
+/// A new version of a row costs the logarithm of their number, if it has the same weight; any other change is linear in
+/// it.
+///
 /// INVARIANT: at least two rows, those that are not blocked first, each part ordered by id; `shares[i]` is the sum of the
 /// weights of the first `i + 1` rows that are not blocked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,13 +74,15 @@ impl Group {
     pub(crate) fn insert(&mut self, row: &Deployment) {
         match self {
             Self::One(first) | Self::Blocked(first) => {
-                *self = Self::Many(Box::new(Many::of(vec![first.clone(), row.clone()])));
+                let mut many = Many {
+                    rows: Vec::new(),
+                    shares: Vec::new(),
+                };
+                many.insert(first);
+                many.insert(row);
+                *self = Self::Many(Box::new(many));
             }
-            Self::Many(many) => {
-                let at = many.rows.binary_search_by(|held| order(held).cmp(&order(row)));
-                many.rows.insert(at.expect_err("a row is inserted once"), row.clone());
-                many.sum();
-            }
+            Self::Many(many) => many.insert(row),
         }
     }
 
@@ -87,12 +94,9 @@ impl Group {
                 true
             }
             Self::Many(many) => {
-                let at = many.rows.binary_search_by(|held| order(held).cmp(&order(row)));
-                many.rows
-                    .remove(at.expect("a row is removed from the group that holds it"));
-                match many.rows.as_slice() {
-                    [last] => *self = Self::of(last.clone()),
-                    _ => many.sum(),
+                many.remove(row);
+                if let [last] = many.rows.as_slice() {
+                    *self = Self::of(last.clone());
                 }
                 false
             }
@@ -101,10 +105,9 @@ impl Group {
 
     /// Puts a row in the place of an earlier version of it that is asked for by the same team and name.
     pub(crate) fn swap(&mut self, before: &Deployment, after: &Deployment) {
-        if self.remove(before) {
-            *self = Self::of(after.clone());
-        } else {
-            self.insert(after);
+        match self {
+            Self::One(_) | Self::Blocked(_) => *self = Self::of(after.clone()),
+            Self::Many(many) => many.swap(before, after),
         }
     }
 
@@ -156,24 +159,49 @@ fn scale(draw: u64, bound: u64) -> u64 {
 }
 
 impl Many {
-    fn of(mut rows: Vec<Deployment>) -> Self {
-        rows.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
-        let mut many = Self {
-            rows,
-            shares: Vec::new(),
-        };
-        many.sum();
-        many
+    fn insert(&mut self, row: &Deployment) {
+        let at = self.place(row).expect_err("a row is inserted once");
+        self.rows.insert(at, row.clone());
+        if !row.blocked() {
+            let before = at.checked_sub(1).map_or(0, |last| self.shares[last]);
+            self.shares.insert(at, before);
+            self.shift(at, 0, row.weight());
+        }
     }
 
-    fn sum(&mut self) {
-        self.shares.clear();
-        let mut sum = 0;
-        self.shares
-            .extend(self.rows.iter().take_while(|row| !row.blocked()).map(|row| {
-                sum += u64::from(row.weight());
-                sum
-            }));
+    fn remove(&mut self, row: &Deployment) {
+        let at = self.place(row).expect("a row is removed from the group that holds it");
+        self.rows.remove(at);
+        if !row.blocked() {
+            self.shares.remove(at);
+            self.shift(at, row.weight(), 0);
+        }
+    }
+
+    fn swap(&mut self, before: &Deployment, after: &Deployment) {
+        if before.blocked() != after.blocked() {
+            self.remove(before);
+            self.insert(after);
+            return;
+        }
+        let at = self
+            .place(before)
+            .expect("a row is replaced in the group that holds it");
+        self.rows[at] = after.clone();
+        if before.weight() != after.weight() && !after.blocked() {
+            self.shift(at, before.weight(), after.weight());
+        }
+    }
+
+    fn place(&self, row: &Deployment) -> Result<usize, usize> {
+        self.rows.binary_search_by(|held| order(held).cmp(&order(row)))
+    }
+
+    /// Takes one weight off all sums from a place on, and adds another.
+    fn shift(&mut self, from: usize, less: u32, more: u32) {
+        for share in &mut self.shares[from..] {
+            *share = *share - u64::from(less) + u64::from(more);
+        }
     }
 }
 
