@@ -1,0 +1,26 @@
+"""Fail unless a JSON report holds each of the failures named, shrunk to at most that many steps.
+
+Usage: found.py REPORT "RULE CLASS WAY LAST STEPS"...
+"""
+
+import json
+import shlex
+import sys
+
+report = json.load(open(sys.argv[1], encoding="utf-8"))
+failures = report["failures"]
+missing = []
+for wanted in sys.argv[2:]:
+    rule, kind, way, last, steps = shlex.split(wanted)
+    found = [
+        failure
+        for failure in failures
+        if (failure["rule"], failure["class"], failure["way"], failure["last"]) == (rule, kind, way, last)
+        and failure["shrunk_steps"] <= int(steps)
+    ]
+    if found:
+        print(f"found: {wanted}, after {found[0]['found_after_seconds']:.1f} s")
+    else:
+        missing.append(wanted)
+if missing:
+    sys.exit(f"{sys.argv[1]} does not hold: {'; '.join(missing)}")
