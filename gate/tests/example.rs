@@ -1,0 +1,85 @@
+//! The adapter that the book shows: it conforms as it stands, and one broken line of it is found.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use model::rules::{Oracle, RULES};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const ADAPTER: &str = "../docs/src/my_adapter.py";
+/// What forgets a row, and what stands in its place where the adapter is broken.
+const DELETES: &str = "self.rows.pop(row_id, None)";
+const KEEPS: &str = "pass";
+
+/// The exit code and the JSON report of a short run; nothing where there is no Python.
+fn put_on_trial(adapter: &str) -> Option<(i32, Value)> {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("not run: there is no python3");
+        return None;
+    }
+    let dir = TempDir::new().unwrap();
+    let script = dir.path().join("my_adapter.py");
+    fs::write(&script, adapter).unwrap();
+    let report = dir.path().join("report.json");
+    let script = shlex::try_quote(script.to_str().unwrap()).unwrap().into_owned();
+    // The number of traces ends the run; the budget only bounds it on a machine that is busy.
+    let ran = Command::new(env!("CARGO_BIN_EXE_routeproof"))
+        .args(["run", "--router", &format!("exec:python3 {script}"), "--seed", "1"])
+        .args(["--budget", "5m", "--traces", "50"])
+        .args([Path::new("--report"), &report, Path::new("--out"), dir.path()])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    let code = ran
+        .status
+        .code()
+        .unwrap_or_else(|| panic!("ended by a signal: {stderr}"));
+    let text = fs::read_to_string(&report).unwrap_or_else(|why| panic!("exit {code}, no report ({why}): {stderr}"));
+    Some((code, serde_json::from_str(&text).unwrap()))
+}
+
+fn shown() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(ADAPTER)).unwrap()
+}
+
+fn status<'a>(report: &'a Value, rule: &str) -> &'a str {
+    let rules = report["rules"].as_array().unwrap();
+    let ruling = rules.iter().find(|ruling| ruling["rule"] == rule).unwrap();
+    ruling["status"].as_str().unwrap()
+}
+
+#[test]
+fn the_adapter_of_the_book_conforms() {
+    let Some((code, report)) = put_on_trial(&shown()) else {
+        return;
+    };
+    assert_eq!(code, 0, "{report:#}");
+    for rule in &RULES {
+        let status = status(&report, rule.id);
+        assert!(["pass", "skip"].contains(&status), "{}: {status}", rule.id);
+        // What needs no capability beyond changes and lookups is judged, and not skipped.
+        if rule.oracle != Oracle::Spec && rule.needs.is_empty() {
+            assert_eq!(status, "pass", "{}", rule.id);
+        }
+    }
+    assert_eq!(status(&report, "complete"), "pass");
+    assert_eq!(status(&report, "resolved"), "pass");
+}
+
+#[test]
+fn a_delete_that_does_nothing_is_found() {
+    let broken = shown().replacen(DELETES, KEEPS, 1);
+    assert_ne!(broken, shown(), "the adapter deletes in other words than `{DELETES}`");
+    let Some((code, report)) = put_on_trial(&broken) else {
+        return;
+    };
+    assert_eq!(code, 1, "{report:#}");
+    assert_eq!(status(&report, "current"), "fail");
+    let failures = report["failures"].as_array().unwrap();
+    let ghost = failures
+        .iter()
+        .find(|one| one["rule"] == "current" && one["class"] == "ghost");
+    assert_eq!(ghost.expect("a deleted row is served")["last"], "delete");
+}
