@@ -1,0 +1,106 @@
+//! The machine words that states are packed into, and the bijection that spreads them.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use serde::{Deserialize, Serialize};
+
+/// An unsigned word that holds a whole state.
+pub trait Word:
+    Copy + Eq + Ord + Hash + Debug + Default + Send + Sync + Serialize + for<'de> Deserialize<'de> + 'static
+{
+    /// How many bits the word has.
+    const BITS: u32;
+
+    /// The word with this value; the bits that do not fit are lost.
+    fn from_wide(wide: u128) -> Self;
+
+    /// The same value in the widest word.
+    fn wide(self) -> u128;
+
+    /// A bijection on the words below `2^bits` that spreads neighbours apart. It has no key and depends on no platform,
+    /// so that every process of a run and every later run places a state alike.
+    #[must_use]
+    fn scramble(self, bits: u32) -> Self;
+}
+
+const ODD_A: u64 = 0x9e37_79b9_7f4a_7c15;
+const ODD_B: u64 = 0xbf58_476d_1ce4_e5b9;
+const ODD_WIDE_A: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+const ODD_WIDE_B: u128 = 0xda94_2042_e4dd_58b5_2360_ed05_1fc6_5da5;
+
+impl Word for u64 {
+    const BITS: u32 = 64;
+
+    #[expect(clippy::cast_possible_truncation, reason = "documented: what does not fit is lost")]
+    fn from_wide(wide: u128) -> Self {
+        wide as Self
+    }
+
+    fn wide(self) -> u128 {
+        u128::from(self)
+    }
+
+    // Multiplying by an odd number and folding the upper half onto the lower are bijections modulo any power of two.
+    #[inline]
+    fn scramble(self, bits: u32) -> Self {
+        let mask = Self::MAX >> (Self::BITS - bits);
+        let half = bits.div_ceil(2);
+        let mut x = self;
+        x ^= x >> half;
+        x = x.wrapping_mul(ODD_A) & mask;
+        x ^= x >> half;
+        x = x.wrapping_mul(ODD_B) & mask;
+        x ^ (x >> half)
+    }
+}
+
+impl Word for u128 {
+    const BITS: u32 = 128;
+
+    fn from_wide(wide: u128) -> Self {
+        wide
+    }
+
+    fn wide(self) -> u128 {
+        self
+    }
+
+    #[inline]
+    fn scramble(self, bits: u32) -> Self {
+        let mask = Self::MAX >> (Self::BITS - bits);
+        let half = bits.div_ceil(2);
+        let mut x = self;
+        x ^= x >> half;
+        x = x.wrapping_mul(ODD_WIDE_A) & mask;
+        x ^= x >> half;
+        x = x.wrapping_mul(ODD_WIDE_B) & mask;
+        x ^ (x >> half)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn scramble_is_a_bijection_of_every_width() {
+        for bits in [2, 3, 7, 10, 15] {
+            let narrow: BTreeSet<u64> = (0..1_u64 << bits).map(|x| x.scramble(bits)).collect();
+            let wide: BTreeSet<u128> = (0..1_u128 << bits).map(|x| x.scramble(bits)).collect();
+            assert_eq!(narrow.len(), 1 << bits);
+            assert_eq!(wide.len(), 1 << bits);
+            assert!(narrow.iter().all(|x| x >> bits == 0));
+            assert!(wide.iter().all(|x| x >> bits == 0));
+        }
+    }
+
+    #[test]
+    fn scramble_places_a_state_alike_on_every_platform() {
+        assert_eq!(12_345_u64.scramble(34), SCRAMBLED_34);
+    }
+
+    const SCRAMBLED_34: u64 = 13_556_153_208;
+}
