@@ -1,17 +1,24 @@
 //! Every interleaving of writes, polls, crashes and requests in a fleet: one store, several replicas.
 //!
 //! A model is a [`Machine`]: states packed into one machine word, actions that lead from one to the next, and rules. It
-//! is stated twice: packed, for speed, and naively over ordered maps, as the oracle of the first. Stateright's
-//! checker explores it ([`checker`]). A run that did not see every state says so: see [`report::Ended`].
+//! is stated twice: packed, for speed, and naively over ordered maps, as the oracle of the first. Two engines
+//! explore it: stateright's checker ([`checker`]), as the second opinion on small bounds, and the level-synchronous
+//! engine ([`explore`]), for scale. A run that did not see every state says so: see [`report::Ended`].
 
 pub mod actions;
 pub mod checker;
+pub mod explore;
+mod levels;
 pub mod machine;
 pub mod naive;
 pub mod poll2;
 pub mod report;
+mod search;
+mod timely;
+pub mod visited;
 pub mod word;
 
 pub use actions::{Action, At, Kind};
+pub use levels::{Checkpoint, CheckpointError};
 pub use machine::{Findings, Machine};
 pub use report::{Ended, Report, Violation};

@@ -2,12 +2,27 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::ops::{BitOr, Shl, Shr};
 
 use serde::{Deserialize, Serialize};
 
 /// An unsigned word that holds a whole state.
 pub trait Word:
-    Copy + Eq + Ord + Hash + Debug + Default + Send + Sync + Serialize + for<'de> Deserialize<'de> + 'static
+    Copy
+    + Eq
+    + Ord
+    + Hash
+    + Debug
+    + Default
+    + Send
+    + Sync
+    + Serialize
+    + for<'de> Deserialize<'de>
+    + From<u32>
+    + BitOr<Output = Self>
+    + Shl<u32, Output = Self>
+    + Shr<u32, Output = Self>
+    + 'static
 {
     /// How many bits the word has.
     const BITS: u32;
@@ -17,6 +32,12 @@ pub trait Word:
 
     /// The same value in the widest word.
     fn wide(self) -> u128;
+
+    /// The low 64 bits.
+    #[expect(clippy::cast_possible_truncation, reason = "documented: the low bits")]
+    fn low(self) -> u64 {
+        self.wide() as u64
+    }
 
     /// A bijection on the words below `2^bits` that spreads neighbours apart. It has no key and depends on no platform,
     /// so that every process of a run and every later run places a state alike.

@@ -1,0 +1,392 @@
+//! The engine for scale: an exact, level-synchronous breadth-first search by any number of workers.
+//!
+//! Every worker (a thread of any process on any host) owns the states whose scrambled word falls to it. All workers
+//! expand the same level at the same time, hand each successor to its owner and meet before the next level. So the counts
+//! are the same for any number of workers, a counterexample is always a shortest one, and it is always the same one.
+//! Parents are not stored: a path is found backwards, by expanding the levels again.
+//!
+//! # Errors
+//!
+//! [`ExploreError`]; the worker that meets one leaves, and every other then ends with [`ExploreError::PeerLeft`].
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ::timely::communication::Config as Network;
+
+use super::levels::{Checkpoint, CheckpointError};
+use super::machine::Machine;
+use super::report::Report;
+use super::search::Search;
+use super::timely::PeerLeft;
+use super::visited::Visited;
+use super::word::Word;
+
+/// How to explore.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Explore only the representative of the states that differ in the numbering of the replicas.
+    pub symmetric: bool,
+    /// How many workers this process has.
+    pub threads: usize,
+    /// The processes that share the search, where there are several.
+    pub hosts: Option<Hosts>,
+    /// Stop at the level with the first violation; otherwise go on past it.
+    pub stop_at_violation: bool,
+    /// Cut the run at the end of the level that reaches this many distinct states.
+    pub states_max: Option<u64>,
+    /// Cut the run at this many levels.
+    pub depth_max: Option<u32>,
+    /// Cut the run when the states of this process would take more bytes.
+    pub memory_max: Option<u64>,
+    /// Keep the levels in files.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            symmetric: false,
+            threads: 1,
+            hosts: None,
+            stop_at_violation: false,
+            states_max: None,
+            depth_max: None,
+            memory_max: None,
+            checkpoint: None,
+        }
+    }
+}
+
+/// The processes that share a search; each of them is started with the same list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts {
+    /// Where each process listens, as `host:port`.
+    pub addresses: Vec<String>,
+    /// Which of them this process is.
+    pub process: usize,
+}
+
+/// How far a search is. Reported by the first worker at the end of each level.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// How many levels are complete.
+    pub depth: u32,
+    /// How many distinct states they hold.
+    pub distinct: u64,
+    /// How many of them the last level holds.
+    pub frontier: u64,
+    /// How many states were generated.
+    pub generated: u64,
+    /// How many bytes the states take, in all processes.
+    pub bytes: u64,
+}
+
+/// Called with each [`Progress`].
+pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// Why a search could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ExploreError {
+    /// No worker at all.
+    #[error("a search needs at least one thread")]
+    NoThreads,
+    /// The list of hosts does not fit the process.
+    #[error("process {process} is not one of the {processes} in the list of hosts, which count from 0")]
+    NoSuchProcess {
+        /// As asked for.
+        process: usize,
+        /// How many there are.
+        processes: usize,
+    },
+    /// The bound on memory is below what the run needs.
+    #[error("{memory_max} bytes of memory are too few: {why}")]
+    TooLittleMemory {
+        /// As asked for.
+        memory_max: u64,
+        /// What would need more.
+        why: String,
+    },
+    /// The processes do not reach each other.
+    #[error("the processes of the search do not reach each other: {0}")]
+    Network(String),
+    /// A worker ended before the search did.
+    #[error("another worker of the search ended early: see its own message, and resume from the checkpoint")]
+    PeerLeft,
+    /// A worker panicked.
+    #[error("a worker of the search panicked: its message is above")]
+    Panicked,
+    /// The levels could not be kept or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl From<PeerLeft> for ExploreError {
+    fn from(_: PeerLeft) -> Self {
+        Self::PeerLeft
+    }
+}
+
+/// Explores `machine`. Every process returns the same report.
+pub fn explore<M: Machine>(
+    machine: &M,
+    options: &Options,
+    on_progress: OnProgress,
+) -> Result<Report<M::State>, ExploreError> {
+    let network = network(options)?;
+    check_memory(machine, options)?;
+    let (machine, options) = (machine.clone(), options.clone());
+    let config = ::timely::Config {
+        communication: network,
+        worker: ::timely::WorkerConfig::default(),
+    };
+    let workers = ::timely::execute(config, move |worker| {
+        // A panic becomes an error, so that this worker leaves in order and nobody waits for it.
+        let search = AssertUnwindSafe(|| Search::join(&machine, &options, worker)?.run(&*on_progress));
+        catch_unwind(search).unwrap_or(Err(ExploreError::Panicked))
+    });
+    let workers = workers.map_err(ExploreError::Network)?.join().into_iter();
+    let results: Vec<_> = workers
+        .map(|result| result.unwrap_or(Err(ExploreError::Panicked)))
+        .collect();
+    // The worker that failed knows why; the others only know that it left.
+    let (peers_left, others): (Vec<_>, Vec<_>) = results
+        .into_iter()
+        .partition(|result| matches!(result, Err(ExploreError::PeerLeft)));
+    let mut verdicts: Vec<_> = others.into_iter().chain(peers_left).collect();
+    let worst = verdicts.iter().position(Result::is_err).unwrap_or(0);
+    verdicts.swap_remove(worst)
+}
+
+fn network(options: &Options) -> Result<Network, ExploreError> {
+    if options.threads == 0 {
+        return Err(ExploreError::NoThreads);
+    }
+    Ok(match &options.hosts {
+        None if options.threads == 1 => Network::Thread,
+        None => Network::Process(options.threads),
+        Some(Hosts { addresses, process }) if *process >= addresses.len() => {
+            return Err(ExploreError::NoSuchProcess {
+                process: *process,
+                processes: addresses.len(),
+            });
+        }
+        Some(Hosts { addresses, process }) => Network::Cluster {
+            threads: options.threads,
+            process: *process,
+            addresses: addresses.clone(),
+            report: false,
+            zerocopy: false,
+        },
+    })
+}
+
+fn check_memory<M: Machine>(machine: &M, options: &Options) -> Result<(), ExploreError> {
+    let Some(memory_max) = options.memory_max else {
+        return Ok(());
+    };
+    let empty = Visited::<M::State>::new(machine.bits()).bytes() * options.threads as u64;
+    let too_little = |why| Err(ExploreError::TooLittleMemory { memory_max, why });
+    if empty > memory_max {
+        return too_little(format!("the empty set of states takes {empty}"));
+    }
+    let processes = options.hosts.as_ref().map_or(1, |hosts| hosts.addresses.len() as u64);
+    let word_bytes = u64::from(<M::State as Word>::BITS / u8::BITS);
+    match options.states_max {
+        Some(states) if states / processes > memory_max / word_bytes => {
+            too_little(format!("{states} states take at least {word_bytes} bytes each"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::poll2::{Bounds, Poll2};
+    use crate::fleet::report::{Ended, Limit};
+
+    fn poll2(replicas: u8, rows: u8, versions: u8, crash: bool) -> Poll2 {
+        Poll2::new(Bounds {
+            replicas,
+            rows,
+            versions,
+            crash,
+        })
+        .expect("bounds fit")
+    }
+
+    fn run(machine: &Poll2, options: &Options) -> Result<Report<u64>, ExploreError> {
+        explore(machine, options, Arc::new(|_| {}))
+    }
+
+    fn counts(machine: &Poll2, symmetric: bool, threads: usize) -> (u64, u64, u32) {
+        let options = Options {
+            symmetric,
+            threads,
+            ..Options::default()
+        };
+        let report = run(machine, &options).expect("it runs");
+        assert_eq!(report.ended, Ended::Exhausted);
+        assert_eq!(report.violations, []);
+        assert_eq!(report.dead(machine), []);
+        assert_eq!(report.vacuous(machine), Vec::<&str>::new());
+        (report.distinct, report.generated, report.depth)
+    }
+
+    #[test]
+    fn counts_equal_the_checkers_with_any_number_of_workers() {
+        for threads in [1, 2, 3] {
+            assert_eq!(counts(&poll2(2, 1, 2, true), false, threads), (902, 4_074, 15));
+            assert_eq!(counts(&poll2(2, 1, 2, true), true, threads), (477, 2_158, 15));
+            assert_eq!(counts(&poll2(2, 2, 2, false), false, threads), (40_448, 159_601, 20));
+            assert_eq!(counts(&poll2(3, 1, 2, true), true, threads), (3_456, 22_729, 21));
+        }
+    }
+
+    #[test]
+    fn a_limit_cuts_and_is_named() {
+        let machine = poll2(2, 2, 2, false);
+        let states = Options {
+            states_max: Some(1_000),
+            ..Options::default()
+        };
+        assert_eq!(
+            run(&machine, &states).expect("it runs").ended,
+            Ended::Cut(Limit::States(1_000))
+        );
+        let depth = Options {
+            depth_max: Some(3),
+            threads: 2,
+            ..Options::default()
+        };
+        let report = run(&machine, &depth).expect("it runs");
+        assert_eq!((report.ended, report.depth), (Ended::Cut(Limit::Depth(3)), 3));
+        let memory = Options {
+            memory_max: Some(400_000),
+            ..Options::default()
+        };
+        assert_eq!(
+            run(&machine, &memory).expect("it runs").ended,
+            Ended::Cut(Limit::Memory(400_000))
+        );
+    }
+
+    #[test]
+    fn impossible_options_are_refused() {
+        let machine = poll2(2, 1, 1, false);
+        let refused = |options: Options| run(&machine, &options).expect_err("refused").to_string();
+        let none = refused(Options {
+            threads: 0,
+            ..Options::default()
+        });
+        assert_eq!(none, "a search needs at least one thread");
+        let little = refused(Options {
+            memory_max: Some(100),
+            ..Options::default()
+        });
+        assert!(little.starts_with("100 bytes of memory are too few"), "{little}");
+        let bound = refused(Options {
+            memory_max: Some(1 << 30),
+            states_max: Some(1 << 40),
+            ..Options::default()
+        });
+        assert!(bound.contains("take at least 8 bytes each"), "{bound}");
+        let hosts = refused(Options {
+            hosts: Some(Hosts {
+                addresses: vec!["localhost:0".to_owned()],
+                process: 1,
+            }),
+            ..Options::default()
+        });
+        assert!(hosts.starts_with("process 1 is not one of the 1"), "{hosts}");
+    }
+
+    fn kept(dir: &std::path::Path, resume: bool) -> Options {
+        Options {
+            threads: 2,
+            checkpoint: Some(Checkpoint {
+                dir: dir.to_owned(),
+                resume,
+            }),
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn a_resumed_run_ends_like_one_that_was_never_cut() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let machine = poll2(2, 1, 2, true);
+        let cut = Options {
+            depth_max: Some(6),
+            ..kept(dir.path(), false)
+        };
+        assert_eq!(run(&machine, &cut).expect("it runs").ended, Ended::Cut(Limit::Depth(6)));
+        // As after a kill: one worker had no time to keep its part of the last level.
+        std::fs::remove_file(dir.path().join("level-0005.part-001")).expect("the part is there");
+        let resumed = run(&machine, &kept(dir.path(), true)).expect("it resumes");
+        let whole = run(&machine, &Options::default()).expect("it runs");
+        assert_eq!(format!("{resumed:?}"), format!("{whole:?}"));
+        assert_eq!(
+            run(&machine, &kept(dir.path(), true))
+                .expect("nothing is left to do")
+                .distinct,
+            902
+        );
+    }
+
+    #[test]
+    fn a_checkpoint_that_does_not_fit_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let machine = poll2(2, 1, 2, true);
+        let refused = |machine: &Poll2, options: Options| run(machine, &options).expect_err("refused").to_string();
+        let nothing = refused(&machine, kept(dir.path(), true));
+        assert!(nothing.contains("holds no checkpoint"), "{nothing}");
+        run(&machine, &kept(dir.path(), false)).expect("it runs");
+        let occupied = refused(&machine, kept(dir.path(), false));
+        assert!(occupied.contains("already holds a checkpoint"), "{occupied}");
+        let other = refused(&poll2(2, 1, 3, true), kept(dir.path(), true));
+        assert!(other.contains("versions=2") && other.contains("versions=3"), "{other}");
+        let symmetric = Options {
+            symmetric: true,
+            ..kept(dir.path(), true)
+        };
+        assert!(refused(&machine, symmetric).contains("symmetric=false"));
+
+        let part = dir.path().join("level-0004.part-000");
+        let whole = std::fs::read(&part).expect("the part is there");
+        let mut flipped = whole.clone();
+        *flipped.last_mut().expect("it is not empty") ^= 1;
+        for bytes in [
+            &flipped[..],
+            &whole[..whole.len() - 1],
+            &whole[1..],
+            b"",
+            &[&whole[..], b"0"].concat(),
+        ] {
+            std::fs::write(&part, bytes).expect("it can be written");
+            let corrupt = refused(&machine, kept(dir.path(), true));
+            assert!(
+                corrupt.contains("is corrupt") && corrupt.contains("level-0004"),
+                "{corrupt}"
+            );
+        }
+    }
+
+    #[test]
+    #[ignore = "minutes in a debug build: run with --release"]
+    fn golden_counts() {
+        for threads in [1, 2] {
+            assert_eq!(
+                counts(&poll2(2, 2, 3, true), false, threads),
+                (1_483_941, 9_029_159, 23)
+            );
+            assert_eq!(counts(&poll2(2, 2, 3, true), true, threads).0, 745_019);
+            assert_eq!(
+                counts(&poll2(3, 2, 2, false), false, threads),
+                (2_592_032, 14_486_807, 29)
+            );
+            assert_eq!(counts(&poll2(3, 2, 2, false), true, threads).0, 452_456);
+        }
+    }
+}

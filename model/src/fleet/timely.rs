@@ -1,0 +1,160 @@
+//! How the workers of a search reach each other: threads, processes and hosts through one timely dataflow.
+//!
+//! The dataflow is one exchange: what a worker sends to another arrives in the other's inbox. All workers call the same
+//! methods in the same order, and timely's progress tracking says when everything that was sent has arrived. So a worker
+//! that is ahead waits for the slowest ([`Fabric::pump`]), which bounds what lies in the queues, and all meet
+//! between two levels ([`Fabric::gather`]).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::timely::container::CapacityContainerBuilder;
+use ::timely::dataflow::channels::pact::Exchange;
+use ::timely::dataflow::operators::{Input, Operator, Probe};
+use ::timely::dataflow::{InputHandle, ProbeHandle};
+use ::timely::worker::Worker;
+use serde::{Deserialize, Serialize};
+
+/// How many rounds of sending a worker may be ahead of the slowest.
+const ROUNDS_AHEAD_MAX: u64 = 4;
+/// Rounds of sending that one meeting can follow: each worker counts its own, and a meeting evens them out.
+const ROUNDS_MAX: u64 = 1 << 40;
+/// How long a waiting worker sleeps at most before it looks again.
+const WAIT_MS: u64 = 10;
+
+#[derive(Clone, Serialize, Deserialize)]
+enum Parcel<S, N> {
+    States(Vec<S>),
+    Note(N),
+}
+
+/// To which worker, before which meeting, and what.
+type Sent<S, N> = (u64, u64, Parcel<S, N>);
+type Inbox<S, N> = Rc<RefCell<Vec<Sent<S, N>>>>;
+type Outbox<S, N> = InputHandle<u64, CapacityContainerBuilder<Vec<Sent<S, N>>>>;
+
+/// What can be sent from worker to worker.
+pub(super) trait Message: Clone + Send + Serialize + for<'de> Deserialize<'de> + 'static {}
+
+impl<T: Clone + Send + Serialize + for<'de> Deserialize<'de> + 'static> Message for T {}
+
+/// One worker's end of the exchange: `S` is what is sent in bulk, `N` the notes that all workers swap when they meet.
+pub(super) struct Fabric<'w, S: Message, N: Message> {
+    worker: &'w mut Worker,
+    outbox: Outbox<S, N>,
+    inbox: Inbox<S, N>,
+    probe: ProbeHandle<u64>,
+    notes: Vec<N>,
+    meeting: u64,
+    round: u64,
+}
+
+/// A worker left before the meeting: its own error says why.
+pub(super) struct PeerLeft;
+
+impl<'w, S: Message, N: Message> Fabric<'w, S, N> {
+    /// Joins the exchange; every worker does so once.
+    pub(super) fn join(worker: &'w mut Worker) -> Self {
+        let mut outbox = Outbox::new();
+        let inbox = Inbox::default();
+        let delivered = Rc::clone(&inbox);
+        let probe = ProbeHandle::new();
+        worker.dataflow(|scope| {
+            let pact = Exchange::new(|(to, _, _): &Sent<S, N>| *to);
+            scope
+                .input_from(&mut outbox)
+                .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(pact, "deliver", |_, _| {
+                    move |input, _| {
+                        input.for_each_stamp(|_, parcels| {
+                            delivered.borrow_mut().extend(parcels.flat_map(std::mem::take));
+                        });
+                    }
+                })
+                .probe_with(&probe);
+        });
+        Self {
+            worker,
+            outbox,
+            inbox,
+            probe,
+            notes: Vec::new(),
+            meeting: 0,
+            round: 0,
+        }
+    }
+
+    /// This worker's number.
+    pub(super) fn index(&self) -> usize {
+        self.worker.index()
+    }
+
+    /// How many workers there are.
+    pub(super) fn peers(&self) -> usize {
+        self.worker.peers()
+    }
+
+    /// Sends `states` to the worker of number `to`.
+    pub(super) fn send(&mut self, to: usize, states: Vec<S>) {
+        self.outbox.send((to as u64, self.meeting, Parcel::States(states)));
+    }
+
+    /// Ends a round of sending, hands over what has arrived and waits for those who are too far behind.
+    pub(super) fn pump(&mut self, mut receive: impl FnMut(Vec<S>)) {
+        if self.peers() == 1 {
+            return;
+        }
+        self.round += 1;
+        assert!(self.round < ROUNDS_MAX, "a level has fewer rounds");
+        self.outbox.advance_to(self.meeting * ROUNDS_MAX + self.round);
+        self.worker.step();
+        self.deliver(&mut receive);
+        let behind = self.meeting * ROUNDS_MAX + self.round.saturating_sub(ROUNDS_AHEAD_MAX);
+        self.wait_for(behind, &mut receive);
+    }
+
+    /// Meets all workers: hands over everything that was sent before, and returns the notes of all in the workers' order.
+    ///
+    /// # Errors
+    ///
+    /// If a worker has left.
+    pub(super) fn gather(&mut self, note: &N, mut receive: impl FnMut(Vec<S>)) -> Result<Vec<N>, PeerLeft> {
+        for to in 0..self.peers() {
+            self.outbox.send((to as u64, self.meeting, Parcel::Note(note.clone())));
+        }
+        let met = (self.meeting + 1) * ROUNDS_MAX;
+        self.outbox.advance_to(met);
+        self.wait_for(met, &mut receive);
+        // What was here before the wait needs no step of the dataflow to be handed over.
+        self.deliver(&mut receive);
+        self.meeting += 1;
+        self.round = 0;
+        let notes = std::mem::take(&mut self.notes);
+        if notes.len() < self.peers() {
+            Err(PeerLeft)
+        } else {
+            Ok(notes)
+        }
+    }
+
+    fn wait_for(&mut self, time: u64, receive: &mut impl FnMut(Vec<S>)) {
+        while self.probe.less_than(&time) {
+            self.worker.step_or_park(Some(Duration::from_millis(WAIT_MS)));
+            self.deliver(receive);
+        }
+    }
+
+    /// Hands over what was sent before the next meeting. A worker that has met the others already may send for the one
+    /// after: that stays in the inbox.
+    fn deliver(&mut self, receive: &mut impl FnMut(Vec<S>)) {
+        let mut inbox = self.inbox.borrow_mut();
+        let arrived = std::mem::take(&mut *inbox);
+        for (to, meeting, parcel) in arrived {
+            match parcel {
+                parcel if meeting > self.meeting => inbox.push((to, meeting, parcel)),
+                Parcel::States(states) => receive(states),
+                Parcel::Note(note) => self.notes.push(note),
+            }
+        }
+    }
+}
