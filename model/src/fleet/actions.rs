@@ -36,10 +36,32 @@ kinds! {
     Update "update",
     /// A row is removed from the store.
     Delete "delete",
+    /// A row gets another name: of another shape, or of another caller.
+    Rename "rename",
+    /// A row is blocked, or is no longer.
+    Block "block",
+    /// A row gets a version that no router may take.
+    Break "break",
     /// A replica reads the store, and holds what it read.
     Read "read",
-    /// A replica applies what it read.
+    /// A replica reads a copy of the store that lags one write behind, and holds what it read.
+    StaleRead "stale-read",
+    /// A replica applies what it read, or the next part of it.
     Apply "apply",
+    /// A poll whose read the store refuses.
+    FailedPoll "failed-poll",
+    /// A poll whose read comes back empty by error.
+    EmptyPoll "empty-poll",
+    /// A poll whose read breaks off after the first row.
+    PartialPoll "partial-poll",
+    /// A change notification reaches a replica.
+    Deliver "deliver",
+    /// A change notification reaches a replica, and will do so again.
+    Duplicate "duplicate",
+    /// A change notification is lost.
+    Drop "drop",
+    /// A request finds nothing, and the replica looks the row up in the store.
+    Miss "miss",
     /// A replica answers for a row in a version newer than any before.
     Request "request",
     /// A replica loses its memory and is down.
@@ -58,6 +80,22 @@ impl Kind {
     }
 }
 
+/// What a row is asked for by: the exact name, the global wildcard or one team's wildcard, which all match one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shape {
+    /// The exact name.
+    Exact,
+    /// A wildcard for every caller.
+    Wild,
+    /// A wildcard for one team's callers.
+    Team,
+}
+
+impl Shape {
+    /// Every shape, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Exact, Self::Wild, Self::Team];
+}
+
 /// One action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Action {
@@ -67,21 +105,46 @@ pub struct Action {
     pub at: At,
     /// To which row, where it is about one; otherwise 0.
     pub row: u8,
+    /// The shape that a row is created in or renamed to; otherwise exact.
+    pub shape: Shape,
 }
 
 impl Action {
     /// An action on `row` at `at`.
     pub const fn new(kind: Kind, at: At, row: u8) -> Self {
-        Self { kind, at, row }
+        Self {
+            kind,
+            at,
+            row,
+            shape: Shape::Exact,
+        }
+    }
+
+    /// The same action with this shape.
+    #[must_use]
+    pub const fn shaped(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
+    /// Whether the action changes the store.
+    pub fn writes(self) -> bool {
+        use Kind::{Block, Break, Create, Delete, Rename, Update};
+        matches!(self.kind, Create | Update | Delete | Rename | Block | Break)
     }
 }
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let about_row = matches!(self.kind, Kind::Create | Kind::Update | Kind::Delete | Kind::Request);
+        use Kind::{Create, Deliver, Drop, Duplicate, Miss, Rename, Request};
         write!(f, "{}", self.kind.name())?;
-        if about_row {
+        if self.writes() || matches!(self.kind, Deliver | Drop | Duplicate | Miss | Request) {
             write!(f, " d{}", self.row + 1)?;
+        }
+        match (self.kind, self.shape) {
+            (Create | Rename, Shape::Wild) => write!(f, " as a wildcard")?,
+            (Create | Rename, Shape::Team) => write!(f, " as a team's wildcard")?,
+            (Rename, Shape::Exact) => write!(f, " to an exact name")?,
+            _ => {}
         }
         match self.at {
             At::Store => write!(f, " in the store"),

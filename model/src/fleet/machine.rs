@@ -44,7 +44,7 @@ pub trait Machine: Clone + Send + Sync + 'static {
     fn bits(&self) -> u32;
 
     /// The kinds of action that can happen within the bounds. One of them that never does is an error of the model.
-    fn kinds(&self) -> &'static [Kind];
+    fn kinds(&self) -> &[Kind];
 
     /// The ids of the rules, at most 32, by index.
     fn rules(&self) -> &'static [&'static str];

@@ -1,182 +1,233 @@
-//! The base protocol over ordered maps, as the oracle of its packed form: no layout, no sharing, no cleverness.
+//! Every strategy over ordered maps, as the oracle of the packed fleet: a list, a bag of entries and a set of names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::actions::{Action, At, Kind};
-use super::poll2::Bounds;
+use super::actions::Shape;
+use super::lane::{Candidate, Query};
+use super::replica::{Read, Replica, Table};
+use super::state::{COPIES_MAX, Cell, Content};
+use super::strategies::{EmptyRead, Patterns, Strategy};
 
-/// A version a row; a row that is not there has no entry.
-pub type Versions = BTreeMap<u8, u8>;
-
-/// A state of the base protocol.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Poll2State {
-    /// The version of each row that was ever written.
-    pub versions: Versions,
-    /// The rows that are in the store.
-    pub present: BTreeSet<u8>,
-    /// The replicas.
-    pub replicas: Vec<Poll2Replica>,
+/// A replica that follows a [`Strategy`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NaiveReplica {
+    strategy: Strategy,
+    list: Table,
+    /// In which version a row was deleted; only where revisions are kept.
+    gone: BTreeMap<u8, u8>,
+    /// How many entries of a row's version a pattern table has, counted up to two.
+    entries: BTreeMap<(Shape, u8, u8), u8>,
+    names: BTreeSet<Shape>,
 }
 
-/// One replica of the base protocol.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Poll2Replica {
-    /// Whether it runs.
-    pub up: bool,
-    /// What it read and did not yet apply.
-    pub read: Option<Versions>,
-    /// What it serves.
-    pub table: Versions,
-    /// The newest version of each row that it answered with.
-    pub answered: Versions,
-}
+impl NaiveReplica {
+    /// How many entries of `row` in `version` the pattern table of `shape` has.
+    pub fn copies(&self, shape: Shape, row: u8, version: u8) -> u8 {
+        self.entries.get(&(shape, row, version)).copied().unwrap_or(0)
+    }
 
-impl Poll2State {
-    /// The state in which everything starts: an empty store, and replicas that are up and empty.
-    pub fn initial(bounds: Bounds) -> Self {
-        let replica = Poll2Replica {
-            up: true,
-            read: None,
-            table: Versions::new(),
-            answered: Versions::new(),
-        };
-        Self {
-            replicas: vec![replica; usize::from(bounds.replicas)],
-            ..Self::default()
+    /// The names that were ever served, where they are sticky.
+    pub fn names(&self) -> &BTreeSet<Shape> {
+        &self.names
+    }
+
+    /// In which version each row was deleted.
+    pub fn gone(&self) -> &BTreeMap<u8, u8> {
+        &self.gone
+    }
+
+    fn enter(&mut self, row: u8, cell: Cell) {
+        if let Some(shape @ (Shape::Wild | Shape::Team)) = cell.content.shape() {
+            let copies = self.entries.entry((shape, row, cell.version)).or_insert(0);
+            *copies = COPIES_MAX.min(*copies + 1);
         }
     }
 
-    /// Every action that can happen, with the state that it leads to.
-    pub fn successors(&self, bounds: Bounds) -> Vec<(Action, Self)> {
-        let mut next = Vec::new();
-        for row in 0..bounds.rows {
-            self.writes(bounds, row, &mut next);
+    fn rebuild(&mut self) {
+        self.entries.clear();
+        for (row, cell) in self.list.clone() {
+            self.enter(row, cell);
         }
-        for (replica, lane) in (0..).zip(&self.replicas) {
-            for (kind, row, lane) in lane.successors(bounds, &self.stored()) {
-                let mut state = self.clone();
-                state.replicas[usize::from(replica)] = lane;
-                next.push((Action::new(kind, At::Replica(replica), row), state));
-            }
-        }
-        next
     }
 
-    /// The rows that a read would now see.
-    pub fn stored(&self) -> Versions {
-        let present = self.versions.iter().filter(|(row, _)| self.present.contains(row));
-        present.map(|(row, version)| (*row, *version)).collect()
+    fn forget(&mut self, row: u8) {
+        self.entries.retain(|(_, other, _), _| *other != row);
     }
 
-    fn writes(&self, bounds: Bounds, row: u8, next: &mut Vec<(Action, Self)>) {
-        let version = self.versions.get(&row).copied().unwrap_or(0);
-        if version == bounds.versions {
+    fn remove(&mut self, row: u8, how: Patterns) {
+        if self.list.remove(&row).is_none() {
             return;
         }
-        let mut written = self.clone();
-        written.versions.insert(row, version + 1);
-        let mut write = |kind, state| next.push((Action::new(kind, At::Store, row), state));
-        if self.present.contains(&row) {
-            write(Kind::Update, written.clone());
-            written.present.remove(&row);
-            write(Kind::Delete, written);
-        } else {
-            written.present.insert(row);
-            write(Kind::Create, written);
+        match how {
+            Patterns::Kept | Patterns::Retagged => {}
+            Patterns::RemovedById => self.forget(row),
+            Patterns::Rebuilt => self.rebuild(),
         }
     }
-}
 
-impl Poll2Replica {
-    fn successors(&self, bounds: Bounds, stored: &Versions) -> Vec<(Kind, u8, Self)> {
-        if !self.up {
-            return vec![(
-                Kind::Start,
-                0,
-                Self {
-                    up: true,
-                    ..self.clone()
-                },
-            )];
+    fn insert(&mut self, row: u8, cell: Cell) {
+        let earlier = self.list.insert(row, cell);
+        self.gone.remove(&row);
+        if self.strategy.sticky_names {
+            self.names.extend(cell.content.shape());
         }
-        let mut next = Vec::new();
-        next.push(if let Some(read) = &self.read {
-            let applied = Self {
-                table: read.clone(),
-                read: None,
-                ..self.clone()
-            };
-            (Kind::Apply, 0, applied)
-        } else {
-            let holding = Self {
-                read: Some(stored.clone()),
-                ..self.clone()
-            };
-            (Kind::Read, 0, holding)
-        });
-        for (row, version) in &self.table {
-            if self.answered.get(row) < Some(version) {
-                let mut answering = self.clone();
-                answering.answered.insert(*row, *version);
-                next.push((Kind::Request, *row, answering));
+        match (earlier, self.strategy.on_update) {
+            (Some(_), Patterns::Rebuilt) => self.rebuild(),
+            (Some(_), Patterns::RemovedById) => {
+                self.forget(row);
+                self.enter(row, cell);
             }
+            (Some(earlier), Patterns::Retagged) => {
+                let mine: Vec<_> = self
+                    .entries
+                    .keys()
+                    .copied()
+                    .filter(|(_, other, _)| *other == row)
+                    .collect();
+                for key in mine {
+                    let copies = self.entries.remove(&key).expect("it is a key");
+                    self.entries.insert((key.0, row, cell.version), copies);
+                }
+                if earlier.content.shape() != cell.content.shape() {
+                    self.enter(row, cell);
+                }
+            }
+            (None, _) | (_, Patterns::Kept) => self.enter(row, cell),
         }
-        if bounds.crash {
-            let crashed = Self {
-                up: false,
-                read: None,
-                table: Versions::new(),
-                answered: self.answered.clone(),
-            };
-            next.push((Kind::Crash, 0, crashed));
+    }
+
+    fn newest(&self, row: u8) -> u8 {
+        let held = self.list.get(&row).map_or(0, |cell| cell.version);
+        held.max(self.gone.get(&row).copied().unwrap_or(0))
+    }
+
+    fn hidden(&self, row: u8, version: u8) -> bool {
+        let held = self.list.get(&row);
+        let blocked = held.is_some_and(|cell| cell.version == version && matches!(cell.content, Content::Blocked(_)));
+        blocked && self.strategy.filters_blocked
+    }
+
+    /// The versions in the table of `shape`, blocked ones among them.
+    fn matching(&self, shape: Shape) -> Vec<Candidate> {
+        if shape == Shape::Exact {
+            let rows = self.list.iter().filter(|(_, cell)| cell.content.shape() == Some(shape));
+            let rows = rows.map(|(row, cell)| (*row, cell.version, 1));
+            return rows
+                .map(|(row, version, copies)| Candidate {
+                    row,
+                    version,
+                    copies,
+                    table: shape,
+                })
+                .collect();
         }
-        next
+        let entries = self.entries.iter().filter(|((table, ..), _)| *table == shape);
+        let entries = entries.map(|((_, row, version), copies)| Candidate {
+            row: *row,
+            version: *version,
+            copies: *copies,
+            table: shape,
+        });
+        entries.collect()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fleet::machine::Machine;
-    use crate::fleet::poll2::Poll2;
+impl Replica for NaiveReplica {
+    fn start(strategy: &Strategy) -> Self {
+        Self {
+            strategy: *strategy,
+            list: Table::new(),
+            gone: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            names: BTreeSet::new(),
+        }
+    }
 
-    /// Walks every naive state within the bounds and compares its packed form's actions with its own.
-    fn agree(bounds: Bounds) -> usize {
-        let packed = Poll2::new(bounds).expect("bounds fit");
-        let mut seen = BTreeSet::from([Poll2State::initial(bounds)]);
-        let mut todo: Vec<Poll2State> = seen.iter().cloned().collect();
-        let mut words = BTreeSet::new();
-        while let Some(state) = todo.pop() {
-            let word = packed.pack(&state);
-            assert!(words.insert(word), "two states pack alike: {state:?}");
-            let next = state.successors(bounds);
-            let mut naive: Vec<_> = next.iter().map(|(action, next)| (*action, packed.pack(next))).collect();
-            let mut fast = Vec::new();
-            packed.successors(word, |action, next| fast.push((action, next)));
-            naive.sort_unstable();
-            fast.sort_unstable();
-            assert_eq!(fast, naive, "in {state:?}");
-            for (_, next) in next {
-                if seen.insert(next.clone()) {
-                    todo.push(next);
+    fn take(&mut self, row: u8, cell: Cell) {
+        if self.strategy.refuses_older && cell.version <= self.newest(row) {
+            return;
+        }
+        match cell.content {
+            Content::Absent => {
+                self.remove(row, self.strategy.on_delete);
+                if self.strategy.refuses_older {
+                    self.gone.insert(row, cell.version);
+                }
+            }
+            Content::Invalid if self.strategy.refusal_keeps => {}
+            Content::Invalid => {
+                self.remove(row, self.strategy.on_update);
+                self.gone.remove(&row);
+            }
+            Content::Row(_) | Content::Blocked(_) => {
+                if self.list.get(&row) != Some(&cell) {
+                    self.insert(row, cell);
                 }
             }
         }
-        seen.len()
     }
 
-    #[test]
-    fn packed_agrees_with_naive_state_by_state() {
-        let bounds = |replicas, rows, versions, crash| Bounds {
-            replicas,
-            rows,
-            versions,
-            crash,
+    fn parts(&self, rows: u8) -> u8 {
+        if self.strategy.atomic_apply { 1 } else { rows + 1 }
+    }
+
+    fn apply(&mut self, part: u8, read: &Read) {
+        let nothing = Table::new();
+        let rows = match read {
+            Read::Faulty(_) if self.strategy.knows_whole_reads => return,
+            Read::Failed if self.strategy.knows_failures => return,
+            Read::Whole(rows) | Read::Faulty(rows) => rows,
+            Read::Failed => &nothing,
         };
-        assert_eq!(agree(bounds(1, 1, 3, true)), 129);
-        assert_eq!(agree(bounds(2, 1, 2, true)), 902);
-        assert_eq!(agree(bounds(1, 2, 2, true)), 898);
-        assert_eq!(agree(bounds(3, 1, 1, false)), 351);
+        let there: Table = rows
+            .iter()
+            .filter(|(_, cell)| cell.content != Content::Absent)
+            .map(|(row, cell)| (*row, *cell))
+            .collect();
+        if part == 0 && !(there.is_empty() && self.strategy.empty_read == EmptyRead::DeletesNothing) {
+            let known: BTreeSet<u8> = self.list.keys().chain(rows.keys()).copied().collect();
+            for row in known.into_iter().filter(|row| !there.contains_key(row)) {
+                self.take(row, rows.get(&row).copied().unwrap_or_default());
+            }
+        }
+        let atomic = self.strategy.atomic_apply;
+        for (row, cell) in there.into_iter().filter(|(row, _)| atomic || row + 1 == part) {
+            self.take(row, cell);
+        }
+    }
+
+    fn clear(&mut self) {
+        for row in self.list.clone().into_keys() {
+            self.remove(row, self.strategy.on_delete);
+        }
+    }
+
+    fn claims(&self) -> Table {
+        self.list.clone()
+    }
+
+    fn answer(&self, query: Query) -> Vec<Candidate> {
+        let team = (query.team || !self.strategy.checks_team).then_some(Shape::Team);
+        let patterns = if self.strategy.team_first {
+            [team, Some(Shape::Wild)]
+        } else {
+            [Some(Shape::Wild), team]
+        };
+        let known = if self.strategy.sticky_names {
+            self.names.contains(&Shape::Exact)
+        } else {
+            !self.matching(Shape::Exact).is_empty()
+        };
+        let mut answer = if query.exact && known {
+            self.matching(Shape::Exact)
+        } else {
+            let tables = patterns.into_iter().flatten().map(|shape| self.matching(shape));
+            tables
+                .into_iter()
+                .find(|matching| !matching.is_empty())
+                .unwrap_or_default()
+        };
+        answer.retain(|candidate| !self.hidden(candidate.row, candidate.version));
+        answer
     }
 }

@@ -1,15 +1,16 @@
 //! The base protocol: replicas follow a store by polling it in two halves, read and apply.
 //!
 //! The same protocol is stated in TLA+ (`peers/Poll.tla`), in Promela (`peers/poll.pml`) and over ordered maps
-//! ([`super::naive`]); all agree on the number of states.
+//! ([`super::naive_poll2`]); all agree on the number of states.
 //!
 //! A state is one `u64`: a lane a replica from the low end, then the store. A lane holds, from its low end, the newest
 //! version that the replica answered with (one field a row), the version in its table, the version in the read that it
 //! holds, whether it holds a read, and whether it is down. The store holds each row's version and whether it is there.
 
 use super::actions::{Action, At, Kind};
+use super::fair::Converging;
 use super::machine::{Findings, Machine};
-use super::naive;
+use super::naive_poll2;
 
 /// How large a [`Poll2`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,8 +123,8 @@ impl Poll2 {
     }
 
     /// The packed form of a state over ordered maps.
-    pub fn pack(&self, naive: &naive::Poll2State) -> u64 {
-        let fields = |versions: &naive::Versions| {
+    pub fn pack(&self, naive: &naive_poll2::Poll2State) -> u64 {
+        let fields = |versions: &naive_poll2::Versions| {
             let fields = versions.iter();
             fields.fold(0, |group, (row, version)| {
                 group | u64::from(*version) << self.field_shift(*row)
@@ -237,7 +238,7 @@ impl Machine for Poll2 {
         self.store_shift + self.group_bits + u32::from(self.bounds.rows)
     }
 
-    fn kinds(&self) -> &'static [Kind] {
+    fn kinds(&self) -> &[Kind] {
         if self.bounds.crash { KINDS_CRASH } else { KINDS_STEADY }
     }
 
@@ -334,5 +335,18 @@ impl Machine for Poll2 {
             }
         });
         std::iter::once(store).chain(replicas).collect()
+    }
+}
+
+impl Converging for Poll2 {
+    fn agrees(&self, state: u64) -> bool {
+        let mut stored = 0;
+        for row in (0..self.bounds.rows).filter(|row| state >> self.present_shift(*row) & 1 == 1) {
+            stored |= state >> self.store_shift & self.field_mask() << self.field_shift(row);
+        }
+        (0..self.bounds.replicas).all(|replica| {
+            let lane = state >> (u32::from(replica) * self.lane_bits);
+            lane >> self.group_bits & self.group_mask() == stored
+        })
     }
 }

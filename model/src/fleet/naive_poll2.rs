@@ -1,0 +1,182 @@
+//! The base protocol over ordered maps, as the oracle of its packed form: no layout, no sharing, no cleverness.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::actions::{Action, At, Kind};
+use super::poll2::Bounds;
+
+/// A version a row; a row that is not there has no entry.
+pub type Versions = BTreeMap<u8, u8>;
+
+/// A state of the base protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Poll2State {
+    /// The version of each row that was ever written.
+    pub versions: Versions,
+    /// The rows that are in the store.
+    pub present: BTreeSet<u8>,
+    /// The replicas.
+    pub replicas: Vec<Poll2Replica>,
+}
+
+/// One replica of the base protocol.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Poll2Replica {
+    /// Whether it runs.
+    pub up: bool,
+    /// What it read and did not yet apply.
+    pub read: Option<Versions>,
+    /// What it serves.
+    pub table: Versions,
+    /// The newest version of each row that it answered with.
+    pub answered: Versions,
+}
+
+impl Poll2State {
+    /// The state in which everything starts: an empty store, and replicas that are up and empty.
+    pub fn initial(bounds: Bounds) -> Self {
+        let replica = Poll2Replica {
+            up: true,
+            read: None,
+            table: Versions::new(),
+            answered: Versions::new(),
+        };
+        Self {
+            replicas: vec![replica; usize::from(bounds.replicas)],
+            ..Self::default()
+        }
+    }
+
+    /// Every action that can happen, with the state that it leads to.
+    pub fn successors(&self, bounds: Bounds) -> Vec<(Action, Self)> {
+        let mut next = Vec::new();
+        for row in 0..bounds.rows {
+            self.writes(bounds, row, &mut next);
+        }
+        for (replica, lane) in (0..).zip(&self.replicas) {
+            for (kind, row, lane) in lane.successors(bounds, &self.stored()) {
+                let mut state = self.clone();
+                state.replicas[usize::from(replica)] = lane;
+                next.push((Action::new(kind, At::Replica(replica), row), state));
+            }
+        }
+        next
+    }
+
+    /// The rows that a read would now see.
+    pub fn stored(&self) -> Versions {
+        let present = self.versions.iter().filter(|(row, _)| self.present.contains(row));
+        present.map(|(row, version)| (*row, *version)).collect()
+    }
+
+    fn writes(&self, bounds: Bounds, row: u8, next: &mut Vec<(Action, Self)>) {
+        let version = self.versions.get(&row).copied().unwrap_or(0);
+        if version == bounds.versions {
+            return;
+        }
+        let mut written = self.clone();
+        written.versions.insert(row, version + 1);
+        let mut write = |kind, state| next.push((Action::new(kind, At::Store, row), state));
+        if self.present.contains(&row) {
+            write(Kind::Update, written.clone());
+            written.present.remove(&row);
+            write(Kind::Delete, written);
+        } else {
+            written.present.insert(row);
+            write(Kind::Create, written);
+        }
+    }
+}
+
+impl Poll2Replica {
+    fn successors(&self, bounds: Bounds, stored: &Versions) -> Vec<(Kind, u8, Self)> {
+        if !self.up {
+            return vec![(
+                Kind::Start,
+                0,
+                Self {
+                    up: true,
+                    ..self.clone()
+                },
+            )];
+        }
+        let mut next = Vec::new();
+        next.push(if let Some(read) = &self.read {
+            let applied = Self {
+                table: read.clone(),
+                read: None,
+                ..self.clone()
+            };
+            (Kind::Apply, 0, applied)
+        } else {
+            let holding = Self {
+                read: Some(stored.clone()),
+                ..self.clone()
+            };
+            (Kind::Read, 0, holding)
+        });
+        for (row, version) in &self.table {
+            if self.answered.get(row) < Some(version) {
+                let mut answering = self.clone();
+                answering.answered.insert(*row, *version);
+                next.push((Kind::Request, *row, answering));
+            }
+        }
+        if bounds.crash {
+            let crashed = Self {
+                up: false,
+                read: None,
+                table: Versions::new(),
+                answered: self.answered.clone(),
+            };
+            next.push((Kind::Crash, 0, crashed));
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::machine::Machine;
+    use crate::fleet::poll2::Poll2;
+
+    /// Walks every naive state within the bounds and compares its packed form's actions with its own.
+    fn agree(bounds: Bounds) -> usize {
+        let packed = Poll2::new(bounds).expect("bounds fit");
+        let mut seen = BTreeSet::from([Poll2State::initial(bounds)]);
+        let mut todo: Vec<Poll2State> = seen.iter().cloned().collect();
+        let mut words = BTreeSet::new();
+        while let Some(state) = todo.pop() {
+            let word = packed.pack(&state);
+            assert!(words.insert(word), "two states pack alike: {state:?}");
+            let next = state.successors(bounds);
+            let mut naive: Vec<_> = next.iter().map(|(action, next)| (*action, packed.pack(next))).collect();
+            let mut fast = Vec::new();
+            packed.successors(word, |action, next| fast.push((action, next)));
+            naive.sort_unstable();
+            fast.sort_unstable();
+            assert_eq!(fast, naive, "in {state:?}");
+            for (_, next) in next {
+                if seen.insert(next.clone()) {
+                    todo.push(next);
+                }
+            }
+        }
+        seen.len()
+    }
+
+    #[test]
+    fn packed_agrees_with_naive_state_by_state() {
+        let bounds = |replicas, rows, versions, crash| Bounds {
+            replicas,
+            rows,
+            versions,
+            crash,
+        };
+        assert_eq!(agree(bounds(1, 1, 3, true)), 129);
+        assert_eq!(agree(bounds(2, 1, 2, true)), 902);
+        assert_eq!(agree(bounds(1, 2, 2, true)), 898);
+        assert_eq!(agree(bounds(3, 1, 1, false)), 351);
+    }
+}

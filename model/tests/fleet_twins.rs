@@ -1,0 +1,169 @@
+//! The packed fleet against the same fleet over ordered maps.
+
+use std::collections::BTreeMap;
+
+use model::fleet::actions::{Action, Kind, Shape};
+use model::fleet::lane::QUERIES;
+use model::fleet::machine::Machine;
+use model::fleet::model::{Bounds, Fleet};
+use model::fleet::naive::NaiveReplica;
+use model::fleet::replica::{self, Replica};
+use model::fleet::state::{Cell, Lane, State};
+use model::fleet::strategies::{CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
+
+type Naive = replica::Fleet<NaiveReplica>;
+
+/// The packed model's view of a naive fleet.
+fn image(naive: &Naive, strategies: &[Strategy]) -> State {
+    let mut state = State::default();
+    for (row, cell) in &naive.store {
+        state.store[usize::from(*row)] = *cell;
+    }
+    for (row, cell) in &naive.lagging {
+        state.lagging[usize::from(*row)] = *cell;
+    }
+    for ((lane, seat), strategy) in state.lanes.iter_mut().zip(&naive.seats).zip(strategies) {
+        lane.down = seat.replica.is_none();
+        for (row, version) in &seat.answered {
+            lane.rows[usize::from(*row)].answered = *version;
+        }
+        for (row, version) in &seat.acked {
+            lane.rows[usize::from(*row)].acked = *version;
+        }
+        for row in &seat.notified {
+            lane.rows[usize::from(*row)].notified = true;
+        }
+        if let Some((part, read)) = &seat.reading {
+            lane.phase = part + 1;
+            let mut cells = [Cell::default(); 3];
+            for (row, cell) in read {
+                cells[usize::from(*row)] = *cell;
+            }
+            for (row, cell) in lane.rows.iter_mut().zip(Lane::reads(strategy, &cells)) {
+                row.read = cell;
+            }
+        }
+        if let Some(replica) = &seat.replica {
+            tables(lane, replica);
+        }
+    }
+    state
+}
+
+fn tables(lane: &mut Lane, replica: &NaiveReplica) {
+    for (row, cell) in replica.claims() {
+        lane.rows[usize::from(row)].cell = cell;
+    }
+    for (row, version) in replica.gone() {
+        lane.rows[usize::from(*row)].cell.version = *version;
+    }
+    for shape in replica.names() {
+        lane.names |= 1 << *shape as u8;
+    }
+    for (number, row) in (0..).zip(&mut lane.rows) {
+        for (table, copies) in [Shape::Wild, Shape::Team].into_iter().zip(&mut row.copies) {
+            for (version, copies) in (0..).zip(copies) {
+                *copies = replica.copies(table, number, version);
+            }
+        }
+    }
+}
+
+/// Walks the naive states breadth first and compares actions, next states and answers; says how many states there are.
+fn agree(bounds: &Bounds, states_max: usize) -> usize {
+    let fleet = Fleet::new(bounds.clone()).expect("bounds fit");
+    let first = Naive::initial(bounds);
+    let mut seen = BTreeMap::from([(fleet.pack(&image(&first, &bounds.strategies)), first.clone())]);
+    let mut todo = std::collections::VecDeque::from([first]);
+    while let Some(naive) = todo.pop_front() {
+        let state = image(&naive, &bounds.strategies);
+        let word = fleet.pack(&state);
+        assert_eq!(fleet.unpack(word), state, "nothing is lost in packing {naive:?}");
+        for ((seat, lane), strategy) in naive.seats.iter().zip(&state.lanes).zip(&bounds.strategies) {
+            let Some(replica) = &seat.replica else { continue };
+            for query in QUERIES {
+                let mut answer = Vec::new();
+                lane.candidates(strategy, query, |candidate| answer.push(candidate));
+                assert_eq!(answer, replica.answer(query), "{query:?} in {naive:?}");
+            }
+        }
+        let mut packed: Vec<(Action, u128)> = Vec::new();
+        fleet.successors(word, |action, next| packed.push((action, next)));
+        let successors = naive.successors(bounds);
+        let pack = |(action, next): &(Action, Naive)| (*action, fleet.pack(&image(next, &bounds.strategies)));
+        let mut expected: Vec<(Action, u128)> = successors.iter().map(pack).collect();
+        packed.sort_unstable();
+        expected.sort_unstable();
+        if packed != expected {
+            let lines = |list: &[(Action, u128)], other: &[(Action, u128)]| {
+                let only = list.iter().filter(|entry| !other.contains(entry));
+                let lines: Vec<String> = only
+                    .map(|(action, next)| format!("{action}: {:?}", fleet.lanes(*next)))
+                    .collect();
+                lines.join("\n")
+            };
+            panic!(
+                "in {naive:?}\npacked only:\n{}naive only:\n{}",
+                lines(&packed, &expected),
+                lines(&expected, &packed)
+            );
+        }
+        for (_, next) in successors {
+            let word = fleet.pack(&image(&next, &bounds.strategies));
+            if let Some(known) = seen.get(&word) {
+                assert_eq!(*known, next, "two fleets pack alike");
+            } else if seen.len() < states_max {
+                seen.insert(word, next.clone());
+                todo.push_back(next);
+            }
+        }
+    }
+    seen.len()
+}
+
+fn bounds(rows: u8, versions: u8, strategies: &[Strategy], kinds: &[Kind]) -> Bounds {
+    Bounds {
+        rows,
+        versions,
+        strategies: strategies.to_vec(),
+        kinds: kinds.to_vec(),
+        shapes: Shape::ALL.to_vec(),
+        admin: true,
+    }
+}
+
+/// Every kind that can happen with this strategy.
+fn kinds(rows: u8, strategy: &Strategy) -> Vec<Kind> {
+    let kinds = Kind::ALL.iter().copied().filter(|kind| match kind {
+        Kind::Deliver | Kind::Duplicate | Kind::Drop => strategy.notified,
+        Kind::Miss => strategy.reads_through,
+        Kind::PartialPoll => rows > 1,
+        _ => true,
+    });
+    kinds.collect()
+}
+
+#[test]
+fn packed_agrees_with_naive_for_every_strategy() {
+    let canaries = CANARIES.iter().map(|(_, strategy)| *strategy);
+    for strategy in STRATEGIES.into_iter().chain(canaries) {
+        let states = agree(&bounds(1, 2, &[strategy], &kinds(1, &strategy)), usize::MAX);
+        assert!(states > 100, "{states} states");
+        agree(&bounds(2, 2, &[strategy], &kinds(2, &strategy)), 1_000);
+    }
+}
+
+#[test]
+fn packed_agrees_with_naive_for_a_mixed_fleet() {
+    let kinds = [
+        Kind::Create,
+        Kind::Update,
+        Kind::Rename,
+        Kind::Read,
+        Kind::Apply,
+        Kind::Crash,
+        Kind::Start,
+    ];
+    let mixed = bounds(2, 3, &[REFERENCE, LITELLM_1_85], &kinds);
+    assert_eq!(agree(&mixed, 2_000), 2_000);
+}
