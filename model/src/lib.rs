@@ -28,4 +28,3 @@ pub mod shrink;
 pub mod spec;
 pub mod trial;
 pub mod universe;
-

@@ -24,6 +24,7 @@ pub mod state;
 pub mod strategies;
 mod text;
 mod timely;
+pub mod trace;
 pub mod visited;
 pub mod word;
 
