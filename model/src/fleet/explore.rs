@@ -134,6 +134,7 @@ pub fn explore<M: Machine>(
     on_progress: OnProgress,
 ) -> Result<Report<M::State>, ExploreError> {
     let network = network(options)?;
+    let alone = options.hosts.is_none();
     check_memory(machine, options)?;
     let (machine, options) = (machine.clone(), options.clone());
     let config = ::timely::Config {
@@ -145,14 +146,23 @@ pub fn explore<M: Machine>(
         let search = AssertUnwindSafe(|| Search::join(&machine, &options, worker)?.run(&*on_progress));
         catch_unwind(search).unwrap_or(Err(ExploreError::Panicked))
     });
-    let workers = workers.map_err(ExploreError::Network)?.join().into_iter();
-    let results: Vec<_> = workers
-        .map(|result| result.unwrap_or(Err(ExploreError::Panicked)))
-        .collect();
+    let workers = workers.map_err(ExploreError::Network)?;
+    // timely's own threads panic where another process is gone, and so do the workers that wait for it.
+    let lost = || {
+        if alone {
+            ExploreError::Panicked
+        } else {
+            ExploreError::PeerLeft
+        }
+    };
+    let joined = catch_unwind(AssertUnwindSafe(|| workers.join())).unwrap_or_else(|_| vec![Ok(Err(lost()))]);
+    let results = joined.into_iter().map(|result| match result {
+        Ok(Err(ExploreError::Panicked)) | Err(_) => Err(lost()),
+        Ok(result) => result,
+    });
     // The worker that failed knows why; the others only know that it left.
-    let (peers_left, others): (Vec<_>, Vec<_>) = results
-        .into_iter()
-        .partition(|result| matches!(result, Err(ExploreError::PeerLeft)));
+    let (peers_left, others): (Vec<_>, Vec<_>) =
+        results.partition(|result| matches!(result, Err(ExploreError::PeerLeft)));
     let mut verdicts: Vec<_> = others.into_iter().chain(peers_left).collect();
     let worst = verdicts.iter().position(Result::is_err).unwrap_or(0);
     verdicts.swap_remove(worst)

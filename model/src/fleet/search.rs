@@ -226,7 +226,7 @@ impl<'a, 'w, M: Machine> Search<'a, 'w, M> {
         };
         loop {
             let totals = self.meet()?;
-            if self.fabric.index() == 0 {
+            if self.fabric.index() == 0 && totals.fresh > 0 {
                 on_progress(Progress {
                     depth: level + 1,
                     distinct: totals.distinct,

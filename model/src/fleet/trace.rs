@@ -122,11 +122,10 @@ impl Writer {
     fn write(&mut self, action: Action) {
         let (version, content) = self.rows.get(&action.row).copied().unwrap_or_default();
         let content = match (action.kind, content) {
-            (Kind::Create, _) => Content::Row(action.shape),
             (Kind::Delete, _) => Content::Absent,
             (Kind::Break, _) => Content::Invalid,
             (Kind::Rename, Content::Blocked(_)) => Content::Blocked(action.shape),
-            (Kind::Rename, _) => Content::Row(action.shape),
+            (Kind::Create | Kind::Rename, _) => Content::Row(action.shape),
             (Kind::Block, Content::Blocked(shape)) => Content::Row(shape),
             (Kind::Block, content) => content.shape().map_or(content, Content::Blocked),
             (_, Content::Invalid) => Content::Row(self.mended),
