@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::adapter::spec::Spec;
 use crate::adapter::supervisor::Waits;
 use crate::adapter::{Settings, builtin};
+use crate::commands::explore::args::ExploreArgs;
 use crate::exit::Exit;
 
 /// Puts a request router on trial.
@@ -43,6 +44,8 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Explore every interleaving of a small fleet
+    Explore(Box<ExploreArgs>),
     /// List the rules
     Rules {
         /// For whom

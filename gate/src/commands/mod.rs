@@ -2,6 +2,7 @@
 
 pub mod adapter;
 pub mod explain;
+pub mod explore;
 pub mod faults;
 pub mod replay;
 pub mod rules;
@@ -11,6 +12,7 @@ pub mod shell;
 use std::fs;
 use std::io::{self, Write as _};
 
+use model::fleet::explore::ExploreError;
 use model::pattern::Patterns;
 use model::rules::RuleSet;
 use model::trial::UnknownPreset;
@@ -39,6 +41,9 @@ pub enum Error {
     /// The adapter claims semantics that there are none of.
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
+    /// The processes of a search lost each other.
+    #[error(transparent)]
+    Search(ExploreError),
     /// What was to be written could not be.
     #[error("cannot write the report ({0}); see that its place is open and has room")]
     Output(#[from] io::Error),
@@ -49,6 +54,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Adapter(_) | Self::Preset(_) => Exit::AdapterFault,
+            Self::Search(_) => Exit::Inconclusive,
             // Whoever closed the pipe has read what they wanted.
             Self::Output(why) if why.kind() == io::ErrorKind::BrokenPipe => Exit::Conforms,
             Self::Usage(_) | Self::Output(_) => Exit::Usage,
@@ -74,6 +80,7 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
             })?;
             Ok(table.exit())
         }
+        Command::Explore(args) => explore::run(args),
         Command::Rules { format } => print(&match format {
             Format::Text => rules::text(),
             Format::Markdown => rules::markdown(),

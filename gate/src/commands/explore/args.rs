@@ -1,0 +1,302 @@
+//! The flags of `routeproof explore`, and what they ask for together.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use model::fleet::actions::{Kind, Shape};
+use model::fleet::explore::{Hosts, Options};
+use model::fleet::strategies::{self, STRATEGIES, Strategy};
+use model::fleet::{Checkpoint, model as fleet, poll2};
+
+use crate::commands::Error;
+
+/// The largest file that lists hosts.
+const HOSTS_BYTES_MAX: u64 = 1 << 16;
+
+/// What `explore` takes.
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a switch of the command line is a bool")]
+pub struct ExploreArgs {
+    /// What to explore
+    #[arg(long, value_enum, default_value_t = Model::Fleet)]
+    pub model: Model,
+    /// How many replicas follow the store [default: 2, or as many as there are strategies]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub replicas: Option<u8>,
+    /// How many rows the store can hold
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    pub rows: u8,
+    /// How many times each row can be written
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
+    pub versions: u8,
+    /// Replicas crash and start again
+    #[arg(long)]
+    pub crash: bool,
+    /// How the replicas follow the store: one way for all, or one each
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse_strategy)]
+    pub strategy: Vec<Strategy>,
+    /// What can happen, such as `create,update,read,apply` [default: all but lost and faulty reads and notifications]
+    #[arg(long, value_name = "ACTION", value_delimiter = ',', value_parser = parse_kind)]
+    pub actions: Vec<Kind>,
+    /// What rows can be asked for by
+    #[arg(long, value_enum, value_name = "SHAPE", value_delimiter = ',', default_values_t = [ShapeName::Exact, ShapeName::Wildcard])]
+    pub shapes: Vec<ShapeName>,
+    /// Writes also go in through the replicas' own endpoints
+    #[arg(long)]
+    pub admin: bool,
+    /// Also decide whether the replicas converge: needs the whole graph in memory
+    #[arg(long)]
+    pub converges: bool,
+    /// Take states that differ only in the numbering of the replicas for one
+    #[arg(long)]
+    pub symmetry: bool,
+    /// Which engine
+    #[arg(long, value_enum, default_value_t = Engine::Timely)]
+    pub engine: Engine,
+    /// How many workers in this process
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: u16,
+    /// Share the search with other processes: a line `host:port` for each
+    #[arg(long, value_name = "FILE", requires = "process")]
+    pub hosts: Option<PathBuf>,
+    /// Which of the hosts this process is, from 0
+    #[arg(long, value_name = "I", requires = "hosts")]
+    pub process: Option<usize>,
+    /// Stop at the first violation
+    #[arg(long)]
+    pub first: bool,
+    /// Cut the run at this many distinct states
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub states_max: Option<u64>,
+    /// Cut the run at this many levels
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth_max: Option<u32>,
+    /// Cut the run when the states of this process take more memory
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub memory_max: Option<u64>,
+    /// Keep each level there
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from the levels that are there
+    #[arg(long, requires = "checkpoint")]
+    pub resume: bool,
+    /// Where the counterexamples go, as traces, ITF and diagrams
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+    /// Open stateright's Explorer on this loopback port
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["hosts", "checkpoint", "converges"])]
+    pub serve: Option<u16>,
+}
+
+/// A model of the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Model {
+    /// The base protocol: versions alone.
+    Poll2,
+    /// Names, teams and pattern tables, and a strategy a replica.
+    Fleet,
+}
+
+/// What explores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// stateright's checker, for a second opinion.
+    Stateright,
+    /// The level-synchronous engine over timely dataflow.
+    Timely,
+}
+
+/// What a row is asked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShapeName {
+    /// An exact name.
+    Exact,
+    /// A wildcard for every caller.
+    Wildcard,
+    /// A wildcard for one team.
+    Team,
+}
+
+fn parse_strategy(text: &str) -> Result<Strategy, String> {
+    strategies::named(text).ok_or_else(|| {
+        let names = STRATEGIES.map(|strategy| format!("`{}`", strategy.name));
+        format!("there is no strategy `{text}`; there are {}", names.join(", "))
+    })
+}
+
+fn parse_kind(text: &str) -> Result<Kind, String> {
+    Kind::named(text).ok_or_else(|| {
+        let names: Vec<String> = Kind::ALL.iter().map(|kind| format!("`{}`", kind.name())).collect();
+        format!("there is no action `{text}`; there are {}", names.join(", "))
+    })
+}
+
+/// What can happen in a fleet unless it is chosen, in so far as the bounds allow it.
+const USUAL: [Kind; 7] = [
+    Kind::Create,
+    Kind::Update,
+    Kind::Delete,
+    Kind::Rename,
+    Kind::Read,
+    Kind::Apply,
+    Kind::Request,
+];
+
+impl ExploreArgs {
+    /// The base protocol that is asked for.
+    pub fn poll2(&self) -> Result<poll2::Poll2, Error> {
+        let fleet_only = [
+            (!self.strategy.is_empty(), "--strategy"),
+            (!self.actions.is_empty(), "--actions"),
+            (self.admin, "--admin"),
+        ];
+        if let Some((_, flag)) = fleet_only.into_iter().find(|(given, _)| *given) {
+            return Err(Error::Usage(format!(
+                "`{flag}` needs `--model fleet`: `poll2` has versions alone"
+            )));
+        }
+        let bounds = poll2::Bounds {
+            replicas: self.replicas.unwrap_or(2),
+            rows: self.rows,
+            versions: self.versions,
+            crash: self.crash,
+        };
+        poll2::Poll2::new(bounds).map_err(usage)
+    }
+
+    /// The fleet that is asked for.
+    pub fn fleet(&self) -> Result<fleet::Fleet, Error> {
+        let bounds = fleet::Bounds {
+            rows: self.rows,
+            versions: self.versions,
+            strategies: self.strategies()?,
+            kinds: self.kinds(),
+            shapes: self.shapes()?,
+            admin: self.admin,
+        };
+        fleet::Fleet::new(bounds).map_err(usage)
+    }
+
+    fn strategies(&self) -> Result<Vec<Strategy>, Error> {
+        let given = self.strategy.len();
+        let replicas = self.replicas.map_or(given.max(2), usize::from);
+        match self.strategy[..] {
+            [] => Ok(vec![strategies::REFERENCE; replicas]),
+            [one] if self.replicas.is_some() => Ok(vec![one; replicas]),
+            [one] => Ok(vec![one; 2]),
+            _ if given == replicas => Ok(self.strategy.clone()),
+            _ => Err(Error::Usage(format!(
+                "{given} strategies do not fit {replicas} replicas: give one for all, or one each"
+            ))),
+        }
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let mut kinds = if self.actions.is_empty() {
+            let usual = USUAL.into_iter().filter(|kind| match kind {
+                Kind::Rename => self.shapes.len() > 1 && self.versions > 1,
+                Kind::Update | Kind::Delete => self.versions > 1,
+                _ => true,
+            });
+            usual.collect()
+        } else {
+            self.actions.clone()
+        };
+        if self.crash {
+            kinds.extend([Kind::Crash, Kind::Start]);
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
+    fn shapes(&self) -> Result<Vec<Shape>, Error> {
+        let mut shapes = Vec::new();
+        for name in &self.shapes {
+            let shape = match name {
+                ShapeName::Exact => Shape::Exact,
+                ShapeName::Wildcard => Shape::Wild,
+                ShapeName::Team => Shape::Team,
+            };
+            if shapes.contains(&shape) {
+                return Err(Error::Usage("`--shapes` names one twice".to_owned()));
+            }
+            shapes.push(shape);
+        }
+        Ok(shapes)
+    }
+
+    /// How the engine for scale is to explore.
+    pub fn options(&self) -> Result<Options, Error> {
+        let hosts = match (&self.hosts, self.process) {
+            (Some(file), Some(process)) => Some(Hosts {
+                addresses: addresses(file)?,
+                process,
+            }),
+            _ => None,
+        };
+        Ok(Options {
+            symmetric: self.symmetry,
+            threads: usize::from(self.threads),
+            hosts,
+            stop_at_violation: self.first,
+            states_max: self.states_max,
+            depth_max: self.depth_max,
+            memory_max: self.memory_max.map(|mib| mib << 20),
+            checkpoint: self.checkpoint.clone().map(|dir| Checkpoint {
+                dir,
+                resume: self.resume,
+            }),
+        })
+    }
+
+    /// Refuses what stateright's checker cannot do.
+    pub fn check_stateright(&self) -> Result<(), Error> {
+        let timely_only = [
+            (self.hosts.is_some(), "--hosts"),
+            (self.checkpoint.is_some(), "--checkpoint"),
+            (self.memory_max.is_some(), "--memory-max"),
+            (self.depth_max.is_some(), "--depth-max"),
+            (self.first, "--first"),
+        ];
+        match timely_only.into_iter().find(|(given, _)| *given) {
+            Some((_, flag)) => Err(Error::Usage(format!("`{flag}` needs `--engine timely`"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn usage(why: impl std::fmt::Display) -> Error {
+    Error::Usage(why.to_string())
+}
+
+fn addresses(file: &Path) -> Result<Vec<String>, Error> {
+    let name = file.display();
+    let bytes = fs::metadata(file)
+        .map_err(|why| usage(format!("cannot read the hosts in `{name}`: {why}")))?
+        .len();
+    if bytes > HOSTS_BYTES_MAX {
+        return Err(usage(format!(
+            "`{name}` has more than {HOSTS_BYTES_MAX} bytes: it should list hosts"
+        )));
+    }
+    let text = fs::read_to_string(file).map_err(|why| usage(format!("cannot read the hosts in `{name}`: {why}")))?;
+    let mut addresses = Vec::new();
+    for (number, line) in (1..)
+        .zip(text.lines())
+        .filter(|(_, line): &(u32, _)| !line.trim().is_empty())
+    {
+        let line = line.trim();
+        let port = line
+            .rsplit_once(':')
+            .and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
+        if port.is_none() {
+            return Err(usage(format!(
+                "line {number} of `{name}` is `{line}`, and not `host:port`"
+            )));
+        }
+        addresses.push(line.to_owned());
+    }
+    Ok(addresses)
+}

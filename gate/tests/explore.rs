@@ -1,0 +1,183 @@
+//! `routeproof explore` as a user runs it: verdicts, files, bad input, several processes, and one that is killed.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+fn explore(dir: &Path, flags: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_routeproof"));
+    command.arg("explore").args(flags.split_whitespace()).current_dir(dir);
+    command
+}
+
+fn run(dir: &Path, flags: &str) -> (Option<i32>, String, String) {
+    told(explore(dir, flags).output().expect("it runs"))
+}
+
+fn told(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).expect("it is text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_reference_conforms_and_the_founding_bug_is_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (code, stdout, stderr) = run(dir.path(), "--crash --admin --converges");
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(
+        stdout.contains("  exhausted: ") && stdout.contains("pass  converges"),
+        "{stdout}"
+    );
+    assert!(!dir.path().join("out").exists());
+
+    let (code, stdout, _) = run(
+        dir.path(),
+        "--strategy litellm-1.85 --actions create,update,read,apply --admin",
+    );
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("FAIL current: after 2 steps"), "{stdout}");
+    let trace = fs::read_to_string(dir.path().join("out/current.toml")).expect("a trace");
+    let trace = protocol::Trace::parse(&trace).expect("it reads back");
+    assert_eq!(trace.rule.as_deref(), Some("current"));
+    let itf = fs::read_to_string(dir.path().join("out/current.itf.json")).expect("an ITF trace");
+    assert!(itf.contains("\"#meta\""));
+    let svg = fs::read_to_string(dir.path().join("out/current.svg")).expect("a diagram");
+    assert!(svg.starts_with("<svg ") && svg.contains("2. update d1 at r1"), "{svg}");
+}
+
+#[test]
+fn a_cut_run_and_a_void_rule_are_inconclusive() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (flags, said) in [
+        ("--model poll2 --depth-max 4", "cut at depth 4"),
+        ("--model poll2 --rows 2 --states-max 500", "cut at 500 states"),
+        (
+            "--model poll2 --rows 2 --states-max 500 --engine stateright",
+            "cut at 500 states",
+        ),
+        ("--shapes exact", "void  bounded"),
+    ] {
+        let (code, stdout, stderr) = run(dir.path(), flags);
+        assert_eq!(code, Some(3), "{flags}: {stdout}{stderr}");
+        assert!(stdout.contains(said), "{flags}: {stdout}");
+    }
+}
+
+#[test]
+fn bad_input_is_a_clear_error_and_never_a_pass() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("hosts"), "localhost:1\nnowhere\n").expect("written");
+    fs::write(dir.path().join("one"), "localhost:1\n").expect("written");
+    for (flags, said) in [
+        (
+            "--model poll2 --strategy reference",
+            "`--strategy` needs `--model fleet`",
+        ),
+        (
+            "--model poll2 --replicas 9 --rows 9 --versions 9",
+            "need 1035 bits a state, of 64",
+        ),
+        ("--replicas 3 --rows 3 --versions 3 --admin", "bits a state, of 128"),
+        ("--rows 9", "`rows` must be from 1 to 3, not 9"),
+        ("--rows 0", "0 is not in 1.."),
+        ("--strategy nope", "there is no strategy `nope`"),
+        ("--actions nope", "there is no action `nope`"),
+        (
+            "--strategy reference,litellm-1.85 --replicas 3",
+            "2 strategies do not fit 3 replicas",
+        ),
+        (
+            "--strategy litellm-1.85 --actions create,read,apply,deliver",
+            "no replica listens",
+        ),
+        ("--actions create", "a fleet needs `create`, `read` and `apply`"),
+        ("--shapes exact,exact", "names one twice"),
+        (
+            "--engine stateright --checkpoint kept",
+            "`--checkpoint` needs `--engine timely`",
+        ),
+        ("--resume", "--checkpoint"),
+        ("--checkpoint none --resume", "holds no checkpoint"),
+        ("--process 1", "--hosts"),
+        ("--hosts hosts --process 0", "line 2 of `hosts` is `nowhere`"),
+        ("--hosts missing --process 0", "cannot read the hosts in `missing`"),
+        ("--hosts one --process 1", "process 1 is not one of the 1"),
+        ("--memory-max 1 --threads 64", "are too few"),
+        ("--memory-max 16 --states-max 99999999", "take at least 16 bytes each"),
+    ] {
+        let (code, stdout, stderr) = run(dir.path(), flags);
+        assert_eq!(code, Some(2), "{flags}: {stdout}{stderr}");
+        assert!(stderr.contains(said), "{flags}: {stderr}");
+        assert_eq!(stdout, "", "{flags}");
+    }
+}
+
+/// Two free loopback ports in a file of hosts. Another process may take them first: then the test fails, loudly.
+fn hosts(dir: &Path) {
+    let listeners: Vec<TcpListener> = (0..2)
+        .map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"))
+        .collect();
+    let addresses = listeners
+        .iter()
+        .map(|listener| listener.local_addr().expect("an address").to_string());
+    fs::write(dir.join("hosts"), addresses.collect::<Vec<_>>().join("\n")).expect("written");
+}
+
+fn start(dir: &Path, flags: &str, process: usize) -> Child {
+    let mut command = explore(dir, &format!("{flags} --hosts hosts --process {process}"));
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
+fn both(dir: &Path, flags: &str) -> String {
+    let second = start(dir, flags, 1);
+    let first = start(dir, flags, 0);
+    let (code, stdout, stderr) = told(first.wait_with_output().expect("it ends"));
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert_eq!(told(second.wait_with_output().expect("it ends")).0, Some(0));
+    stdout
+}
+
+#[test]
+fn two_processes_count_exactly_and_one_that_is_killed_loses_no_level() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    let flags = "--model poll2 --rows 2 --crash";
+    let alone = run(dir, flags).1;
+    let counts = |text: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.contains("exhausted"))
+            .expect("it is exhausted")
+            .to_owned();
+        line.split(", ").take(3).map(str::to_owned).collect::<Vec<_>>()
+    };
+    hosts(dir);
+    assert_eq!(counts(&both(dir, flags)), counts(&alone));
+
+    let kept = format!("{flags} --checkpoint kept");
+    hosts(dir);
+    let (mut victim, other) = (start(dir, &kept, 1), start(dir, &kept, 0));
+    // A level on disk is what a kill may not lose. Should the run be over by then, nothing is left to go on with, and the
+    // resumed run must say the same.
+    while !dir.join("kept/level-0004.part-001").exists() {
+        assert!(
+            victim.try_wait().expect("it can be asked").is_none(),
+            "it ended before its fifth level"
+        );
+        std::thread::yield_now();
+    }
+    victim.kill().expect("it can be killed");
+    victim.wait().expect("it ends");
+    let (code, stdout, stderr) = told(other.wait_with_output().expect("it ends"));
+    match code {
+        Some(3) => assert!(stderr.contains("resume from the checkpoint"), "{stderr}"),
+        code => assert_eq!((code, counts(&stdout)), (Some(0), counts(&alone)), "{stderr}"),
+    }
+    hosts(dir);
+    assert_eq!(counts(&both(dir, &format!("{kept} --resume"))), counts(&alone));
+}
