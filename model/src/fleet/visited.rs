@@ -19,8 +19,9 @@ const SEGMENTED_BITS_MIN: u32 = 24;
 /// A segment grows when more than this share of its slots is taken, in percent.
 const LOAD_MAX: usize = 75;
 const SLOT_BITS_MIN: u32 = 8;
-/// The most bits of slots that a segment starts with, where that lets slots be narrower: 16 MiB in all.
-const SLOT_BITS_START_MAX: u32 = 16;
+/// The most bits of slots that a segment starts with, where that lets slots be narrower: 128 MiB in all, of which the
+/// system hands out what is touched.
+const SLOT_BITS_START_MAX: u32 = 19;
 
 /// A set of words below `2^bits`.
 #[derive(Debug)]

@@ -84,6 +84,9 @@ pub struct ExploreArgs {
     /// Where the counterexamples go, as traces, ITF and diagrams
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
+    /// Print every strategy, alone and in an upgrade half rolled out, by every rule
+    #[arg(long, conflicts_with_all = ["strategy", "hosts", "checkpoint", "first", "serve"])]
+    pub table: bool,
     /// Open stateright's Explorer on this loopback port
     #[arg(long, value_name = "PORT", conflicts_with_all = ["hosts", "checkpoint", "converges"])]
     pub serve: Option<u16>,
@@ -192,7 +195,8 @@ impl ExploreArgs {
         }
     }
 
-    fn kinds(&self) -> Vec<Kind> {
+    /// What can happen.
+    pub(super) fn kinds(&self) -> Vec<Kind> {
         let mut kinds = if self.actions.is_empty() {
             let usual = USUAL.into_iter().filter(|kind| match kind {
                 Kind::Rename => self.shapes.len() > 1 && self.versions > 1,
@@ -211,7 +215,8 @@ impl ExploreArgs {
         kinds
     }
 
-    fn shapes(&self) -> Result<Vec<Shape>, Error> {
+    /// What rows can be asked for by.
+    pub(super) fn shapes(&self) -> Result<Vec<Shape>, Error> {
         let mut shapes = Vec::new();
         for name in &self.shapes {
             let shape = match name {

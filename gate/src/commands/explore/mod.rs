@@ -3,6 +3,7 @@
 pub mod args;
 mod diagram;
 mod print;
+mod table;
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +27,13 @@ use crate::exit::Exit;
 ///
 /// If the flags contradict each other, if the search cannot be carried out, or if nothing can be written.
 pub fn run(args: &ExploreArgs) -> Result<Exit, Error> {
+    if args.table && (args.model == Model::Poll2 || args.engine == Engine::Stateright) {
+        return Err(Error::Usage(
+            "`--table` is of `--model fleet` by `--engine timely`".to_owned(),
+        ));
+    }
     match args.model {
+        Model::Fleet if args.table => table::run(args),
         Model::Poll2 => run_model(args, &args.poll2()?, Shape::Exact),
         Model::Fleet => {
             let fleet = args.fleet()?;
