@@ -40,8 +40,8 @@ fn measure(release: &str) {
         cache_dir: cache,
         path: std::env::var_os("PATH"),
         waits: Waits {
-            hello: Duration::from_secs(120),
-            reply: Duration::from_secs(60),
+            hello: Duration::from_mins(2),
+            reply: Duration::from_mins(1),
         },
     };
     let mut router = open(&spec, &settings, &|line| eprintln!("{line}")).expect("the release can be installed");
