@@ -83,9 +83,9 @@ pub struct RunArgs {
     /// `reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`
     #[arg(long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
-    /// The rules to judge by: an id, or a pattern such as `*-free`
-    #[arg(long, value_name = "GLOB", default_value = "*")]
-    pub rule: String,
+    /// The rules to judge by: an id, a pattern such as `*-free`, or with a `!` in front one to leave out; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub rule: Vec<String>,
     /// How long to look for failures, such as `30s` or `5m`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub budget: Duration,

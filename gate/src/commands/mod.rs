@@ -93,12 +93,7 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
 }
 
 fn put_on_trial(args: &RunArgs, settings: &crate::adapter::Settings) -> Result<Exit, Error> {
-    let patterns = Patterns::default();
-    let rules = RuleSet::matching(|id| patterns.matches(&args.rule, id));
-    if rules.iter().next().is_none() {
-        let what = format!("no rule matches `{}`; `routeproof rules` lists them", args.rule);
-        return Err(Error::Usage(what));
-    }
+    let rules = chosen_rules(&args.rule)?;
     let skips = match &args.skips {
         None => Skips::default(),
         Some(path) => fs::read_to_string(path)
@@ -143,6 +138,28 @@ fn put_on_trial(args: &RunArgs, settings: &crate::adapter::Settings) -> Result<E
         write_whole(path, &text).map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?;
     }
     Ok(exit)
+}
+
+/// The rules that match one of the patterns, or all where none is given, less those that a `!` leaves out.
+fn chosen_rules(globs: &[String]) -> Result<RuleSet, Error> {
+    let patterns = Patterns::default();
+    for glob in globs {
+        let glob = glob.strip_prefix('!').unwrap_or(glob);
+        if !model::rules::RULES.iter().any(|rule| patterns.matches(glob, rule.id)) {
+            return Err(Error::Usage(format!(
+                "no rule matches `{glob}`; `routeproof rules` lists them"
+            )));
+        }
+    }
+    let (left_out, wanted): (Vec<&String>, Vec<&String>) = globs.iter().partition(|glob| glob.starts_with('!'));
+    let rules = RuleSet::matching(|id| {
+        let named = |glob: &&String| patterns.matches(glob.trim_start_matches('!'), id);
+        (wanted.is_empty() || wanted.iter().any(named)) && !left_out.iter().any(named)
+    });
+    if rules.iter().next().is_none() {
+        return Err(Error::Usage("every rule is left out; leave one in".to_owned()));
+    }
+    Ok(rules)
 }
 
 fn replay_traces(args: &ReplayArgs, settings: &crate::adapter::Settings) -> Result<Exit, Error> {

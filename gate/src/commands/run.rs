@@ -29,6 +29,9 @@ const BATCH: u32 = 32;
 /// The part of the budget that exploring may take, in percent; the rest is for random traces.
 const EXPLORING_PERCENT: u32 = 60;
 
+/// How often an exploration says how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -148,8 +151,12 @@ fn explore(
         first_failure: false,
     };
     let until = options.budget * EXPLORING_PERCENT / 100;
+    let mut told = Duration::ZERO;
     let explored = explore_any(&options.spec, router, judge, &scope, limits, &mut |explored| {
-        progress(&format!("exploring: {} transitions", explored.transitions));
+        if clock.elapsed() >= told + PROGRESS_EVERY {
+            told = clock.elapsed();
+            progress(&format!("exploring: {} transitions", explored.transitions));
+        }
         if clock.elapsed() < until {
             ControlFlow::Continue(())
         } else {
@@ -267,19 +274,32 @@ fn ruling(rule: &'static Rule, hello: &protocol::Hello, found: &Found, reported:
     let premises = found.premises.get(rule.id).copied().unwrap_or(0);
     let of_rule = || reported.iter().filter(|reported| reported.rule.id == rule.id);
     let broken = of_rule().filter(|reported| reported.excused.is_none()).count();
-    let lacking = rule.needs.iter().find(|need| !hello.can(**need));
     let status = if broken > 0 {
         Status::Fail(broken)
-    } else if let Some(capability) = lacking {
-        Status::Skip(format!("the adapter does not declare `{}`", word(*capability)))
-    } else if premises == 0 && rule.oracle == Oracle::Spec && hello.dialect.semantics.is_none() {
-        Status::Skip("the adapter claims no semantics".to_owned())
+    } else if let Some(reason) = lacking(rule, hello).filter(|_| premises == 0) {
+        Status::Skip(reason)
     } else if premises == 0 {
         Status::Vacuous
     } else {
         Status::Pass
     };
     Ruling { rule, status, premises }
+}
+
+/// What the router lacks for the rule to have anything to check.
+fn lacking(rule: &Rule, hello: &protocol::Hello) -> Option<String> {
+    if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {
+        return Some(format!("the adapter does not declare `{}`", word(*capability)));
+    }
+    if hello.dialect.semantics.is_some() {
+        return None;
+    }
+    if rule.oracle == Oracle::Spec {
+        return Some("the adapter claims no semantics".to_owned());
+    }
+    // Without a preset only an id that exists tells that a change must be refused.
+    let refusable = rule.id != "atomic-refusal" || hello.can(protocol::Capability::Add);
+    (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
 }
 
 fn word(capability: protocol::Capability) -> String {
