@@ -46,6 +46,7 @@ fn litellm(hello: &Hello, reported: &Reported) -> String {
             python(&team)
         ));
     }
+    text.push_str("\n\nasyncio.run(main())\n");
     text
 }
 

@@ -1,0 +1,205 @@
+//! The commands as a person runs them: exit codes, what is said, and what is written.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn routeproof(dir: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_routeproof"));
+    command.args(args).current_dir(dir).env("NO_COLOR", "1");
+    command.output().expect("the binary under test starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn ends(output: &Output, code: i32) {
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{}\n{}",
+        stdout(output),
+        stderr(output)
+    );
+}
+
+#[test]
+fn the_reference_conforms_and_the_report_says_what_was_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = routeproof(
+        dir.path(),
+        &["run", "--seed", "1", "--budget", "4s", "--report", "r.json"],
+    );
+    assert!(
+        matches!(output.status.code(), Some(0 | 3)),
+        "{}\n{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).starts_with("routeproof: seed 1\n"),
+        "{}",
+        stderr(&output)
+    );
+    let report: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!(report["failures"], Value::Array(Vec::new()));
+    assert_eq!(report["rules"].as_array().unwrap().len(), model::rules::RULES.len());
+    assert!(report["explorations"][0]["transitions"].as_u64() > Some(0));
+    assert!(
+        !dir.path().join("out").exists(),
+        "nothing failed, so nothing is written"
+    );
+}
+
+#[test]
+fn a_planted_fault_is_found_shrunk_written_and_replayed() {
+    let dir = tempfile::tempdir().unwrap();
+    let fault = "faulty:upsert-keeps-global-pattern";
+    let args = [
+        "run", "--router", fault, "--rule", "current", "--seed", "7", "--budget", "5s", "--report", "r.json",
+    ];
+    let output = routeproof(dir.path(), &args);
+    ends(&output, 1);
+    assert!(
+        stdout(&output).contains("FAIL current: each candidate is a row"),
+        "{}",
+        stdout(&output)
+    );
+    let report: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("r.json")).unwrap()).unwrap();
+    let failures = report["failures"].as_array().unwrap();
+    let smallest = failures
+        .iter()
+        .map(|failure| failure["shrunk_steps"].as_u64().unwrap())
+        .min();
+    assert_eq!(smallest, Some(2), "{}", stdout(&output));
+
+    let replay = |router: &str| routeproof(dir.path(), &["replay", "out/current-1.toml", "--router", router]);
+    ends(&replay(fault), 1);
+    ends(&replay("reference"), 0);
+    ends(&replay("faulty:none"), 0);
+    let itf: Value =
+        serde_json::from_str(&fs::read_to_string(dir.path().join("out/current-1.itf.json")).unwrap()).unwrap();
+    assert_eq!(itf["#meta"]["format"], "ITF");
+
+    fs::write(
+        dir.path().join("skips.toml"),
+        "[[skip]]\nrule = \"current\"\nreason = \"planted\"\n",
+    )
+    .unwrap();
+    let excused = routeproof(dir.path(), &[&args[..], &["--skips", "skips.toml"]].concat());
+    assert_ne!(excused.status.code(), Some(1), "{}", stdout(&excused));
+    assert!(stdout(&excused).contains("planted"), "{}", stdout(&excused));
+}
+
+#[test]
+fn a_seed_replays_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |report: &str| {
+        let args = [
+            "run",
+            "--router",
+            "faulty:none",
+            "--seed",
+            "3",
+            "--traces",
+            "12",
+            "--budget",
+            "8s",
+        ];
+        routeproof(dir.path(), &[&args[..], &["--report", report]].concat());
+        let report: Value = serde_json::from_str(&fs::read_to_string(dir.path().join(report)).unwrap()).unwrap();
+        ["traces", "changes", "queries"].map(|field| report["searches"][0][field].clone())
+    };
+    assert_eq!(run("one.json"), run("two.json"));
+}
+
+#[test]
+fn the_regressions_hold_on_the_reference() {
+    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/regressions");
+    let output = routeproof(Path::new("."), &["replay", traces.to_str().unwrap()]);
+    ends(&output, 0);
+    assert!(stdout(&output).contains(" 0 not, 0 skipped"), "{}", stdout(&output));
+}
+
+#[test]
+fn bad_input_is_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
+    write("malformed.toml", b"version = = 1");
+    write(
+        "truncated.toml",
+        b"version = 1\nwhy = \"w\"\n[[steps]]\nupsert = { id = \"d1\", mod",
+    );
+    write("newer.toml", b"version = 2\n");
+    write("field.toml", b"version = 1\nwhy = \"w\"\nsteps = []\ncolour = 1\n");
+    write(
+        "rule.toml",
+        b"version = 1\nwhy = \"w\"\nrule = \"courent\"\n[[steps]]\ndelete = \"d\"\n",
+    );
+    write("binary.toml", &[0xff, 0xfe, 0, 1]);
+    write("long.toml", &vec![b' '; protocol::trace::TRACE_BYTES_MAX + 1]);
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    #[rustfmt::skip]
+    let rows: &[(&[&str], i32, &str)] = &[
+        (&["replay", "malformed.toml"], 2, "malformed.toml: line 1, column 11"),
+        (&["replay", "truncated.toml"], 2, "truncated.toml: line 4, column"),
+        (&["replay", "newer.toml"], 2, "newer.toml: this is a trace of version 2, and this build reads version 1"),
+        (&["replay", "field.toml"], 2, "field.toml: line 4, column 1: unknown field `colour`"),
+        (&["replay", "rule.toml"], 2, "rule.toml: there is no rule `courent`; `routeproof rules` lists them"),
+        (&["replay", "binary.toml"], 2, "binary.toml: this is no UTF-8 text"),
+        (&["replay", "long.toml"], 2, "and at most 4194304 are read"),
+        (&["replay", "missing.toml"], 2, "missing.toml: "),
+        (&["replay", "empty"], 4, "there is no trace in empty"),
+        (&["run", "--rule", "nothing"], 2, "no rule matches `nothing`; `routeproof rules` lists them"),
+        (&["run", "--rule", "!*"], 2, "every rule is left out"),
+        (&["run", "--report", "r.pdf"], 2, "r.pdf: a report ends in `.json`"),
+        (&["run", "--skips", "none.toml"], 2, "none.toml: "),
+        (&["run", "--budget", "5 fortnights"], 2, "there is no unit"),
+        (&["run", "--router", "litelm==1.85.0"], 2, "litellm=="),
+        (&["run", "--router", "litellm==1.82.7"], 2, "1.82.7"),
+        (&["run", "--router", "faulty:nope"], 2, "nope"),
+        (&["run", "--router", "exec:/no/such/program"], 5, "/no/such/program"),
+        (&["explain", "courent"], 2, "there is no rule `courent`; there are current,"),
+    ];
+    for (args, code, expected) in rows {
+        let output = routeproof(dir.path(), args);
+        assert_eq!(output.status.code(), Some(*code), "{args:?}\n{}", stderr(&output));
+        assert!(
+            stderr(&output).contains(expected),
+            "{args:?}: `{}` does not say `{expected}`",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn rules_are_listed_and_explained() {
+    let listed = routeproof(Path::new("."), &["rules"]);
+    ends(&listed, 0);
+    for rule in &model::rules::RULES {
+        assert!(stdout(&listed).contains(rule.id));
+        let explained = routeproof(Path::new("."), &["explain", rule.id]);
+        ends(&explained, 0);
+        assert!(stdout(&explained).contains(rule.explanation), "{}", rule.id);
+    }
+}
+
+#[test]
+fn a_closed_stdout_is_no_failure_of_ours() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_routeproof"));
+    let mut child = command
+        .arg("rules")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_ne!(child.wait().unwrap().code(), Some(70));
+}
