@@ -5,6 +5,8 @@
 #
 # Needs uv. Environments are made once, under the workspace's `target`.
 set -euo pipefail
+# A failed install must end the script also inside `$(...)`.
+shopt -s inherit_errexit
 cd "$(dirname "$0")"
 environments=$PWD/../../target/litellm
 
