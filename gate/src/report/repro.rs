@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use protocol::{Change, Hello, Query, Row, Step};
+use model::evidence::{applied, arrive, in_order};
+use model::rules::Oracle;
+use model::shrink::Case;
+use model::spec::Table;
+use protocol::{Change, Hello, Outcome, Query, Row, Step};
 use serde_json::{Value, json};
 
 use crate::event::Reported;
@@ -45,6 +49,18 @@ fn litellm(hello: &Hello, reported: &Reported) -> String {
             "print(\"listed:\", router.get_model_names(team_id={}))",
             python(&team)
         ));
+    }
+    if reported.rule.oracle == Oracle::Metamorphic
+        && let Some(query) = &finding.query
+    {
+        let mut rows = last_rows(case);
+        if reported.rule.id == "order-free" {
+            rows.reverse();
+        }
+        let rows: Vec<String> = rows.iter().map(|row| python(&deployment(hello, row))).collect();
+        line("print(\"a fresh router of these rows:\")");
+        line(&format!("router = Router(model_list=[{}])", rows.join(", ")));
+        line(&ask(query));
     }
     text.push_str("\n\nasyncio.run(main())\n");
     text
@@ -93,6 +109,18 @@ async def ask(router, model, team):
 
 async def main():
 "#;
+
+/// The rows that the trace ends with, in the order of their arrival.
+fn last_rows(case: &Case) -> Vec<Row> {
+    let changes = case.steps.iter().filter_map(Step::change).cloned();
+    let mut table = Table::new();
+    let mut order = Vec::new();
+    for change in std::iter::once(Change::Replace(case.initial.clone())).chain(changes) {
+        table = applied(&table, &change, &Outcome::Applied);
+        arrive(&mut order, &change, &Outcome::Applied, &table);
+    }
+    in_order(&order, &table)
+}
 
 fn call(hello: &Hello, change: &Change) -> String {
     match change {
