@@ -1,5 +1,6 @@
 //! The one place where time is read. Everything else is told how long something took.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Time since some moment.
@@ -16,6 +17,15 @@ impl Clock {
     /// How long it has counted.
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
+    }
+
+    /// Whether a search that may take that long goes on.
+    pub fn go_on_until(self, limit: Duration) -> ControlFlow<()> {
+        if self.elapsed() < limit {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 }
 

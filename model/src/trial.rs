@@ -213,15 +213,14 @@ impl Tracked {
             order: Vec::new(),
             empty: Table::new(),
         };
-        if tracked.follow(&Change::Replace(run.initial.clone()), &reply.initial.outcome) {
-            for (step, reply) in run.steps.iter().zip(&reply.steps) {
-                let trusted = match (step, reply) {
-                    (Step::Change(change), StepReply::Changed(changed)) => tracked.follow(change, &changed.outcome),
-                    _ => tracked.keep(),
-                };
-                if !trusted {
-                    break;
-                }
+        tracked.follow(&Change::Replace(run.initial.clone()), &reply.initial.outcome);
+        for (step, reply) in run.steps.iter().zip(&reply.steps) {
+            if tracked.lost.is_some() {
+                break;
+            }
+            match (step, reply) {
+                (Step::Change(change), StepReply::Changed(changed)) => tracked.follow(change, &changed.outcome),
+                _ => tracked.keep(),
             }
         }
         Ok(tracked)
@@ -234,7 +233,7 @@ impl Tracked {
             .map_or(Some(&self.empty), |before| self.tables.get(before))
     }
 
-    fn follow(&mut self, change: &Change, outcome: &Outcome) -> bool {
+    fn follow(&mut self, change: &Change, outcome: &Outcome) {
         let before = self.tables.last().unwrap_or(&self.empty);
         let table = applied(before, change, outcome);
         arrive(&mut self.order, change, outcome, &table);
@@ -242,13 +241,11 @@ impl Tracked {
             self.lost = Some(self.tables.len());
         }
         self.tables.push(table);
-        self.lost.is_none()
     }
 
-    fn keep(&mut self) -> bool {
+    fn keep(&mut self) {
         let table = self.tables.last().cloned().unwrap_or_default();
         self.tables.push(table);
-        true
     }
 
     /// The rows of the last table, in the order in which their ids arrived.

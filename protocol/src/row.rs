@@ -62,6 +62,6 @@ impl Row {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde's `skip_serializing_if` passes a reference"
 )]
-fn is_false(flag: &bool) -> bool {
+pub(crate) fn is_false(flag: &bool) -> bool {
     !*flag
 }

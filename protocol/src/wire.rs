@@ -13,7 +13,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::row::Row;
+use crate::row::{Row, is_false};
 use crate::run::{Run, RunReply};
 use crate::step::{Change, FleetStep, Query, Step};
 
@@ -213,14 +213,6 @@ pub struct Extra {
     /// The parameters themselves, in the router's own words, for a stand-alone reproduction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<serde_json::Value>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's `skip_serializing_if` passes a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 fn yes() -> bool {

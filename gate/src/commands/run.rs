@@ -1,7 +1,6 @@
 //! `routeproof run`: every rule, on one router, by every engine that it can have.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -157,11 +156,7 @@ fn explore(
             told = clock.elapsed();
             progress(&format!("exploring: {} transitions", explored.transitions));
         }
-        if clock.elapsed() < until {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
+        clock.go_on_until(until)
     })?;
     found.ran |= explored.transitions > 0;
     found.count(&explored.premises);
@@ -220,11 +215,7 @@ fn look(
                 times.insert(signature.clone(), now);
             }
         }
-        if now < options.budget {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
+        clock.go_on_until(options.budget)
     })?;
     found.ran |= searched.traces > 0;
     found.count(&searched.premises);
