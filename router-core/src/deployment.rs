@@ -75,15 +75,7 @@ impl Row<'_> {
     /// A text that is empty, over [`TEXT_BYTES_MAX`] or that holds a control character; a `team_model_name` without a
     /// `team`; a `model` with `*`, but another number of them than the name by which the row is asked for.
     pub fn parse(self) -> Result<Deployment, RowError> {
-        let texts = [
-            (Field::Id, Some(self.id)),
-            (Field::ModelName, Some(self.model_name)),
-            (Field::Model, Some(self.model)),
-            (Field::Tag, Some(self.tag)),
-            (Field::Team, self.team),
-            (Field::TeamModelName, self.team_model_name),
-        ];
-        for (field, text) in texts {
+        for (field, text) in self.texts() {
             if let Some(problem) = text.and_then(problem_of) {
                 return Err(RowError { field, problem });
             }
@@ -103,6 +95,20 @@ impl Row<'_> {
             });
         }
         Ok(Deployment::pack(self))
+    }
+}
+
+impl<'a> Row<'a> {
+    /// All texts, in the order in which they are declared.
+    fn texts(&self) -> [(Field, Option<&'a str>); 6] {
+        [
+            (Field::Id, Some(self.id)),
+            (Field::ModelName, Some(self.model_name)),
+            (Field::Model, Some(self.model)),
+            (Field::Tag, Some(self.tag)),
+            (Field::Team, self.team),
+            (Field::TeamModelName, self.team_model_name),
+        ]
     }
 }
 
@@ -188,88 +194,98 @@ impl<'a> Name<'a> {
 ///
 /// # Complexity
 ///
-/// One allocation: the texts, 16 bytes of counter and length, and 24 bytes of positions and flags.
+/// One allocation: the texts, 8 bytes of counter, and 16 bytes of positions and flags.
 #[derive(Clone)]
 pub struct Deployment(Arc<HeaderSlice<Header, str>>);
 
-/// Where each text ends in the packed string, and the fields that are no text.
+/// The fields that are no text, and where each text but the last ends in the packed string.
 ///
-/// INVARIANT: an absent text is an empty range, since no text of a valid row is empty.
+/// The texts stand in the string as `own`, `name`, `team`, `id`, `tag`, model; an absent one is empty, as no text of a
+/// valid row is. The layout is fixed: what a lookup reads is the end of the header and the start of the string, and in
+/// most rows these share a cache line.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(C)]
 struct Header {
     weight: u32,
-    ends: [u16; Deployment::PACKED.len()],
     blocked: bool,
+    tag: u16,
+    id: u16,
+    team: u16,
+    name: u16,
+    own: u16,
+}
+
+impl Header {
+    /// Where the name ends by which the row is asked for. It starts at 0: if the team has no name of its own, the texts
+    /// start with the model name.
+    fn asked(&self) -> usize {
+        usize::from(if self.own > 0 { self.own } else { self.name })
+    }
 }
 
 impl Deployment {
-    /// The order of the packed texts: what a lookup compares stands first, next to the header.
-    const PACKED: [Field; 6] = [
-        Field::TeamModelName,
-        Field::ModelName,
-        Field::Team,
-        Field::Id,
-        Field::Tag,
-        Field::Model,
-    ];
-
     fn pack(row: Row<'_>) -> Self {
-        let texts = Self::PACKED.map(|field| match field {
-            Field::Id => row.id,
-            Field::ModelName => row.model_name,
-            Field::Model => row.model,
-            Field::Tag => row.tag,
-            Field::Team => row.team.unwrap_or_default(),
-            Field::TeamModelName => row.team_model_name.unwrap_or_default(),
-        });
-        let mut end = 0;
-        let ends = texts.map(|text| {
-            end += text.len();
-            u16::try_from(end).expect("six texts of at most `TEXT_BYTES_MAX` each fit two bytes")
-        });
+        let bytes = row
+            .texts()
+            .iter()
+            .flat_map(|(_, text)| text)
+            .map(|text| text.len())
+            .sum();
+        let mut packed = String::with_capacity(bytes);
+        let mut push = |text: &str| {
+            packed.push_str(text);
+            u16::try_from(packed.len()).expect("six texts of at most `TEXT_BYTES_MAX` each fit two bytes")
+        };
         let header = Header {
+            own: push(row.team_model_name.unwrap_or_default()),
+            name: push(row.model_name),
+            team: push(row.team.unwrap_or_default()),
+            id: push(row.id),
+            tag: push(row.tag),
             weight: row.weight,
-            ends,
             blocked: row.blocked,
         };
-        Self(Arc::from_header_and_str(header, &texts.concat()))
+        push(row.model);
+        Self(Arc::from_header_and_str(header, &packed))
     }
 
     /// The key of the row.
     pub fn id(&self) -> Id<'_> {
-        Id(self.text(Field::Id))
+        Id(self.text(self.0.header.team, self.0.header.id))
     }
 
     /// The name that is asked for by callers that have none of their own.
     pub fn model_name(&self) -> Name<'_> {
-        Name(self.text(Field::ModelName))
+        Name(self.text(self.0.header.own, self.0.header.name))
     }
 
     /// The upstream target.
     pub fn model(&self) -> Target<'_> {
-        Target(self.text(Field::Model))
+        Target(&self.0.slice[usize::from(self.0.header.tag)..])
     }
 
     /// The mark of this version of the row.
     pub fn tag(&self) -> Tag<'_> {
-        Tag(self.text(Field::Tag))
+        Tag(self.text(self.0.header.id, self.0.header.tag))
     }
 
     /// The team that owns the row.
     pub fn team(&self) -> Option<Team<'_>> {
-        Some(self.text(Field::Team)).filter(|team| !team.is_empty()).map(Team)
+        Some(self.text(self.0.header.name, self.0.header.team))
+            .filter(|team| !team.is_empty())
+            .map(Team)
     }
 
     /// The name by which the owning team asks, where it has one of its own.
     pub fn team_model_name(&self) -> Option<Name<'_>> {
-        Some(self.text(Field::TeamModelName))
+        Some(self.text(0, self.0.header.own))
             .filter(|name| !name.is_empty())
             .map(Name)
     }
 
     /// The name by which the row is asked for: the team's own, or else the model name.
     pub fn asked(&self) -> Name<'_> {
-        Name(&self.0.slice[..asked_end(&self.0.header.ends)])
+        Name(&self.0.slice[..self.0.header.asked()])
     }
 
     /// Whether the row is kept from being a candidate.
@@ -304,42 +320,19 @@ impl Deployment {
     /// Whether the row belongs to this team (or to none) and is asked for by this name.
     #[inline]
     pub(crate) fn is_asked(&self, team: Option<&str>, name: &str) -> bool {
-        let packed = self.0.slice.as_bytes();
-        let Header { ends, .. } = &self.0.header;
-        let (start, end) = span(ends, Field::Team);
+        let (header, packed) = (&self.0.header, self.0.slice.as_bytes());
         // The name is compared first, and by its own length: it is then loaded beside the header and not after it.
         packed.starts_with(name.as_bytes())
-            && asked_end(ends) == name.len()
+            && header.asked() == name.len()
             && match team {
-                None => start == end,
-                Some(team) => packed.get(usize::from(start)..usize::from(end)) == Some(team.as_bytes()),
+                None => header.name == header.team,
+                Some(team) => self.text(header.name, header.team) == team,
             }
     }
 
-    fn text(&self, field: Field) -> &str {
-        let (start, end) = span(&self.0.header.ends, field);
+    fn text(&self, start: u16, end: u16) -> &str {
         &self.0.slice[usize::from(start)..usize::from(end)]
     }
-}
-
-/// Where a text starts and ends in the packed string.
-const fn span(ends: &[u16; Deployment::PACKED.len()], field: Field) -> (u16, u16) {
-    let position = match field {
-        Field::TeamModelName => return (0, ends[0]),
-        Field::ModelName => 1,
-        Field::Team => 2,
-        Field::Id => 3,
-        Field::Tag => 4,
-        Field::Model => 5,
-    };
-    (ends[position - 1], ends[position])
-}
-
-/// Where the name ends by which the row is asked for. It starts at 0: if the team has no name of its own, the texts start
-/// with the model name.
-fn asked_end(ends: &[u16; Deployment::PACKED.len()]) -> usize {
-    let own = span(ends, Field::TeamModelName).1;
-    usize::from(if own > 0 { own } else { span(ends, Field::ModelName).1 })
 }
 
 impl PartialEq for Deployment {
