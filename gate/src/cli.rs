@@ -40,6 +40,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Put every planted fault on trial: the kill table
     Faults {
+        /// What the fuzzer came to, as `fuzz/kill` measures it: adds its column
+        #[arg(long, value_name = "FILE")]
+        fuzzed: Option<PathBuf>,
         /// For whom
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

@@ -6,6 +6,8 @@
 //! | [`commands`] | one verb a file |
 //! | [`adapter`] | from the text that names a router to a router on trial |
 //! | [`explore`] | which exhaustive engine a router can have |
+//! | [`property`] | the property tester |
+//! | [`kill`] | planted faults against engines |
 //! | [`event`], [`report`] | what commands emit, and who reads it |
 //! | [`files`], [`skip`] | traces written, failures excused |
 //! | [`clock`] | the one place where time is read |
@@ -26,5 +28,7 @@ pub mod exit;
 pub mod explore;
 pub mod files;
 pub mod guard;
+pub mod kill;
+pub mod property;
 pub mod report;
 pub mod skip;

@@ -3,7 +3,6 @@
 pub mod adapter;
 pub mod explain;
 pub mod explore;
-pub mod faults;
 pub mod replay;
 pub mod rules;
 pub mod run;
@@ -24,6 +23,7 @@ use crate::clock::seed_of_the_moment;
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::files::write_whole;
+use crate::kill::{self, Fuzzed};
 use crate::report::Reporter;
 use crate::report::human::Human;
 use crate::report::json::Json;
@@ -72,8 +72,10 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
     match &cli.command {
         Command::Run(args) => put_on_trial(args, &settings),
         Command::Replay(args) => replay_traces(args, &settings),
-        Command::Faults { format } => {
-            let table = faults::table(&mut |line| progress(line))?;
+        Command::Faults { format, fuzzed } => {
+            let fuzzed = fuzzed.as_deref().map(Fuzzed::read).transpose();
+            let fuzzed = fuzzed.map_err(|why| Error::Usage(why.to_string()))?;
+            let table = kill::table(fuzzed.as_ref(), &mut |line| progress(line))?;
             print(&match format {
                 Format::Text => table.text(),
                 Format::Markdown => table.markdown(),

@@ -1,0 +1,123 @@
+//! The engines, each as far as the first failure of one fault.
+
+use std::ops::ControlFlow;
+
+use adapter_faulty::faults::Fault;
+use model::exhaust::Limits;
+use model::generate::Cadence;
+use model::rules::RuleSet;
+use model::search::{Settings, search};
+use model::trial::Judge;
+use model::universe::{CLOSABLE, Scope, UNIVERSES};
+use protocol::Hello;
+
+use super::{Kill, SEEDS};
+use crate::adapter::spec::Spec;
+use crate::commands::Error;
+use crate::explore::explore_any;
+use crate::property::{self, Runs};
+
+/// The most random traces a seed.
+const TRACES_MAX: u32 = 4_000;
+/// The most random traces a seed on the router without a fault.
+pub(super) const SOUND_TRACES_MAX: u32 = 400;
+/// The most states an exploration.
+const STATES_MAX: usize = 60_000;
+
+/// The median kill over all seeds, and the fewest steps that any of them shrank to; nothing where one did not find it.
+fn median(of_seed: impl Fn(u32) -> Result<Option<Kill>, Error>) -> Result<Option<Kill>, Error> {
+    let mut kills = Vec::new();
+    for seed in 0..SEEDS {
+        match of_seed(seed)? {
+            Some(kill) => kills.push(kill),
+            None => return Ok(None),
+        }
+    }
+    kills.sort_by_key(|kill| kill.changes);
+    let steps = kills.iter().map(|kill| kill.steps).min().unwrap_or_default();
+    let median = kills.swap_remove(kills.len() / 2);
+    Ok(Some(Kill { steps, ..median }))
+}
+
+fn scopes(hello: &Hello) -> Vec<Scope> {
+    UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect()
+}
+
+/// The random engine, over all seeds.
+pub(super) fn random(fault: &'static Fault) -> Result<Option<Kill>, Error> {
+    median(|seed| random_of_seed(fault, seed, TRACES_MAX))
+}
+
+/// The property tester, over all seeds.
+pub(super) fn property(fault: &'static Fault) -> Result<Option<Kill>, Error> {
+    median(|seed| property_of_seed(fault, seed, TRACES_MAX))
+}
+
+/// The random engine.
+pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) -> Result<Option<Kill>, Error> {
+    let mut router = fault.router();
+    let judge = Judge::new(router.hello(), RuleSet::default())?;
+    let settings = Settings {
+        seed,
+        scopes: scopes(router.hello()),
+        cadence: Cadence::EveryStep,
+        traces_max,
+        batch: 1,
+    };
+    let progress = search(router.as_mut(), &judge, &settings, &mut |so_far| {
+        if so_far.failures.is_empty() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    let shrunk = progress.failures.values().filter(|failure| failure.shrunk);
+    let smallest = shrunk.min_by_key(|failure| failure.case.size());
+    Ok(smallest.map(|failure| Kill {
+        changes: progress.changes,
+        steps: failure.case.size(),
+        rule: failure.finding.rule.to_owned(),
+    }))
+}
+
+/// The property tester.
+pub(super) fn property_of_seed(fault: &'static Fault, seed: u32, cases: u32) -> Result<Option<Kill>, Error> {
+    let mut router = fault.router();
+    let judge = Judge::new(router.hello(), RuleSet::default())?;
+    let runs = Runs(scopes(router.hello()));
+    let broken = property::check(router.as_mut(), &judge, &runs, seed, cases)?;
+    Ok(broken.and_then(|broken| {
+        Some(Kill {
+            changes: broken.changes,
+            steps: broken.shrunk?.case.size(),
+            rule: broken.finding.rule.to_owned(),
+        })
+    }))
+}
+
+/// The exhaustive engine: in the first universe that shows the fault.
+pub(super) fn exhaustive(fault: &'static Fault) -> Result<Option<Kill>, Error> {
+    let mut changes = 0;
+    let spec = Spec::Faulty(fault.name.to_owned());
+    let mut router = fault.router();
+    let judge = Judge::new(router.hello(), RuleSet::default())?;
+    let limits = Limits {
+        states_max: STATES_MAX,
+        first_failure: true,
+    };
+    for universe in CLOSABLE {
+        let scope = Scope::new(universe, router.hello());
+        let go_on = &mut |_: &_| ControlFlow::Continue(());
+        let explored = explore_any(&spec, router.as_mut(), &judge, &scope, limits, go_on)?;
+        changes += explored.transitions;
+        let shortest = explored.failures.values().min_by_key(|failure| failure.case.size());
+        if let Some(failure) = shortest {
+            return Ok(Some(Kill {
+                changes,
+                steps: failure.case.size(),
+                rule: failure.finding.rule.to_owned(),
+            }));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,42 @@
+//! What the fuzzer came to: it runs in a process of its own, and what it found is kept in a file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use adapter_faulty::faults::Fault;
+
+use super::Kill;
+
+/// The first failure that the fuzzer came to of each fault, for each the median of several seeds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fuzzed(BTreeMap<String, Kill>);
+
+/// A file of kills cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path} is no file of kills: {why}", path = path.display())]
+pub struct Unreadable {
+    path: PathBuf,
+    why: String,
+}
+
+impl Fuzzed {
+    /// Reads a file that has a table `[fault]` with `changes`, `steps` and `rule` for each fault.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is not of that form.
+    pub fn read(path: &Path) -> Result<Self, Unreadable> {
+        let read = fs::read_to_string(path).map_err(|why| why.to_string());
+        let kills = read.and_then(|text| toml::from_str(&text).map_err(|why| why.to_string()));
+        kills.map(Self).map_err(|why| Unreadable {
+            path: path.to_owned(),
+            why,
+        })
+    }
+
+    /// What it came to of that fault.
+    pub fn of(&self, fault: &Fault) -> Option<&Kill> {
+        self.0.get(fault.name)
+    }
+}

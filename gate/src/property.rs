@@ -1,0 +1,188 @@
+//! The property tester: runs as a strategy of proptest, drawn as the random engine draws them.
+//!
+//! proptest draws a run and takes steps away; what is left is a run like any other, which [`mod@model::shrink`] makes small
+//! and which is kept as a trace. proptest's own files of failures are not used: a seed says nothing to a reader, and it
+//! means another run once a generator has changed.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use model::generate::{Cadence, Choices, generate};
+use model::rules::Finding;
+use model::shrink::{Shrunk, shrink};
+use model::trial::{Judge, trial};
+use model::universe::Scope;
+use proptest::prelude::Rng as _;
+use proptest::strategy::{NewTree, Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use protocol::{AdapterFault, RouterUnderTest, Run};
+
+/// Runs in any of these scopes, of which there is at least one.
+#[derive(Clone, Debug)]
+pub struct Runs(pub Vec<Scope>);
+
+/// A run, and which of its steps are left.
+#[derive(Clone, Debug)]
+pub struct RunTree {
+    run: Run,
+    /// Positions of steps.
+    left: Vec<usize>,
+    /// How many steps are taken away at a time, and from which place on.
+    size: usize,
+    at: usize,
+    /// What was taken away last.
+    taken: Vec<usize>,
+}
+
+/// A run that broke a rule.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// Changes carried out until then.
+    pub changes: u64,
+    /// What it broke.
+    pub finding: Finding,
+    /// The run made small; nothing where the failure does not show again.
+    pub shrunk: Option<Shrunk>,
+}
+
+/// Puts `cases` runs on trial, all drawn from the seed, and gives the first that breaks a rule.
+///
+/// # Errors
+///
+/// Those of the router under test.
+pub fn check(
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    runs: &Runs,
+    seed: u32,
+    cases: u32,
+) -> Result<Option<Broken>, AdapterFault> {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let trials = RefCell::new(Trials {
+        router,
+        judge,
+        changes: 0,
+        first: None,
+        fault: None,
+    });
+    let outcome = TestRunner::new_with_rng(config, rng).run(runs, |run| trials.borrow_mut().hold(&run));
+    let Trials {
+        router, first, fault, ..
+    } = trials.into_inner();
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    match (first, outcome) {
+        (Some((changes, finding)), Err(TestError::Fail(_, run))) => {
+            // proptest may have slipped to another failure: what its run shows is what is told.
+            let finding = first_finding(router, judge, &run)?.unwrap_or(finding);
+            let shrunk = shrink(router, judge, &run, &finding)?;
+            Ok(Some(Broken {
+                changes,
+                finding,
+                shrunk,
+            }))
+        }
+        _ => Ok(None),
+    }
+}
+
+struct Trials<'a> {
+    router: &'a mut dyn RouterUnderTest,
+    judge: &'a Judge,
+    /// Changes carried out before a rule was broken.
+    changes: u64,
+    /// After how many changes a rule was broken, and how.
+    first: Option<(u64, Finding)>,
+    fault: Option<AdapterFault>,
+}
+
+impl Trials<'_> {
+    fn hold(&mut self, run: &Run) -> Result<(), TestCaseError> {
+        self.changes += run.steps.len() as u64;
+        match first_finding(self.router, self.judge, run) {
+            Ok(None) => Ok(()),
+            Ok(Some(finding)) => {
+                let why = TestCaseError::fail(finding.rule);
+                self.first.get_or_insert((self.changes, finding));
+                Err(why)
+            }
+            // A run that the router cannot be put through is no run that breaks a rule, and ends everything.
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+                Err(TestCaseError::fail("the adapter failed"))
+            }
+        }
+    }
+}
+
+fn first_finding(router: &mut dyn RouterUnderTest, judge: &Judge, run: &Run) -> Result<Option<Finding>, AdapterFault> {
+    let judged = trial(router, judge, std::slice::from_ref(run))?;
+    Ok(judged.into_iter().flat_map(|judged| judged.tally.findings).next())
+}
+
+impl Strategy for Runs {
+    type Tree = RunTree;
+    type Value = Run;
+
+    fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
+        let mut choices = Drawn(runner.rng());
+        let scope = &self.0[choices.below(self.0.len())];
+        let run = generate(scope, &mut choices, Cadence::EveryStep);
+        Ok(RunTree {
+            left: (0..run.steps.len()).collect(),
+            size: run.steps.len().div_ceil(2),
+            at: 0,
+            taken: Vec::new(),
+            run,
+        })
+    }
+}
+
+/// The choices of proptest's own generator.
+struct Drawn<'a>(&'a mut TestRng);
+
+impl Choices for Drawn<'_> {
+    fn below(&mut self, count: usize) -> usize {
+        let drawn = u128::from(self.0.next_u64()) * count as u128;
+        usize::try_from(drawn >> u64::BITS).expect("a number below a `usize` is one")
+    }
+}
+
+impl ValueTree for RunTree {
+    type Value = Run;
+
+    fn current(&self) -> Run {
+        let steps: Vec<_> = self.left.iter().map(|&at| self.run.steps[at].clone()).collect();
+        Run {
+            observe: (0..=u32::try_from(steps.len()).unwrap_or(u32::MAX)).collect(),
+            steps,
+            ..self.run.clone()
+        }
+    }
+
+    fn simplify(&mut self) -> bool {
+        if self.at >= self.left.len() {
+            self.at = 0;
+            self.size /= 2;
+        }
+        let away: Range<usize> = self.at..self.left.len().min(self.at + self.size);
+        self.taken = self.left.drain(away.clone()).collect();
+        !away.is_empty()
+    }
+
+    fn complicate(&mut self) -> bool {
+        let put_back = std::mem::take(&mut self.taken);
+        let any = !put_back.is_empty();
+        self.left.splice(self.at..self.at, put_back);
+        self.at += self.size;
+        any
+    }
+}
