@@ -50,16 +50,23 @@ pub enum Cadence {
 
 /// A run of random changes in this scope with the questions that they raise.
 pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> Run {
-    let mut generator = Generator {
-        swarm: Swarm::draw(scope, choices),
-        scope,
-        choices,
-        table: Table::new(),
-        versions: 0,
-    };
+    let swarm = Swarm::draw(scope, choices);
+    let (initial, steps) = changes(scope, &swarm, choices);
+    asked(scope, initial, steps, choices, cadence)
+}
+
+/// What a router is constructed with, and random changes to it, drawn from that part of the scope.
+pub fn changes(scope: &Scope, swarm: &Swarm, choices: &mut dyn Choices) -> (Vec<Row>, Vec<Step>) {
+    let mut generator = Generator::new(scope, swarm, choices, Table::new(), 0);
     let initial = generator.initial();
     let count = 1 + generator.choices.below(scope.universe.steps_max as usize);
-    let steps: Vec<Step> = (0..count).map(|_| Step::Change(generator.change())).collect();
+    let steps = (0..count).map(|_| Step::Change(generator.change())).collect();
+    (initial, steps)
+}
+
+/// The run of these steps with the questions that its rows raise.
+pub fn asked(scope: &Scope, initial: Vec<Row>, steps: Vec<Step>, choices: &mut dyn Choices, cadence: Cadence) -> Run {
+    let count = steps.len();
     let observe = match cadence {
         Cadence::EveryStep => (0..=u32::try_from(count).unwrap_or(u32::MAX)).collect(),
         Cadence::AtTheEnd => around_one_step(count, choices),
@@ -99,7 +106,8 @@ pub fn viewers(scope: &Scope) -> Vec<Option<String>> {
 
 /// What of a universe one trace uses: a random subset of everything, since a trace that may do all things does few of
 /// them often. Source: Groce et al., "Swarm Testing", ISSTA 2012.
-struct Swarm {
+#[derive(Clone, Debug)]
+pub struct Swarm {
     ids: Vec<&'static str>,
     names: Vec<&'static str>,
     teams: Vec<&'static str>,
@@ -107,7 +115,7 @@ struct Swarm {
     verbs: Vec<Verb>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Verb {
     Upsert,
     Add,
@@ -116,7 +124,8 @@ enum Verb {
 }
 
 impl Swarm {
-    fn draw(scope: &Scope, choices: &mut dyn Choices) -> Self {
+    /// Draws one: each item with one chance in two.
+    pub fn draw(scope: &Scope, choices: &mut dyn Choices) -> Self {
         let universe = &scope.universe;
         let mut names = subset(universe.names, choices);
         names.extend(subset(universe.patterns, choices));
@@ -152,6 +161,21 @@ impl Swarm {
             verbs: if chosen.is_empty() { all } else { chosen },
         }
     }
+
+    /// The ids of the part, at least one.
+    pub fn ids(&self) -> &[&'static str] {
+        &self.ids
+    }
+
+    /// The names and patterns of the part, at least one.
+    pub fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
+    /// The teams of the part, perhaps none.
+    pub fn teams(&self) -> &[&'static str] {
+        &self.teams
+    }
 }
 
 /// Each item with one chance in two.
@@ -159,17 +183,35 @@ fn subset<T: Clone>(items: &[T], choices: &mut dyn Choices) -> Vec<T> {
     items.iter().filter(|_| choices.percent(50)).cloned().collect()
 }
 
-struct Generator<'a> {
+/// Draws one change after the other, each with an eye to the rows that are there by then.
+pub struct Generator<'a> {
     scope: &'a Scope,
     choices: &'a mut dyn Choices,
-    swarm: Swarm,
+    swarm: &'a Swarm,
     /// What a router that refuses nothing would hold by now.
     table: Table,
     /// How many versions were given out: each has a tag of its own.
     versions: usize,
 }
 
-impl Generator<'_> {
+impl<'a> Generator<'a> {
+    /// A generator for a router that holds `table`, where tags up to `v` and the number `versions` were given out.
+    pub fn new(
+        scope: &'a Scope,
+        swarm: &'a Swarm,
+        choices: &'a mut dyn Choices,
+        table: Table,
+        versions: usize,
+    ) -> Self {
+        Self {
+            scope,
+            choices,
+            swarm,
+            table,
+            versions,
+        }
+    }
+
     /// The rows that the router is constructed with: none, two times in three.
     fn initial(&mut self) -> Vec<Row> {
         if self.choices.below(3) > 0 {
@@ -192,7 +234,8 @@ impl Generator<'_> {
         rows
     }
 
-    fn change(&mut self) -> Change {
+    /// The next change.
+    pub fn change(&mut self) -> Change {
         let verb = pick(&self.swarm.verbs, self.choices).unwrap_or(Verb::Upsert);
         let change = match verb {
             Verb::Upsert => Change::Upsert(self.upserted()),
@@ -246,7 +289,7 @@ impl Generator<'_> {
     }
 
     /// The row with one field changed, and a tag of its own; or, one time in twelve, the very same row.
-    fn edited(&mut self, mut row: Row) -> Row {
+    pub fn edited(&mut self, mut row: Row) -> Row {
         match self.choices.below(12) {
             0 => return row,
             1 | 2 => {
