@@ -130,7 +130,7 @@ impl Swarm {
         let mut names = subset(universe.names, choices);
         names.extend(subset(universe.patterns, choices));
         if names.is_empty() {
-            names.extend(universe.names.first());
+            names.extend(universe.names.iter().chain(universe.patterns).next());
         }
         let mut ids = subset(universe.ids, choices);
         if ids.is_empty() {

@@ -1,0 +1,494 @@
+//! The bytes of an input, and the trace that they are.
+//!
+//! ```text
+//! byte 0      the version of this format: an input of another one is no input, since what it means is not known here
+//! byte 1      the world
+//! bytes 2-9   the swarm: a bit for each item of the universe, in the order in which the generator draws a part of it
+//! bytes 10-11 from which the questions are drawn
+//! then        steps of eight bytes each: verb, id, name, team, team's name, target, flags, tag
+//! ```
+//!
+//! Steps have a fixed width, so that a changed byte changes one field of one step, and a cut, a copy or a move of whole
+//! steps leaves the others what they are. All are absolute: no step means another thing because of those before it, but
+//! for tags, of which no two versions may share one. Any bytes behind the header are steps; what is left over is dropped.
+//!
+//! A list of rows is made of one [`STAGE`] a row and the [`REPLACE`] or [`CONSTRUCT`] that takes them. Rows with a
+//! parameter bundle have no bytes: routers that run in this process have no bundles.
+
+use std::collections::BTreeMap;
+
+use model::generate::{Choices, Swarm};
+use protocol::{Change, FleetStep, Query, Row, Step, Via, Write};
+
+use crate::world::{WEIGHTS, World, worlds};
+
+/// The version of this format.
+pub const VERSION: u8 = 1;
+/// The length of what stands before the steps.
+pub const HEADER_BYTES: usize = 12;
+/// The length of a step.
+pub const STEP_BYTES: usize = 8;
+/// The most steps that are read.
+pub const STEPS_MAX: usize = 256;
+/// How many replicas a fleet has.
+pub const REPLICAS: u8 = 3;
+
+/// The bytes of one step.
+pub type Record = [u8; STEP_BYTES];
+
+/// Where the fields stand in a step.
+const VERB: usize = 0;
+const ID: usize = 1;
+const NAME: usize = 2;
+const TEAM: usize = 3;
+const TEAM_NAME: usize = 4;
+const TARGET: usize = 5;
+const FLAGS: usize = 6;
+const TAG: usize = 7;
+
+/// The verb of a row that is inserted or updated.
+pub const UPSERT: u8 = 0;
+/// The verb of a row that is added.
+pub const ADD: u8 = 1;
+/// The verb of a deleted id.
+pub const DELETE: u8 = 2;
+/// The verb of a row of the next list.
+pub const STAGE: u8 = 3;
+/// The verb of a list that is loaded.
+pub const REPLACE: u8 = 4;
+/// The verb of the list that a router is constructed with; of a list that is loaded, if it does not come first.
+pub const CONSTRUCT: u8 = 5;
+/// The verb of a question.
+pub const LOOKUP: u8 = 6;
+const POLL: u8 = 7;
+const POLL_READ: u8 = 8;
+const POLL_APPLY: u8 = 9;
+const STORE_FAILS: u8 = 10;
+const STORE_WORKS: u8 = 11;
+const CRASH: u8 = 12;
+const START: u8 = 13;
+const DELIVER: u8 = 14;
+const DROP: u8 = 15;
+
+const VERB_BITS: u32 = 5;
+const BLOCKED: u8 = 1;
+const WEIGHT_SHIFT: u32 = 1;
+const WRONG_SHIFT: u32 = 4;
+const WRONG_NAME: u8 = 1;
+const WRONG_TAG: u8 = 2;
+const WRONG_TARGET: u8 = 3;
+/// The row keeps its team's name though it has no team.
+const LOOSE: u8 = 1 << 6;
+/// What makes a target one that must be refused.
+const STARS: &str = "*****";
+
+/// What steps are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// One router.
+    Router,
+    /// A store and its replicas.
+    Fleet,
+}
+
+impl Level {
+    /// How many verbs there are.
+    pub fn verbs(self) -> u8 {
+        match self {
+            Self::Router => LOOKUP + 1,
+            Self::Fleet => DROP + 1,
+        }
+    }
+}
+
+/// What stands before the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The number of the world.
+    pub world: u8,
+    /// The part of the universe that is used, as [`Mask`] gives it out.
+    pub swarm: u64,
+    /// From which the questions are drawn.
+    pub asks: u16,
+}
+
+impl Header {
+    /// Reads a header; `None` where the bytes are too few, or of another version.
+    pub fn parse(data: &[u8]) -> Option<Self> {
+        let bytes: &[u8; HEADER_BYTES] = data.first_chunk()?;
+        let [VERSION, world, a, b, c, d, e, f, g, h, low, high] = *bytes else {
+            return None;
+        };
+        Some(Self {
+            world,
+            swarm: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            asks: u16::from_le_bytes([low, high]),
+        })
+    }
+
+    /// The bytes of the header.
+    pub fn bytes(self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [VERSION; HEADER_BYTES];
+        bytes[1] = self.world;
+        bytes[2..10].copy_from_slice(&self.swarm.to_le_bytes());
+        bytes[10..].copy_from_slice(&self.asks.to_le_bytes());
+        bytes
+    }
+
+    /// The world.
+    pub fn world(self) -> &'static World {
+        let worlds = worlds();
+        &worlds[usize::from(self.world) % worlds.len()]
+    }
+
+    /// The part of the world that is used.
+    pub fn swarm(self) -> Swarm {
+        Swarm::draw(&self.world().scope, &mut Mask(self.swarm))
+    }
+}
+
+/// Gives the bits of a number as choices, one item a bit: a set bit takes the item. Where they are used up, all are set.
+#[derive(Clone, Copy, Debug)]
+pub struct Mask(pub u64);
+
+impl Choices for Mask {
+    fn below(&mut self, count: usize) -> usize {
+        let bit = self.0 & 1 == 1;
+        self.0 = self.0 >> 1 | 1 << (u64::BITS - 1);
+        if bit { 0 } else { count.saturating_sub(1) }
+    }
+}
+
+/// What the bytes of an input are.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// What stands before the steps.
+    pub header: Header,
+    /// The world.
+    pub world: &'static World,
+    /// What the router is constructed with; nothing in a fleet.
+    pub initial: Vec<Row>,
+    /// What is done.
+    pub steps: Vec<Step>,
+    /// The number in the tag of the latest version.
+    pub versions: usize,
+}
+
+impl Input {
+    /// Every row that the input brings, in order.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        let brought = self.steps.iter().flat_map(|step| match step {
+            Step::Change(change) | Step::Fleet(FleetStep::Write(Write { change, .. })) => change.rows(),
+            Step::Lookup(_) | Step::Fleet(_) => &[],
+        });
+        self.initial.iter().chain(brought)
+    }
+}
+
+/// The trace that these bytes are; `None` where they are of another version, or no header.
+pub fn decode(data: &[u8], level: Level) -> Option<Input> {
+    let header = Header::parse(data)?;
+    let (records, _) = data[HEADER_BYTES..].as_chunks();
+    Some(decode_records(header, records, level))
+}
+
+/// The trace that these steps are.
+pub fn decode_records(header: Header, records: &[Record], level: Level) -> Input {
+    let mut decoder = Decoder {
+        world: header.world(),
+        swarm: header.swarm(),
+        level,
+        issued: BTreeMap::new(),
+        versions: 0,
+        staged: Vec::new(),
+        initial: Vec::new(),
+        steps: Vec::new(),
+    };
+    for record in records.iter().take(STEPS_MAX) {
+        decoder.step(record);
+    }
+    Input {
+        header,
+        world: decoder.world,
+        initial: decoder.initial,
+        steps: decoder.steps,
+        versions: decoder.versions,
+    }
+}
+
+struct Decoder {
+    world: &'static World,
+    swarm: Swarm,
+    level: Level,
+    /// The row of each tag that was given out.
+    issued: BTreeMap<String, Row>,
+    versions: usize,
+    staged: Vec<Row>,
+    initial: Vec<Row>,
+    steps: Vec<Step>,
+}
+
+impl Decoder {
+    fn step(&mut self, record: &Record) {
+        let via = record[VERB] >> VERB_BITS;
+        let replica = via.saturating_sub(1) % REPLICAS;
+        let step = match (record[VERB] & ((1 << VERB_BITS) - 1)) % self.level.verbs() {
+            UPSERT => self.change(via, |decoder| Change::Upsert(decoder.row(record))),
+            ADD => self.change(via, |decoder| Change::Add(decoder.row(record))),
+            DELETE => self.change(via, |decoder| Change::Delete(decoder.id(record).to_owned())),
+            STAGE => {
+                let row = self.row(record);
+                self.staged.push(row);
+                return;
+            }
+            CONSTRUCT if self.steps.is_empty() && self.initial.is_empty() && self.level == Level::Router => {
+                self.initial = std::mem::take(&mut self.staged);
+                return;
+            }
+            REPLACE | CONSTRUCT => self.change(0, |decoder| Change::Replace(std::mem::take(&mut decoder.staged))),
+            LOOKUP => {
+                let at = usize::from(u16::from_le_bytes([record[NAME], record[TEAM_NAME]]));
+                Step::Lookup(Query {
+                    model: self.world.texts[at % self.world.texts.len()].clone(),
+                    team: self.team(record).map(str::to_owned),
+                    replica: (self.level == Level::Fleet).then_some(replica),
+                })
+            }
+            POLL => Step::Fleet(FleetStep::Poll(replica)),
+            POLL_READ => Step::Fleet(FleetStep::PollRead(replica)),
+            POLL_APPLY => Step::Fleet(FleetStep::PollApply(replica)),
+            STORE_FAILS => Step::Fleet(FleetStep::StoreFails(true)),
+            STORE_WORKS => Step::Fleet(FleetStep::StoreFails(false)),
+            CRASH => Step::Fleet(FleetStep::Crash(replica)),
+            START => Step::Fleet(FleetStep::Start(replica)),
+            DELIVER => Step::Fleet(FleetStep::Deliver(replica)),
+            _ => Step::Fleet(FleetStep::Drop(replica)),
+        };
+        self.steps.push(step);
+    }
+
+    fn change(&mut self, via: u8, change: impl FnOnce(&mut Self) -> Change) -> Step {
+        let change = change(self);
+        match self.level {
+            Level::Router => Step::Change(change),
+            Level::Fleet => Step::Fleet(FleetStep::Write(Write {
+                via: via
+                    .checked_sub(1)
+                    .map_or(Via::Store, |via| Via::Replica(via % REPLICAS)),
+                change,
+            })),
+        }
+    }
+
+    fn row(&mut self, record: &Record) -> Row {
+        let flags = record[FLAGS];
+        let wrong = flags >> WRONG_SHIFT & 3;
+        let name = if wrong == WRONG_NAME {
+            ""
+        } else {
+            self.name(record[NAME])
+        };
+        let target = usize::from(record[TARGET]) % self.world.targets.len();
+        let mut row = Row::new(self.id(record), name, &self.world.targets[target], "");
+        row.team = self.team(record).map(str::to_owned);
+        if row.team.is_some() || flags & LOOSE != 0 {
+            let named = record[TEAM_NAME].checked_sub(1);
+            row.team_model_name = named.map(|at| self.name(at).to_owned());
+        }
+        if wrong == WRONG_TARGET {
+            row.model.push_str(STARS);
+        }
+        row.blocked = flags & BLOCKED != 0;
+        row.weight = WEIGHTS[usize::from(flags >> WEIGHT_SHIFT) % WEIGHTS.len()];
+        self.tag(usize::from(record[TAG]), wrong == WRONG_TAG, row)
+    }
+
+    /// The row with the tag of that number, or where that would give two versions one tag, or the number is 0, with the
+    /// next tag that is free.
+    fn tag(&mut self, number: usize, wrong: bool, mut row: Row) -> Row {
+        let text = |number: usize| format!("v{number}{}", if wrong { "\n" } else { "" });
+        row.tag = text(number);
+        if number == 0 || self.issued.get(&row.tag).is_some_and(|issued| *issued != row) {
+            row.tag = text(self.versions + 1);
+            self.versions += 1;
+        } else {
+            self.versions = self.versions.max(number);
+        }
+        self.issued.insert(row.tag.clone(), row.clone());
+        row
+    }
+
+    fn id(&self, record: &Record) -> &'static str {
+        within(self.world.scope.universe.ids, self.swarm.ids(), record[ID]).expect("a universe has ids")
+    }
+
+    fn name(&self, at: u8) -> &'static str {
+        within(&self.world.names, self.swarm.names(), at).expect("a universe has names")
+    }
+
+    fn team(&self, record: &Record) -> Option<&'static str> {
+        let at = record[TEAM].checked_sub(1)?;
+        within(self.world.scope.universe.teams, self.swarm.teams(), at)
+    }
+}
+
+/// The item of that number, or where it is not in the part, one that is.
+fn within(all: &[&'static str], part: &[&'static str], at: u8) -> Option<&'static str> {
+    let at = usize::from(at);
+    let item = *all.get(at % all.len().max(1))?;
+    if part.contains(&item) {
+        return Some(item);
+    }
+    part.get(at % part.len().max(1)).copied()
+}
+
+/// The bytes of a trace: `decode` gives back the very same. `None` where a text is none of the world or of its part, a
+/// row has a parameter bundle, or there are too many steps or versions.
+pub fn encode(header: Header, initial: &[Row], steps: &[Step], level: Level) -> Option<Vec<u8>> {
+    let mut records = Vec::new();
+    let encoder = Encoder { world: header.world() };
+    if !initial.is_empty() {
+        encoder.list(initial, CONSTRUCT, &mut records)?;
+    }
+    for step in steps {
+        encoder.step(step, &mut records)?;
+    }
+    let decoded = decode_records(header, &records, level);
+    let same = decoded.initial == initial && decoded.steps == steps;
+    same.then(|| [&header.bytes()[..], records.as_flattened()].concat())
+}
+
+/// The steps of one change.
+pub fn encode_change(world: &'static World, change: &Change) -> Option<Vec<Record>> {
+    let mut records = Vec::new();
+    Encoder { world }.change(0, change, &mut records)?;
+    Some(records)
+}
+
+struct Encoder {
+    world: &'static World,
+}
+
+impl Encoder {
+    fn step(&self, step: &Step, records: &mut Vec<Record>) -> Option<()> {
+        let fleet = match step {
+            Step::Change(change) => return self.change(0, change, records),
+            Step::Lookup(query) => {
+                let [low, high] = u16::try_from(position(&self.world.texts, &query.model)?)
+                    .ok()?
+                    .to_le_bytes();
+                let mut record = Record::default();
+                record[VERB] = LOOKUP | via(query.replica.map_or(0, |replica| replica + 1));
+                (record[NAME], record[TEAM_NAME]) = (low, high);
+                record[TEAM] = self.team(query.team.as_ref())?;
+                records.push(record);
+                return Some(());
+            }
+            Step::Fleet(fleet) => fleet,
+        };
+        let (verb, replica) = match fleet {
+            FleetStep::Write(Write { via, change }) => {
+                let via = match via {
+                    Via::Store => 0,
+                    Via::Replica(replica) => replica + 1,
+                };
+                return self.change(via, change, records);
+            }
+            FleetStep::Poll(replica) => (POLL, *replica),
+            FleetStep::PollRead(replica) => (POLL_READ, *replica),
+            FleetStep::PollApply(replica) => (POLL_APPLY, *replica),
+            FleetStep::StoreFails(true) => (STORE_FAILS, 0),
+            FleetStep::StoreFails(false) => (STORE_WORKS, 0),
+            FleetStep::Crash(replica) => (CRASH, *replica),
+            FleetStep::Start(replica) => (START, *replica),
+            FleetStep::Deliver(replica) => (DELIVER, *replica),
+            FleetStep::Drop(replica) => (DROP, *replica),
+        };
+        let mut record = Record::default();
+        record[VERB] = verb | via(replica + 1);
+        records.push(record);
+        Some(())
+    }
+
+    fn change(&self, through: u8, change: &Change, records: &mut Vec<Record>) -> Option<()> {
+        let record = match change {
+            Change::Upsert(row) => self.row(UPSERT | via(through), row)?,
+            Change::Add(row) => self.row(ADD | via(through), row)?,
+            Change::Delete(id) => {
+                let mut record = Record::default();
+                record[VERB] = DELETE | via(through);
+                record[ID] = self.id(id)?;
+                record
+            }
+            Change::Replace(rows) => return self.list(rows, REPLACE, records),
+        };
+        records.push(record);
+        Some(())
+    }
+
+    fn list(&self, rows: &[Row], verb: u8, records: &mut Vec<Record>) -> Option<()> {
+        for row in rows {
+            records.push(self.row(STAGE, row)?);
+        }
+        let mut record = Record::default();
+        record[VERB] = verb;
+        records.push(record);
+        Some(())
+    }
+
+    fn row(&self, verb: u8, row: &Row) -> Option<Record> {
+        if row.extra.is_some() {
+            return None;
+        }
+        let number = row.tag.strip_prefix('v')?.trim_end_matches('\n').parse().ok()?;
+        let plain = row.model.strip_suffix(STARS);
+        let wrong = match (row.model_name.is_empty(), row.tag.ends_with('\n'), plain.is_some()) {
+            (true, _, _) => WRONG_NAME,
+            (_, true, _) => WRONG_TAG,
+            (_, _, true) => WRONG_TARGET,
+            _ => 0,
+        };
+        let loose = if row.team.is_none() && row.team_model_name.is_some() {
+            LOOSE
+        } else {
+            0
+        };
+        let weight = WEIGHTS.iter().position(|weight| *weight == row.weight)?;
+        let name = |name: &str| u8::try_from(self.world.position(name)?).ok();
+        let team_name = match &row.team_model_name {
+            Some(text) => name(text)?.checked_add(1)?,
+            None => 0,
+        };
+        let target = if wrong == WRONG_TARGET { plain? } else { &row.model };
+        Some([
+            verb,
+            self.id(&row.id)?,
+            if wrong == WRONG_NAME { 0 } else { name(&row.model_name)? },
+            self.team(row.team.as_ref())?,
+            team_name,
+            u8::try_from(position(&self.world.targets, target)?).ok()?,
+            u8::from(row.blocked) | u8::try_from(weight).ok()? << WEIGHT_SHIFT | wrong << WRONG_SHIFT | loose,
+            number,
+        ])
+    }
+
+    fn id(&self, id: &str) -> Option<u8> {
+        let at = self.world.scope.universe.ids.iter().position(|item| *item == id)?;
+        u8::try_from(at).ok()
+    }
+
+    fn team(&self, team: Option<&String>) -> Option<u8> {
+        let Some(team) = team else { return Some(0) };
+        let at = self.world.scope.universe.teams.iter().position(|item| item == team)?;
+        u8::try_from(at + 1).ok()
+    }
+}
+
+fn position(items: &[String], text: &str) -> Option<usize> {
+    items.iter().position(|item| item == text)
+}
+
+/// The bits of a step's first byte that say through which replica: 0 is none.
+pub fn via(through: u8) -> u8 {
+    through << VERB_BITS
+}

@@ -1,0 +1,246 @@
+//! Changes to an input, a step at a time.
+//!
+//! A mutator that knows steps reaches most faults in a tenth of the executions that one of bytes takes. What it inserts is
+//! drawn by the generator of the random engine, for the rows that are there at that place: so most ids are live, and half
+//! of the upserts change one field. An input without a step becomes a trace of the generator's.
+
+use model::generate::{Choices, Generator, Seeded, changes};
+use model::semantics::STRICT;
+use model::spec::{Spec, Table};
+use protocol::{Change, FleetStep, Step, Write};
+
+use crate::codec::{
+    ADD, HEADER_BYTES, Header, Input, LOOKUP, Level, REPLICAS, Record, STEP_BYTES, STEPS_MAX, UPSERT, decode_records,
+    encode, encode_change, via,
+};
+use crate::world::worlds;
+
+/// How often in a hundred an input is changed as bytes and not as steps.
+const PLAIN_PERCENT: usize = 4;
+/// How often in a hundred a trace of the generator's takes the place of an input.
+const DRAWN_PERCENT: usize = 12;
+/// The most changes to one input at a time.
+const CHANGES_MAX: usize = 4;
+/// The worlds in front, which are those of the random engine, are drawn as often as this in a hundred.
+const FRONT_PERCENT: usize = 80;
+/// How many worlds that are.
+const FRONT: usize = 3;
+
+/// An input as the mutator sees it.
+struct Program {
+    header: Header,
+    records: Vec<Record>,
+}
+
+/// Changes the input in `data[..size]` and returns its new size, of at most `data.len()`. `plain` changes it as bytes.
+pub fn mutate(
+    data: &mut [u8],
+    size: usize,
+    seed: u32,
+    level: Level,
+    plain: impl FnOnce(&mut [u8], usize) -> usize,
+) -> usize {
+    let choices = &mut Seeded::new(seed, 0);
+    let room = data.len().saturating_sub(HEADER_BYTES) / STEP_BYTES;
+    if room == 0 || choices.percent(PLAIN_PERCENT) {
+        return plain(data, size);
+    }
+    let drawn = choices.percent(DRAWN_PERCENT);
+    let kept = Program::parse(&data[..size]).filter(|program| !program.records.is_empty() && !drawn);
+    let mut program = match kept {
+        None => Program::drawn(level, choices),
+        Some(mut program) => {
+            for _ in 0..=choices.below(CHANGES_MAX) {
+                program.change(level, choices);
+            }
+            program
+        }
+    };
+    program.records.truncate(room.min(STEPS_MAX));
+    program.write(data)
+}
+
+/// Writes the first steps of one input followed by the last steps of another to `out`, and returns the size.
+pub fn splice(one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
+    let choices = &mut Seeded::new(seed, 1);
+    let (Some(mut one), Some(other)) = (Program::parse(one), Program::parse(other)) else {
+        return 0;
+    };
+    one.records.truncate(choices.below(one.records.len() + 1));
+    let from = choices.below(other.records.len() + 1);
+    one.records.extend(&other.records[from..]);
+    let room = out.len().saturating_sub(HEADER_BYTES) / STEP_BYTES;
+    one.records.truncate(room.min(STEPS_MAX));
+    if room == 0 { 0 } else { one.write(out) }
+}
+
+impl Program {
+    fn parse(data: &[u8]) -> Option<Self> {
+        let header = Header::parse(data)?;
+        let (records, _) = data[HEADER_BYTES..].as_chunks();
+        let records = records.iter().copied().take(STEPS_MAX).collect();
+        Some(Self { header, records })
+    }
+
+    fn write(&self, out: &mut [u8]) -> usize {
+        let bytes = [&self.header.bytes()[..], self.records.as_flattened()].concat();
+        out[..bytes.len()].copy_from_slice(&bytes);
+        bytes.len()
+    }
+
+    /// A trace of the generator's.
+    fn drawn(level: Level, choices: &mut dyn Choices) -> Self {
+        let worlds = if choices.percent(FRONT_PERCENT) {
+            FRONT
+        } else {
+            worlds().len()
+        };
+        let number = |choices: &mut dyn Choices, bits: u32| choices.below(1 << bits);
+        let header = Header {
+            world: u8::try_from(choices.below(worlds)).expect("worlds are few"),
+            swarm: (number(choices, 32) as u64) << 32 | number(choices, 32) as u64,
+            asks: u16::try_from(number(choices, 16)).expect("it has 16 bits"),
+        };
+        let (initial, steps) = changes(&header.world().scope, &header.swarm(), choices);
+        let bytes = encode(header, &initial, &steps, Level::Router);
+        let bytes = bytes.expect("what a world draws is of the world");
+        let mut drawn = Self::parse(&bytes).expect("these are a header and steps");
+        if level == Level::Fleet {
+            drawn.spread(choices);
+        }
+        drawn
+    }
+
+    /// Sends the changes through any replica, and puts other steps of a fleet between them.
+    fn spread(&mut self, choices: &mut dyn Choices) {
+        for mut record in std::mem::take(&mut self.records) {
+            record[0] |= through(choices);
+            self.records.push(record);
+            for _ in 0..choices.below(4) {
+                self.records.push(of_fleet(choices));
+            }
+        }
+    }
+
+    fn change(&mut self, level: Level, choices: &mut dyn Choices) {
+        let length = self.records.len();
+        let at = choices.below(length);
+        match choices.below(16) {
+            0..=4 => self.insert(level, choices),
+            5..=6 => self.edit(at, level, choices),
+            7..=8 => {
+                let count = 1 + choices.below(length.div_ceil(4));
+                self.records.drain(at..(at + count).min(length));
+            }
+            9..=10 if length > 0 => {
+                let mut record = self.records[at];
+                if choices.percent(50) {
+                    // The same row in another version.
+                    record[STEP_BYTES - 1] = 0;
+                }
+                self.records.insert(choices.below(length + 1), record);
+            }
+            11..=12 if length > 0 => self.records.swap(at, choices.below(length)),
+            13..=14 if length > 0 => {
+                let value = u8::try_from(choices.below(256)).expect("it is below 256");
+                self.records[at][choices.below(STEP_BYTES)] = value;
+            }
+            15 => match choices.below(3) {
+                0 => self.header.swarm ^= 1 << choices.below(u64::BITS as usize),
+                1 => self.header.asks ^= 1 << choices.below(u16::BITS as usize),
+                _ => self.header.world = u8::try_from(choices.below(worlds().len())).expect("worlds are few"),
+            },
+            _ => self.insert(level, choices),
+        }
+    }
+
+    /// Inserts a change that the generator draws for the rows that are there by then; in a fleet perhaps another step.
+    fn insert(&mut self, level: Level, choices: &mut dyn Choices) {
+        let at = choices.below(self.records.len() + 1);
+        if level == Level::Fleet && choices.percent(60) {
+            self.records.insert(at, of_fleet(choices));
+            return;
+        }
+        let before = decode_records(self.header, &self.records[..at], level);
+        let change = self.generator(&before, choices, |generator| generator.change());
+        self.put(at..at, &change, level, choices);
+    }
+
+    /// Changes one field of the row of a step.
+    fn edit(&mut self, at: usize, level: Level, choices: &mut dyn Choices) {
+        let up_to = decode_records(self.header, &self.records[..(at + 1).min(self.records.len())], level);
+        let Some(Change::Upsert(row) | Change::Add(row)) = up_to.steps.last().and_then(change_of) else {
+            return;
+        };
+        if !matches!(self.records[at][0] % (1 << 5) % level.verbs(), UPSERT | ADD) {
+            return;
+        }
+        let row = row.clone();
+        let edited = self.generator(&up_to, choices, |generator| generator.edited(row));
+        let change = match up_to.steps.last().and_then(change_of) {
+            Some(Change::Add(_)) => Change::Add(edited),
+            _ => Change::Upsert(edited),
+        };
+        self.put(at..at + 1, &change, level, choices);
+    }
+
+    fn generator<T>(&self, before: &Input, choices: &mut dyn Choices, draw: impl FnOnce(&mut Generator) -> T) -> T {
+        let swarm = self.header.swarm();
+        let table = table_after(before);
+        draw(&mut Generator::new(
+            &before.world.scope,
+            &swarm,
+            choices,
+            table,
+            before.versions,
+        ))
+    }
+
+    fn put(&mut self, place: std::ops::Range<usize>, change: &Change, level: Level, choices: &mut dyn Choices) {
+        // A trace of more versions than a byte counts takes no more of them.
+        let Some(mut records) = encode_change(self.header.world(), change) else {
+            return;
+        };
+        if level == Level::Fleet {
+            let through = through(choices);
+            records.iter_mut().for_each(|record| record[0] |= through);
+        }
+        self.records.splice(place, records);
+    }
+}
+
+/// The rows that the strict semantics leave after these steps.
+fn table_after(input: &Input) -> Table {
+    let spec = Spec::new(&STRICT, &[]);
+    let initial = Change::Replace(input.initial.clone());
+    let steps = input.steps.iter().filter_map(change_of);
+    std::iter::once(&initial)
+        .chain(steps)
+        .fold(Table::new(), |table, change| {
+            spec.change(&table, change).unwrap_or(table)
+        })
+}
+
+fn change_of(step: &Step) -> Option<&Change> {
+    match step {
+        Step::Change(change) | Step::Fleet(FleetStep::Write(Write { change, .. })) => Some(change),
+        Step::Lookup(_) | Step::Fleet(_) => None,
+    }
+}
+
+/// A step of a fleet that is no write.
+fn of_fleet(choices: &mut dyn Choices) -> Record {
+    let verbs = usize::from(Level::Fleet.verbs() - LOOKUP - 1);
+    let verb = LOOKUP + 1 + u8::try_from(choices.below(verbs)).expect("verbs are few");
+    let mut record = Record::default();
+    record[0] = verb | via(1 + u8::try_from(choices.below(REPLICAS.into())).expect("replicas are few"));
+    record
+}
+
+/// The bits that send a write through a replica or, one time in two, straight to the store.
+fn through(choices: &mut dyn Choices) -> u8 {
+    if choices.percent(50) {
+        return 0;
+    }
+    via(1 + u8::try_from(choices.below(REPLICAS.into())).expect("replicas are few"))
+}

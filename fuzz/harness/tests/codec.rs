@@ -1,0 +1,113 @@
+//! Bytes are traces, and traces are bytes.
+
+use fuzz_harness::codec::{Header, Level, decode, encode};
+use fuzz_harness::mutate::{mutate, splice};
+use fuzz_harness::world::worlds;
+use model::generate::{Seeded, changes};
+use proptest::prelude::*;
+
+fn header() -> impl Strategy<Value = Header> {
+    (any::<u8>(), any::<u64>(), any::<u16>()).prop_map(|(world, swarm, asks)| Header { world, swarm, asks })
+}
+
+fn level() -> impl Strategy<Value = Level> {
+    prop_oneof![Just(Level::Router), Just(Level::Fleet)]
+}
+
+/// A header and steps of any bytes.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let steps = prop::collection::vec(any::<u8>(), 0..400);
+    (header(), steps).prop_map(|(header, steps)| [&header.bytes()[..], &steps].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What the generator draws from any part of any world has bytes, and they are that trace.
+    #[test]
+    fn a_drawn_trace_survives_its_bytes(header in header(), seed in any::<u32>()) {
+        let (initial, steps) = changes(&header.world().scope, &header.swarm(), &mut Seeded::new(seed, 0));
+        let bytes = encode(header, &initial, &steps, Level::Router).expect("a drawn trace has bytes");
+        let decoded = decode(&bytes, Level::Router).expect("these bytes have a header");
+        prop_assert_eq!(decoded.initial, initial);
+        prop_assert_eq!(decoded.steps, steps);
+    }
+
+    /// Any bytes behind a header are a trace; it has bytes of its own, and they are that trace again.
+    #[test]
+    fn any_bytes_are_a_trace(bytes in bytes(), level in level()) {
+        let input = decode(&bytes, level).expect("these bytes have a header");
+        let again = encode(input.header, &input.initial, &input.steps, level).expect("a decoded trace has bytes");
+        let decoded = decode(&again, level).expect("these bytes have a header");
+        prop_assert_eq!(decoded.initial, input.initial);
+        prop_assert_eq!(decoded.steps, input.steps);
+    }
+
+    /// No tag is of two versions, whatever the bytes: what answers prove rests on it.
+    #[test]
+    fn a_tag_names_one_version(bytes in bytes()) {
+        let input = decode(&bytes, Level::Router).expect("these bytes have a header");
+        let mut versions = std::collections::BTreeMap::new();
+        for row in input.rows() {
+            prop_assert_eq!(versions.entry(&row.tag).or_insert(row), &row);
+        }
+    }
+
+    /// What the mutator makes of an input is an input that fits.
+    #[test]
+    fn a_mutated_input_is_one(
+        start in prop_oneof![bytes(), prop::collection::vec(any::<u8>(), 0..40)],
+        seeds in prop::collection::vec(any::<u32>(), 1..12),
+        level in level(),
+    ) {
+        let mut data = [0; 700];
+        let mut size = start.len();
+        data[..size].copy_from_slice(&start);
+        for seed in seeds {
+            let mut plain = false;
+            let before = data[..size].to_vec();
+            size = mutate(&mut data, size, seed, level, |_, size| { plain = true; size });
+            prop_assert!(plain || decode(&data[..size], level).is_some());
+            let mut out = [0; 300];
+            let spliced = splice(&before, &data[..size], &mut out, seed);
+            prop_assert!(spliced == 0 || decode(&out[..spliced], level).is_some());
+        }
+    }
+}
+
+#[test]
+fn other_versions_and_short_inputs_are_none() {
+    let header = Header {
+        world: 0,
+        swarm: 0,
+        asks: 0,
+    }
+    .bytes();
+    assert!(decode(&header, Level::Router).is_some());
+    assert!(decode(&header[..header.len() - 1], Level::Router).is_none());
+    assert!(decode(&[], Level::Fleet).is_none());
+    let mut other = header;
+    other[0] += 1;
+    assert!(decode(&other, Level::Router).is_none());
+}
+
+/// The mutator's steps reach everything: from an input of nothing, a few hundred of them name every id of every world.
+#[test]
+fn the_mutator_draws_from_every_world() {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut data = [0; 4_096];
+    let mut size = 0;
+    for seed in 0..2_000 {
+        size = mutate(&mut data, size, seed, Level::Router, |_, size| size);
+        if let Some(input) = decode(&data[..size], Level::Router) {
+            let world = input.world.scope.universe.name;
+            seen.extend(input.rows().map(|row| (world, row.id.clone())));
+        }
+    }
+    for world in worlds() {
+        for id in world.scope.universe.ids {
+            let universe = world.scope.universe.name;
+            assert!(seen.contains(&(universe, (*id).to_owned())), "{id} of {universe}");
+        }
+    }
+}
