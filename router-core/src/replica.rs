@@ -16,6 +16,7 @@
 //! a reading takes the revision, the number of rows and the rows themselves in one transaction.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::deployment::{Deployment, Id, Row};
@@ -98,6 +99,9 @@ pub enum Outcome {
 
 /// A replica of a store, whose router serves the rows.
 ///
+/// A clone has a router of its own. Equality and hash cover what is known and what is served, the derived indexes included,
+/// and not how often it was published: a model checker can keep replicas in its states.
+///
 /// # Limits
 ///
 /// A store that is set back to an earlier revision, as from a backup, is refused until it has passed the last reading:
@@ -129,6 +133,34 @@ pub struct Replica {
     applied: Option<Revision>,
     /// The latest own write of each row, as far as no reading that was applied has it.
     own: BTreeMap<Box<str>, Revision>,
+}
+
+impl Clone for Replica {
+    fn clone(&self) -> Self {
+        Self {
+            router: Arc::new(Router::clone(&self.router)),
+            applied: self.applied,
+            own: self.own.clone(),
+        }
+    }
+}
+
+impl PartialEq for Replica {
+    fn eq(&self, other: &Self) -> bool {
+        self.applied == other.applied
+            && self.own == other.own
+            && self.router.snapshot().table() == other.router.snapshot().table()
+    }
+}
+
+impl Eq for Replica {}
+
+impl Hash for Replica {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.applied.hash(state);
+        self.own.hash(state);
+        self.router.snapshot().table().hash(state);
+    }
 }
 
 impl Replica {

@@ -126,6 +126,21 @@ impl Default for Router {
     }
 }
 
+impl Clone for Router {
+    /// A router of its own that serves the same rows: what is published in one is not seen in the other.
+    fn clone(&self) -> Self {
+        let publisher = Threads::with(&self.publisher.writer, |writer| Publisher {
+            published: Threads::slot(Arc::new(Snapshot::clone(&self.snapshot()))),
+            writer: Threads::lock(Writer {
+                spare: Arc::new(Snapshot::clone(&writer.spare)),
+                behind: writer.behind.clone(),
+                copies: writer.copies,
+            }),
+        });
+        Self { publisher }
+    }
+}
+
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Router").field(&*self.snapshot()).finish()

@@ -1,6 +1,7 @@
 //! A fleet of replicas beside a store that fails, in any order of reads, applications, writes and their receipts.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use proptest::prelude::*;
 use router_core::{
@@ -389,4 +390,27 @@ fn what_the_store_made_of_a_write_is_served() {
         router.table().rows().map(|row| row.tag().as_str()).collect::<Vec<_>>(),
         ["7"]
     );
+}
+
+#[test]
+fn replicas_are_equal_by_what_they_know_and_serve() {
+    let hash = |replica: &Replica| {
+        let mut hasher = DefaultHasher::new();
+        replica.hash(&mut hasher);
+        hasher.finish()
+    };
+    let mut one = Replica::default();
+    one.wrote(put("1", 1), Revision(1));
+    let (same, mut other) = (one.clone(), one.clone());
+    assert_eq!((&one, hash(&one)), (&same, hash(&same)));
+    other.wrote(put("1", 2), Revision(2));
+    assert_ne!(one, other, "the clone has a router of its own");
+    // By another way to the same knowledge and the same rows.
+    one.wrote(put("1", 5), Revision(2));
+    assert_ne!(one, other);
+    let reading = |tag| Reading::of(Revision(2), 1, [row("1", tag)]).expect("the row is valid");
+    one.apply(reading("2"));
+    assert_ne!(one, other, "what a reading has is known, and served alike");
+    other.apply(reading("2"));
+    assert_eq!((&one, hash(&one)), (&other, hash(&other)));
 }

@@ -226,6 +226,20 @@ fn a_router_serves_its_first_table() {
 }
 
 #[test]
+fn a_clone_goes_its_own_way_from_the_same_rows() {
+    let router = Router::default();
+    router.publish(batch(1));
+    let clone = router.clone();
+    router.publish(batch(2));
+    assert_eq!(tags(&clone.snapshot()), [Some(1); 2]);
+    // The second batch goes into the spare, which has to know of the first.
+    clone.publish([Change::Delete(IDS[0].into())]);
+    assert_eq!(tags(&clone.snapshot()), [None, Some(1)]);
+    assert_eq!((clone.snapshot().version(), router.snapshot().version()), (2, 2));
+    assert_eq!(tags(&router.snapshot()), [Some(2); 2]);
+}
+
+#[test]
 fn deletes_are_published() {
     let router = Router::default();
     router.publish(batch(1));
