@@ -159,7 +159,7 @@ fn symmetry_keeps_the_verdicts_and_any_number_of_workers_the_counts() {
         let mut state = fleet.initial();
         for (action, next) in &violation.path {
             let mut follows = false;
-            fleet.successors(state, |candidate, after| {
+            fleet.successors(&state, |candidate, after| {
                 follows |= (candidate, after) == (*action, *next);
             });
             assert!(follows, "{action} in the path of {}", violation.rule);

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use model::fleet::actions::{Action, Kind, Shape};
-use model::fleet::lane::QUERIES;
 use model::fleet::machine::Machine;
 use model::fleet::model::{Bounds, Fleet};
 use model::fleet::naive::NaiveReplica;
 use model::fleet::replica::{self, Replica};
 use model::fleet::state::{Cell, Lane, State};
 use model::fleet::strategies::{CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
+use model::fleet::view::QUERIES;
 
-type Naive = replica::Fleet<NaiveReplica>;
+type Naive = replica::State<NaiveReplica>;
 
 /// The packed model's view of a naive fleet.
 fn image(naive: &Naive, strategies: &[Strategy]) -> State {
@@ -72,7 +72,8 @@ fn tables(lane: &mut Lane, replica: &NaiveReplica) {
 /// Walks the naive states breadth first and compares actions, next states and answers; says how many states there are.
 fn agree(bounds: &Bounds, states_max: usize) -> usize {
     let fleet = Fleet::new(bounds.clone()).expect("bounds fit");
-    let first = Naive::initial(bounds);
+    let twin = replica::Fleet::<NaiveReplica>::new(bounds.clone()).expect("bounds fit");
+    let first = twin.initial();
     let mut seen = BTreeMap::from([(fleet.pack(&image(&first, &bounds.strategies)), first.clone())]);
     let mut todo = std::collections::VecDeque::from([first]);
     while let Some(naive) = todo.pop_front() {
@@ -88,8 +89,18 @@ fn agree(bounds: &Bounds, states_max: usize) -> usize {
             }
         }
         let mut packed: Vec<(Action, u128)> = Vec::new();
-        fleet.successors(word, |action, next| packed.push((action, next)));
-        let successors = naive.successors(bounds);
+        fleet.successors(&word, |action, next| packed.push((action, next)));
+        assert_eq!(fleet.judge(&word), twin.judge(&naive), "{naive:?}");
+        let mut successors: Vec<(Action, Naive)> = Vec::new();
+        twin.successors(&naive, |action, next| successors.push((action, next)));
+        for (action, next) in &successors {
+            let after = fleet.pack(&image(next, &bounds.strategies));
+            let judged = (
+                fleet.judge_step(&word, *action, &after),
+                twin.judge_step(&naive, *action, next),
+            );
+            assert_eq!(judged.0, judged.1, "{action} in {naive:?}");
+        }
         let pack = |(action, next): &(Action, Naive)| (*action, fleet.pack(&image(next, &bounds.strategies)));
         let mut expected: Vec<(Action, u128)> = successors.iter().map(pack).collect();
         packed.sort_unstable();
@@ -98,7 +109,7 @@ fn agree(bounds: &Bounds, states_max: usize) -> usize {
             let lines = |list: &[(Action, u128)], other: &[(Action, u128)]| {
                 let only = list.iter().filter(|entry| !other.contains(entry));
                 let lines: Vec<String> = only
-                    .map(|(action, next)| format!("{action}: {:?}", fleet.lanes(*next)))
+                    .map(|(action, next)| format!("{action}: {:?}", fleet.lanes(next)))
                     .collect();
                 lines.join("\n")
             };
@@ -135,7 +146,7 @@ fn bounds(rows: u8, versions: u8, strategies: &[Strategy], kinds: &[Kind]) -> Bo
 /// Every kind that can happen with this strategy.
 fn kinds(rows: u8, strategy: &Strategy) -> Vec<Kind> {
     let kinds = Kind::ALL.iter().copied().filter(|kind| match kind {
-        Kind::Deliver | Kind::Duplicate | Kind::Drop => strategy.notified,
+        Kind::Deliver | Kind::Duplicate | Kind::Drop => strategy.listens(),
         Kind::Miss => strategy.reads_through,
         Kind::PartialPoll => rows > 1,
         _ => true,

@@ -7,9 +7,10 @@
 //! - `eventually` passes on cycles and joins, so convergence is decided elsewhere.
 //! - The run ends when every property has a counterexample, so one property that always holds keeps it going.
 //! - It keeps 64-bit fingerprints: two states of one fingerprint would count as one. The other engine is exact.
+//! - It asks for each property of a state apart, and then for its actions: the answers to all of them are worked out once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
@@ -43,6 +44,20 @@ pub struct Checked<M: Machine> {
     machine: M,
     symmetric: bool,
     counts: Arc<Counts>,
+    /// What the state that a thread looks at leads to.
+    expanded: [Mutex<Option<Expanded<M::State>>>; EXPANDED],
+}
+
+/// How many threads can remember a state without getting in each other's way.
+const EXPANDED: usize = 64;
+
+/// One state and all that follows from it.
+struct Expanded<S> {
+    state: S,
+    steps: Vec<Step<S>>,
+    /// Of the state and of each step.
+    findings: Vec<Findings>,
+    violated: u32,
 }
 
 struct Counts {
@@ -99,26 +114,26 @@ pub fn check<M: Machine>(machine: &M, options: Options) -> Report<M::State> {
 /// The actions behind `states`, a path of explored states whose last one, or a step from it, violates the rule of this
 /// index. Canonical states number the replicas anew at each step; the path returned keeps one numbering throughout.
 pub fn concrete<M: Machine>(machine: &M, symmetric: bool, states: &[M::State], rule: usize) -> Vec<(Action, M::State)> {
-    let explored = |state| if symmetric { machine.canonical(state) } else { state };
+    let explored = |state: &M::State| machine.explored(state, symmetric);
     let mut state = machine.initial();
-    assert_eq!(explored(state), states[0], "a path starts at the initial state");
+    assert_eq!(explored(&state), states[0], "a path starts at the initial state");
     let mut path = Vec::new();
     for target in &states[1..] {
         let mut step = None;
-        machine.successors(state, |action, next| {
-            if step.is_none() && explored(next) == *target {
+        machine.successors(&state, |action, next| {
+            if step.is_none() && explored(&next) == *target {
                 step = Some((action, next));
             }
         });
         let (action, next) = step.expect("each state of a path follows from the one before it");
-        path.push((action, next));
+        path.push((action, next.clone()));
         state = next;
     }
     let violated = |findings: Findings| findings.violated >> rule & 1 == 1;
-    if !violated(machine.judge(state)) {
+    if !violated(machine.judge(&state)) {
         let mut step = None;
-        machine.successors(state, |action, next| {
-            if step.is_none() && violated(machine.judge_step(state, action, next)) {
+        machine.successors(&state, |action, next| {
+            if step.is_none() && violated(machine.judge_step(&state, action, &next)) {
                 step = Some((action, next));
             }
         });
@@ -136,7 +151,7 @@ pub fn serve<M: Machine>(machine: &M, symmetric: bool, port: u16) {
 const KEEPS_GOING: &str = "keeps the run going";
 
 /// An action with the state that it leads to, so that the checker need not search for it again.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step<S> {
     action: Action,
     next: S,
@@ -151,21 +166,43 @@ impl<M: Machine> Checked<M> {
                 coverage: [const { AtomicU64::new(0) }; KINDS],
                 premises: machine.rules().iter().map(|_| AtomicU64::new(0)).collect(),
             }),
+            expanded: [const { Mutex::new(None) }; EXPANDED],
         }
     }
 
-    fn explored(&self, state: M::State) -> M::State {
-        if self.symmetric {
-            self.machine.canonical(state)
-        } else {
-            state
+    fn expand(&self, state: &M::State) -> Expanded<M::State> {
+        let mut findings = vec![self.machine.judge(state)];
+        let mut steps = Vec::new();
+        self.machine.successors(state, |action, next| {
+            findings.push(self.machine.judge_step(state, action, &next));
+            let next = self.machine.explored(&next, self.symmetric);
+            steps.push(Step { action, next });
+        });
+        Expanded {
+            state: state.clone(),
+            steps,
+            violated: findings
+                .iter()
+                .fold(0, |violated, findings| violated | findings.violated),
+            findings,
         }
+    }
+
+    /// Hands out what follows from `state`, worked out once however often a thread asks for it in a row.
+    fn expanded<T>(&self, state: &M::State, hand_out: impl FnOnce(&mut Option<Expanded<M::State>>) -> T) -> T {
+        let place = THREAD.with(|thread| *thread % EXPANDED);
+        let mut known = self.expanded[place]
+            .lock()
+            .expect("no thread panics while it holds a state");
+        if known.as_ref().is_none_or(|expanded| expanded.state != *state) {
+            *known = Some(self.expand(state));
+        }
+        hand_out(&mut known)
     }
 
     fn holds<const RULE: usize>(&self, state: &M::State) -> bool {
-        let mut violated = self.machine.judge(*state).violated;
-        self.machine.successors(*state, |action, next| {
-            violated |= self.machine.judge_step(*state, action, next).violated;
+        let violated = self.expanded(state, |expanded| {
+            expanded.as_ref().map_or(0, |expanded| expanded.violated)
         });
         violated >> RULE & 1 == 0
     }
@@ -176,6 +213,12 @@ impl<M: Machine> Checked<M> {
             counter.fetch_add(u64::from(findings.premises >> rule & 1), Ordering::Relaxed);
         }
     }
+}
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
 type Condition<M> = fn(&Checked<M>, &<M as Machine>::State) -> bool;
@@ -195,18 +238,17 @@ impl<M: Machine> Model for Checked<M> {
     type Action = Step<M::State>;
 
     fn init_states(&self) -> Vec<M::State> {
-        vec![self.explored(self.machine.initial())]
+        vec![self.machine.explored(&self.machine.initial(), self.symmetric)]
     }
 
     // The checker calls this once for each state that it expands, and then only to reconstruct paths.
     fn actions(&self, state: &M::State, actions: &mut Vec<Self::Action>) {
-        self.count(self.machine.judge(*state));
-        self.machine.successors(*state, |action, next| {
-            self.count(self.machine.judge_step(*state, action, next));
-            self.counts.coverage[action.kind as usize].fetch_add(1, Ordering::Relaxed);
-            let next = self.explored(next);
-            actions.push(Step { action, next });
-        });
+        let expanded = self.expanded(state, Option::take).expect("it was worked out just now");
+        expanded.findings.iter().for_each(|findings| self.count(*findings));
+        for step in &expanded.steps {
+            self.counts.coverage[step.action.kind as usize].fetch_add(1, Ordering::Relaxed);
+        }
+        actions.extend(expanded.steps);
     }
 
     fn next_state(&self, _state: &M::State, step: Self::Action) -> Option<M::State> {
@@ -218,7 +260,7 @@ impl<M: Machine> Model for Checked<M> {
     }
 
     fn format_step(&self, _state: &M::State, step: Self::Action) -> Option<String> {
-        Some(self.machine.lanes(step.next).join("\n"))
+        Some(self.machine.lanes(&step.next).join("\n"))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

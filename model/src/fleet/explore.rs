@@ -15,7 +15,7 @@ use std::sync::Arc;
 use ::timely::communication::Config as Network;
 
 use super::levels::{Checkpoint, CheckpointError};
-use super::machine::Machine;
+use super::machine::Packed;
 use super::report::Report;
 use super::search::Search;
 use super::timely::PeerLeft;
@@ -128,7 +128,7 @@ impl From<PeerLeft> for ExploreError {
 }
 
 /// Explores `machine`. Every process returns the same report.
-pub fn explore<M: Machine>(
+pub fn explore<M: Packed>(
     machine: &M,
     options: &Options,
     on_progress: OnProgress,
@@ -191,7 +191,7 @@ fn network(options: &Options) -> Result<Network, ExploreError> {
     })
 }
 
-fn check_memory<M: Machine>(machine: &M, options: &Options) -> Result<(), ExploreError> {
+fn check_memory<M: Packed>(machine: &M, options: &Options) -> Result<(), ExploreError> {
     let Some(memory_max) = options.memory_max else {
         return Ok(());
     };

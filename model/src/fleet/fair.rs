@@ -18,7 +18,7 @@ use super::machine::Machine;
 /// A machine that is to converge.
 pub trait Converging: Machine {
     /// Whether every replica agrees with the store.
-    fn agrees(&self, state: Self::State) -> bool;
+    fn agrees(&self, state: &Self::State) -> bool;
 }
 
 /// Which runs are looked at.
@@ -84,7 +84,7 @@ pub fn converges<M: Converging>(
     states_max: usize,
 ) -> Result<Convergence<M::State>, TooManyStates> {
     let graph = explore(machine, states_max)?;
-    let agrees: Vec<bool> = graph.states.iter().map(|state| machine.agrees(*state)).collect();
+    let agrees: Vec<bool> = graph.states.iter().map(|state| machine.agrees(state)).collect();
     let components = kosaraju_scc(&graph.quiet);
     let mut component_of = vec![0; graph.states.len()];
     for (number, component) in components.iter().enumerate() {
@@ -139,9 +139,10 @@ fn explore<M: Machine>(machine: &M, states_max: usize) -> Result<Graph<M::State>
     let mut numbers = HashMap::from([(machine.initial(), 0)]);
     let mut todo = VecDeque::from([0]);
     while let Some(from) = todo.pop_front() {
-        machine.successors(graph.states[from], |action, next| {
-            let to = *numbers.entry(next).or_insert_with(|| {
-                graph.states.push(next);
+        let state = graph.states[from].clone();
+        machine.successors(&state, |action, next| {
+            let to = *numbers.entry(next).or_insert_with_key(|next| {
+                graph.states.push(next.clone());
                 graph.parents.push(Some((from, action)));
                 graph.quiet.add_node(());
                 todo.push_back(graph.states.len() - 1);
@@ -158,11 +159,11 @@ fn explore<M: Machine>(machine: &M, states_max: usize) -> Result<Graph<M::State>
     Ok(graph)
 }
 
-impl<S: Copy> Graph<S> {
+impl<S: Clone> Graph<S> {
     fn path(&self, mut state: usize) -> Vec<(Action, S)> {
         let mut path = Vec::new();
         while let Some((parent, action)) = self.parents[state] {
-            path.push((action, self.states[state]));
+            path.push((action, self.states[state].clone()));
             state = parent;
         }
         path.reverse();
@@ -213,10 +214,6 @@ mod tests {
             "seesaw".to_owned()
         }
 
-        fn bits(&self) -> u32 {
-            2
-        }
-
         fn kinds(&self) -> &[Kind] {
             &[Kind::Read, Kind::Apply]
         }
@@ -229,7 +226,7 @@ mod tests {
             0
         }
 
-        fn successors(&self, state: u64, mut visit: impl FnMut(Action, u64)) {
+        fn successors(&self, state: &u64, mut visit: impl FnMut(Action, u64)) {
             let kind = if state.is_multiple_of(2) {
                 Kind::Read
             } else {
@@ -238,26 +235,26 @@ mod tests {
             visit(Action::new(kind, At::Replica(0), 0), (state + 1) % 4);
         }
 
-        fn canonical(&self, state: u64) -> u64 {
-            state
+        fn canonical(&self, state: &u64) -> u64 {
+            *state
         }
 
-        fn judge(&self, _state: u64) -> crate::fleet::Findings {
+        fn judge(&self, _state: &u64) -> crate::fleet::Findings {
             crate::fleet::Findings::default()
         }
 
-        fn judge_step(&self, _before: u64, _action: Action, _after: u64) -> crate::fleet::Findings {
+        fn judge_step(&self, _before: &u64, _action: Action, _after: &u64) -> crate::fleet::Findings {
             crate::fleet::Findings::default()
         }
 
-        fn lanes(&self, state: u64) -> Vec<String> {
+        fn lanes(&self, state: &u64) -> Vec<String> {
             vec![state.to_string()]
         }
     }
 
     impl Converging for Seesaw {
-        fn agrees(&self, state: u64) -> bool {
-            state != 2
+        fn agrees(&self, state: &u64) -> bool {
+            *state != 2
         }
     }
 

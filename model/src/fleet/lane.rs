@@ -2,83 +2,76 @@
 
 use super::actions::Shape;
 use super::state::{COPIES_MAX, Cell, Cells, Content, Lane, ROWS_MAX, VERSIONS_MAX};
-use super::strategies::{After, EmptyRead, Patterns, Strategy};
+use super::strategies::{After, EmptyRead, Notices, Patterns, Strategy};
+use super::view::{Candidate, QUERIES, Query, View, agrees, read, tables};
 
-/// A request: for the name that an exact row has, or for one that only wildcards match; by the team's caller or by none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// Whether the exact name is asked for.
-    pub exact: bool,
-    /// Whether the caller is of the team.
-    pub team: bool,
+/// A packed replica that is up.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) lane: &'a Lane,
+    pub(super) strategy: &'a Strategy,
+    /// How many rows there are.
+    pub(super) rows: usize,
 }
 
-/// Every request that can be told apart.
-pub const QUERIES: [Query; 4] = [
-    Query {
-        exact: true,
-        team: false,
-    },
-    Query {
-        exact: true,
-        team: true,
-    },
-    Query {
-        exact: false,
-        team: false,
-    },
-    Query {
-        exact: false,
-        team: true,
-    },
-];
-
-/// One candidate of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Candidate {
-    /// Which row.
-    pub row: u8,
-    /// In which version, as its tag says.
-    pub version: u8,
-    /// How often it is in the answer, counted up to two.
-    pub copies: u8,
-    /// The table that it came from.
-    pub table: Shape,
-}
-
-/// The pattern tables that a caller sees, in the order in which they are asked; the first match wins.
-fn tables(team_first: bool, sees_team: bool) -> [Option<Shape>; 2] {
-    let team = sees_team.then_some(Shape::Team);
-    if team_first {
-        [team, Some(Shape::Wild)]
-    } else {
-        [Some(Shape::Wild), team]
+impl PartialEq for Seen<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.lane == other.lane
     }
 }
 
-/// The row versions that `cells` prescribe as candidates for `query`, with the table that they belong to.
-pub fn prescribed(cells: &Cells, strategy: &Strategy, query: Query, mut visit: impl FnMut(Candidate)) {
-    let exact = query.exact.then_some(Shape::Exact);
-    for shape in [exact]
-        .into_iter()
-        .chain(tables(strategy.team_first, query.team))
-        .flatten()
-    {
-        let mut matched = false;
-        for (row, cell) in (0..).zip(cells).filter(|(_, cell)| cell.content.shape() == Some(shape)) {
-            matched = true;
-            if let Content::Row(table) = cell.content {
-                visit(Candidate {
-                    row,
-                    version: cell.version,
-                    copies: 1,
-                    table,
-                });
-            }
+impl View for Seen<'_> {
+    fn strategy(&self) -> &Strategy {
+        self.strategy
+    }
+
+    fn cells(&self) -> Cells {
+        self.lane.cells()
+    }
+
+    fn reading(&self) -> Cells {
+        self.lane.rows.map(|row| row.read)
+    }
+
+    fn answered(&self, row: usize) -> u8 {
+        self.lane.rows[row].answered
+    }
+
+    fn acked(&self, row: usize) -> u8 {
+        self.lane.rows[row].acked
+    }
+
+    fn lists(&self, shape: Shape) -> bool {
+        if self.strategy.sticky_names {
+            self.lane.names >> shape as u8 & 1 == 1
+        } else {
+            let rows = &self.lane.rows;
+            rows.iter().any(|row| row.cell.content == Content::Row(shape))
         }
-        if matched {
-            return;
+    }
+
+    fn entries(&self) -> u8 {
+        let rows = self.lane.rows.iter();
+        rows.flat_map(|row| row.copies.as_flattened()).sum()
+    }
+
+    fn candidates(&self, query: Query, visit: impl FnMut(Candidate)) {
+        self.lane.candidates(self.strategy, query, visit);
+    }
+
+    fn holds_like(&self, other: &Self, row: usize) -> bool {
+        let (row, other) = (&self.lane.rows[row], &other.lane.rows[row]);
+        row.cell == other.cell && row.copies == other.copies
+    }
+
+    fn heals(&self, store: &Cells) -> bool {
+        let mut lane = *self.lane;
+        while lane.phase > 0 {
+            lane.apply_held(self.strategy, self.rows);
         }
+        lane.apply(self.strategy, &Lane::reads(self.strategy, store));
+        let healed = Seen { lane: &lane, ..*self };
+        agrees(&healed, store)
     }
 }
 
@@ -137,29 +130,9 @@ impl Lane {
         }
     }
 
-    /// Whether every answer is exactly what `store` prescribes.
-    pub fn agrees(&self, strategy: &Strategy, store: &Cells) -> bool {
-        QUERIES.into_iter().all(|query| {
-            let mut difference = [[0_i8; VERSIONS_MAX + 1]; ROWS_MAX];
-            let mut count = |candidate: Candidate, sign: i8| {
-                let copies = i8::try_from(candidate.copies).expect("copies are few");
-                difference[usize::from(candidate.row)][usize::from(candidate.version)] += sign * copies;
-            };
-            self.candidates(strategy, query, |candidate| count(candidate, 1));
-            prescribed(store, strategy, query, |candidate| count(candidate, -1));
-            difference == [[0; VERSIONS_MAX + 1]; ROWS_MAX]
-        })
-    }
-
     /// What a read of `cells` brings to this replica: only revisions tell of the rows that are gone.
     pub fn reads(strategy: &Strategy, cells: &Cells) -> Cells {
-        cells.map(|cell| {
-            if cell.content == Content::Absent && !strategy.refuses_older {
-                Cell::default()
-            } else {
-                cell
-            }
-        })
+        cells.map(|cell| read(strategy, cell))
     }
 
     /// Takes in one row: present, gone or invalid.
@@ -252,8 +225,11 @@ impl Lane {
         }
     }
 
-    /// Applies a whole read.
+    /// Applies a whole read, or refuses it whole.
     pub fn apply(&mut self, strategy: &Strategy, read: &Cells) {
+        if strategy.refuses_invalid_reads && read.iter().any(|cell| cell.content == Content::Invalid) {
+            return;
+        }
         for part in 0..=ROWS_MAX {
             self.apply_part(strategy, part, read);
         }
@@ -275,6 +251,15 @@ impl Lane {
             }
         } else {
             self.phase += 1;
+        }
+    }
+
+    /// Looks up `row`, because a notification or a miss told the replica to.
+    pub fn look(&mut self, strategy: &Strategy, row: usize, store: &Cells) {
+        let read = Self::reads(strategy, store);
+        match strategy.notices {
+            Notices::Polled => self.apply(strategy, &read),
+            Notices::Ignored | Notices::RowRead => self.take(strategy, row, read[row]),
         }
     }
 

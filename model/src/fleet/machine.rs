@@ -1,4 +1,7 @@
-//! What the engines explore: a transition system whose states are words.
+//! What the engines explore: a transition system, and one whose states are words.
+
+use std::fmt::Debug;
+use std::hash::Hash;
 
 use super::actions::{Action, Kind};
 use super::word::Word;
@@ -29,19 +32,16 @@ impl Findings {
     }
 }
 
-/// A transition system with packed states, its rules and its symmetry.
+/// A transition system, its rules and its symmetry.
 ///
 /// Implementations are plain values: a machine computes and remembers nothing.
 pub trait Machine: Clone + Send + Sync + 'static {
-    /// The word that holds a state.
-    type State: Word;
+    /// A state, whole: two equal states have the same future.
+    type State: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
     /// What is explored and within which bounds, in one line. Two machines of the same identity have the same states:
     /// a checkpoint is only resumed by a machine of its own identity.
     fn identity(&self) -> String;
-
-    /// How many low bits of the word the states use.
-    fn bits(&self) -> u32;
 
     /// The kinds of action that can happen within the bounds. One of them that never does is an error of the model.
     fn kinds(&self) -> &[Kind];
@@ -53,17 +53,32 @@ pub trait Machine: Clone + Send + Sync + 'static {
     fn initial(&self) -> Self::State;
 
     /// Calls `visit` with each action that can happen in `state` and the state that it leads to.
-    fn successors(&self, state: Self::State, visit: impl FnMut(Action, Self::State));
+    fn successors(&self, state: &Self::State, visit: impl FnMut(Action, Self::State));
 
     /// The representative of the states that differ from `state` only in the numbering of the replicas.
-    fn canonical(&self, state: Self::State) -> Self::State;
+    fn canonical(&self, state: &Self::State) -> Self::State;
+
+    /// The state that is explored in the place of this one.
+    fn explored(&self, state: &Self::State, symmetric: bool) -> Self::State {
+        if symmetric {
+            self.canonical(state)
+        } else {
+            state.clone()
+        }
+    }
 
     /// What the rules about single states say of this one.
-    fn judge(&self, state: Self::State) -> Findings;
+    fn judge(&self, state: &Self::State) -> Findings;
 
     /// What the rules about steps say of this one.
-    fn judge_step(&self, before: Self::State, action: Action, after: Self::State) -> Findings;
+    fn judge_step(&self, before: &Self::State, action: Action, after: &Self::State) -> Findings;
 
     /// The state for a person: a line for the store, then one for each replica.
-    fn lanes(&self, state: Self::State) -> Vec<String>;
+    fn lanes(&self, state: &Self::State) -> Vec<String>;
+}
+
+/// A machine whose states are words, which the engine for scale can take.
+pub trait Packed: Machine<State: Word> {
+    /// How many low bits of the word the states use.
+    fn bits(&self) -> u32;
 }

@@ -20,11 +20,13 @@ pub mod properties;
 pub mod replica;
 pub mod report;
 mod search;
+mod seat;
 pub mod state;
 pub mod strategies;
 mod text;
 mod timely;
 pub mod trace;
+pub mod view;
 pub mod visited;
 pub mod word;
 

@@ -6,11 +6,12 @@
 
 use super::actions::{Action, At, Kind, Shape};
 use super::fair::Converging;
-use super::machine::{Findings, Machine};
+use super::lane::Seen;
+use super::machine::{Findings, Machine, Packed};
 use super::properties;
 use super::state::{Cell, Cells, Content, Lane, Layout, REPLICAS_MAX, ROWS_MAX, State, VERSIONS_MAX};
 use super::strategies::Strategy;
-use super::text;
+use super::{text, view};
 
 /// How large a fleet is, what its replicas do and what can happen to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,25 @@ impl Bounds {
     /// How many replicas there are.
     pub fn replicas(&self) -> usize {
         self.strategies.len()
+    }
+
+    /// The bounds in one line; those of two fleets are the same if it is.
+    pub(super) fn identity(&self) -> String {
+        let Bounds {
+            rows,
+            versions,
+            strategies,
+            kinds,
+            shapes,
+            admin,
+        } = self;
+        let strategies: Vec<&str> = strategies.iter().map(|strategy| strategy.name).collect();
+        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+        format!(
+            "fleet strategies={} rows={rows} versions={versions} shapes={shapes:?} admin={admin} actions={}",
+            strategies.join(","),
+            kinds.join(","),
+        )
     }
 }
 
@@ -122,6 +142,14 @@ impl Fleet {
         self.layout.pack(state)
     }
 
+    fn seen<'a>(&self, lane: &'a Lane, strategy: &'a Strategy) -> Seen<'a> {
+        Seen {
+            lane,
+            strategy,
+            rows: self.rows(),
+        }
+    }
+
     fn has(&self, kind: Kind) -> bool {
         self.bounds.kinds.contains(&kind)
     }
@@ -205,7 +233,7 @@ impl Fleet {
             return;
         }
         for (replica, (lane, strategy)) in (0..).zip(state.lanes.iter_mut().zip(&self.bounds.strategies)) {
-            if strategy.notified && !lane.down && at != At::Replica(replica) {
+            if strategy.listens() && !lane.down && at != At::Replica(replica) {
                 lane.rows[row].notified = true;
             }
         }
@@ -235,17 +263,17 @@ impl Fleet {
         for row in 0..self.bounds.rows {
             let index = usize::from(row);
             let held = &lane.rows[index];
-            let stored = Lane::reads(strategy, &state.store)[index];
             if held.notified && !(strategy.locked && lane.phase > 0) {
                 step(Kind::Deliver, row, &|next| {
                     next.rows[index].notified = false;
-                    next.take(strategy, index, stored);
+                    next.look(strategy, index, &state.store);
                 });
-                step(Kind::Duplicate, row, &|next| next.take(strategy, index, stored));
+                step(Kind::Duplicate, row, &|next| next.look(strategy, index, &state.store));
                 step(Kind::Drop, row, &|next| next.rows[index].notified = false);
             }
-            if strategy.reads_through && held.cell.content == Content::Absent && stored.content.shape().is_some() {
-                step(Kind::Miss, row, &|next| next.take(strategy, index, stored));
+            let stored = state.store[index].content.shape().is_some();
+            if strategy.reads_through && held.cell.content == Content::Absent && stored {
+                step(Kind::Miss, row, &|next| next.look(strategy, index, &state.store));
             }
             if self.has(Kind::Request) {
                 let newest = lane.newest(strategy, index);
@@ -296,7 +324,7 @@ fn hold(lane: &mut Lane, read: &Cells) {
 
 /// An action of the bounds that no state of the fleet allows.
 fn impossible(bounds: &Bounds) -> Option<(Kind, &'static str)> {
-    let listens = bounds.strategies.iter().any(|strategy| strategy.notified);
+    let listens = bounds.strategies.iter().any(Strategy::listens);
     let reads_through = bounds.strategies.iter().any(|strategy| strategy.reads_through);
     let needs = |needed: &'static [Kind]| needed.iter().all(|kind| bounds.kinds.contains(kind));
     let read_writes = needs(&[Kind::Create, Kind::Read, Kind::Apply]);
@@ -322,25 +350,7 @@ impl Machine for Fleet {
     type State = u128;
 
     fn identity(&self) -> String {
-        let Bounds {
-            rows,
-            versions,
-            strategies,
-            kinds,
-            shapes,
-            admin,
-        } = &self.bounds;
-        let strategies: Vec<&str> = strategies.iter().map(|strategy| strategy.name).collect();
-        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-        format!(
-            "fleet strategies={} rows={rows} versions={versions} shapes={shapes:?} admin={admin} actions={}",
-            strategies.join(","),
-            kinds.join(","),
-        )
-    }
-
-    fn bits(&self) -> u32 {
-        self.layout.bits()
+        self.bounds.identity()
     }
 
     fn kinds(&self) -> &[Kind] {
@@ -355,8 +365,8 @@ impl Machine for Fleet {
         0
     }
 
-    fn successors(&self, word: u128, mut visit: impl FnMut(Action, u128)) {
-        let state = self.unpack(word);
+    fn successors(&self, word: &u128, mut visit: impl FnMut(Action, u128)) {
+        let state = self.unpack(*word);
         let mut write = |action: Action, next: &State| visit(action, self.pack(next));
         self.writes(&state, At::Store, &mut write);
         for (index, (lane, strategy)) in state.lanes.iter().zip(&self.bounds.strategies).enumerate() {
@@ -380,7 +390,7 @@ impl Machine for Fleet {
         }
     }
 
-    fn canonical(&self, word: u128) -> u128 {
+    fn canonical(&self, word: &u128) -> u128 {
         let lane_bits = self.layout.lane_bits();
         let mask = (1 << lane_bits) - 1;
         let mut lanes = [0; REPLICAS_MAX];
@@ -404,23 +414,32 @@ impl Machine for Fleet {
             .fold(store, |word, lane| word << lane_bits | lane)
     }
 
-    fn judge(&self, word: u128) -> Findings {
-        let state = self.unpack(word);
+    fn judge(&self, word: &u128) -> Findings {
+        let state = self.unpack(*word);
         let mut findings = Findings::default();
         for (lane, strategy) in state.lanes.iter().zip(&self.bounds.strategies) {
-            properties::judge(&state, lane, strategy, self.rows(), &mut findings);
+            if !lane.down {
+                properties::judge(&state.store, &self.seen(lane, strategy), self.rows(), &mut findings);
+            }
         }
         findings
     }
 
-    fn judge_step(&self, before: u128, action: Action, after: u128) -> Findings {
+    fn judge_step(&self, before: &u128, action: Action, after: &u128) -> Findings {
         let mut findings = Findings::default();
-        properties::judge_step(&self.unpack(before), action, &self.unpack(after), &mut findings);
+        if let At::Replica(replica) = action.at
+            && properties::judges(action.kind)
+        {
+            let (before, after) = (self.unpack(*before), self.unpack(*after));
+            let strategy = &self.bounds.strategies[usize::from(replica)];
+            let [before, seen] = [&before, &after].map(|state| self.seen(&state.lanes[usize::from(replica)], strategy));
+            properties::judge_step(&before, action, &seen, &after.store, &mut findings);
+        }
         findings
     }
 
-    fn lanes(&self, word: u128) -> Vec<String> {
-        let state = self.unpack(word);
+    fn lanes(&self, word: &u128) -> Vec<String> {
+        let state = self.unpack(*word);
         let store = format!("store: {}", text::cells(&state.store));
         let lanes = state.lanes[..self.bounds.replicas()]
             .iter()
@@ -432,12 +451,18 @@ impl Machine for Fleet {
     }
 }
 
+impl Packed for Fleet {
+    fn bits(&self) -> u32 {
+        self.layout.bits()
+    }
+}
+
 impl Converging for Fleet {
     /// A store with an invalid row asks for nothing in particular.
-    fn agrees(&self, word: u128) -> bool {
-        let state = self.unpack(word);
+    fn agrees(&self, word: &u128) -> bool {
+        let state = self.unpack(*word);
         let lanes = || state.lanes.iter().zip(&self.bounds.strategies);
         state.store.iter().any(|cell| cell.content == Content::Invalid)
-            || lanes().all(|(lane, strategy)| !lane.down && lane.agrees(strategy, &state.store))
+            || lanes().all(|(lane, strategy)| !lane.down && view::agrees(&self.seen(lane, strategy), &state.store))
     }
 }

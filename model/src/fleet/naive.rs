@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::Shape;
-use super::lane::{Candidate, Query};
-use super::replica::{Read, Replica, Table};
+use super::replica::{self, Read, Replica, Table};
 use super::state::{COPIES_MAX, Cell, Content};
-use super::strategies::{EmptyRead, Patterns, Strategy};
+use super::strategies::{After, EmptyRead, Notices, Patterns, Strategy};
+use super::view::{Candidate, Query};
 
 /// A replica that follows a [`Strategy`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +96,31 @@ impl NaiveReplica {
         }
     }
 
+    /// Takes in a row as the store holds it.
+    fn take(&mut self, row: u8, cell: Cell) {
+        if self.strategy.refuses_older && cell.version <= self.newest(row) {
+            return;
+        }
+        match cell.content {
+            Content::Absent => {
+                self.remove(row, self.strategy.on_delete);
+                if self.strategy.refuses_older {
+                    self.gone.insert(row, cell.version);
+                }
+            }
+            Content::Invalid if self.strategy.refusal_keeps => {}
+            Content::Invalid => {
+                self.remove(row, self.strategy.on_update);
+                self.gone.remove(&row);
+            }
+            Content::Row(_) | Content::Blocked(_) => {
+                if self.list.get(&row) != Some(&cell) {
+                    self.insert(row, cell);
+                }
+            }
+        }
+    }
+
     fn newest(&self, row: u8) -> u8 {
         let held = self.list.get(&row).map_or(0, |cell| cell.version);
         held.max(self.gone.get(&row).copied().unwrap_or(0))
@@ -143,27 +168,24 @@ impl Replica for NaiveReplica {
         }
     }
 
-    fn take(&mut self, row: u8, cell: Cell) {
-        if self.strategy.refuses_older && cell.version <= self.newest(row) {
-            return;
-        }
-        match cell.content {
-            Content::Absent => {
+    fn wrote(&mut self, after: After, rows: u8, row: u8, store: &Table) {
+        if after == After::DropAndPoll {
+            for row in self.list.clone().into_keys() {
                 self.remove(row, self.strategy.on_delete);
-                if self.strategy.refuses_older {
-                    self.gone.insert(row, cell.version);
-                }
             }
-            Content::Invalid if self.strategy.refusal_keeps => {}
-            Content::Invalid => {
-                self.remove(row, self.strategy.on_update);
-                self.gone.remove(&row);
-            }
-            Content::Row(_) | Content::Blocked(_) => {
-                if self.list.get(&row) != Some(&cell) {
-                    self.insert(row, cell);
-                }
-            }
+        }
+        match after {
+            After::Nothing => {}
+            After::Row => self.take(row, store[&row]),
+            After::Poll | After::DropAndPoll => replica::apply(self, rows, &Read::Whole(store.clone())),
+        }
+    }
+
+    fn look(&mut self, rows: u8, row: u8, store: &Table) {
+        if self.strategy.notices == Notices::Polled {
+            replica::apply(self, rows, &Read::Whole(store.clone()));
+        } else {
+            self.take(row, store[&row]);
         }
     }
 
@@ -174,11 +196,15 @@ impl Replica for NaiveReplica {
     fn apply(&mut self, part: u8, read: &Read) {
         let nothing = Table::new();
         let rows = match read {
-            Read::Faulty(_) if self.strategy.knows_whole_reads => return,
+            Read::Faulty { .. } if self.strategy.knows_whole_reads => return,
             Read::Failed if self.strategy.knows_failures => return,
-            Read::Whole(rows) | Read::Faulty(rows) => rows,
+            Read::Whole(rows) | Read::Faulty { got: rows, .. } => rows,
             Read::Failed => &nothing,
         };
+        let is_invalid = |cell: &Cell| cell.content == Content::Invalid;
+        if self.strategy.refuses_invalid_reads && rows.values().any(is_invalid) {
+            return;
+        }
         let there: Table = rows
             .iter()
             .filter(|(_, cell)| cell.content != Content::Absent)
@@ -193,12 +219,6 @@ impl Replica for NaiveReplica {
         let atomic = self.strategy.atomic_apply;
         for (row, cell) in there.into_iter().filter(|(row, _)| atomic || row + 1 == part) {
             self.take(row, cell);
-        }
-    }
-
-    fn clear(&mut self) {
-        for row in self.list.clone().into_keys() {
-            self.remove(row, self.strategy.on_delete);
         }
     }
 
@@ -229,5 +249,25 @@ impl Replica for NaiveReplica {
         };
         answer.retain(|candidate| !self.hidden(candidate.row, candidate.version));
         answer
+    }
+    fn lists(&self, shape: Shape) -> bool {
+        if self.strategy.sticky_names {
+            self.names.contains(&shape)
+        } else {
+            self.list.values().any(|cell| cell.content == Content::Row(shape))
+        }
+    }
+
+    fn entries(&self) -> u8 {
+        self.entries.values().sum()
+    }
+
+    fn holds_like(&self, other: &Self, row: u8) -> bool {
+        let entries = |replica: &Self| -> Vec<_> {
+            let entries = replica.entries.iter().filter(|((_, of, _), _)| *of == row);
+            entries.map(|(entry, copies)| (*entry, *copies)).collect()
+        };
+        let cell = |replica: &Self| (replica.list.get(&row).copied(), replica.gone.get(&row).copied());
+        cell(self) == cell(other) && entries(self) == entries(other)
     }
 }

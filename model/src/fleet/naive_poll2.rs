@@ -153,7 +153,7 @@ mod tests {
             let next = state.successors(bounds);
             let mut naive: Vec<_> = next.iter().map(|(action, next)| (*action, packed.pack(next))).collect();
             let mut fast = Vec::new();
-            packed.successors(word, |action, next| fast.push((action, next)));
+            packed.successors(&word, |action, next| fast.push((action, next)));
             naive.sort_unstable();
             fast.sort_unstable();
             assert_eq!(fast, naive, "in {state:?}");

@@ -9,7 +9,7 @@
 
 use super::actions::{Action, At, Kind};
 use super::fair::Converging;
-use super::machine::{Findings, Machine};
+use super::machine::{Findings, Machine, Packed};
 use super::naive_poll2;
 
 /// How large a [`Poll2`] is.
@@ -234,10 +234,6 @@ impl Machine for Poll2 {
         format!("poll2 replicas={replicas} rows={rows} versions={versions} crash={crash}")
     }
 
-    fn bits(&self) -> u32 {
-        self.store_shift + self.group_bits + u32::from(self.bounds.rows)
-    }
-
     fn kinds(&self) -> &[Kind] {
         if self.bounds.crash { KINDS_CRASH } else { KINDS_STEADY }
     }
@@ -251,7 +247,8 @@ impl Machine for Poll2 {
     }
 
     #[inline]
-    fn successors(&self, state: u64, mut visit: impl FnMut(Action, u64)) {
+    fn successors(&self, state: &u64, mut visit: impl FnMut(Action, u64)) {
+        let state = *state;
         let seen = self.writes(state, &mut visit);
         let lane_mask = (1 << self.lane_bits) - 1;
         for replica in 0..self.bounds.replicas {
@@ -271,7 +268,7 @@ impl Machine for Poll2 {
     }
 
     #[inline]
-    fn canonical(&self, state: u64) -> u64 {
+    fn canonical(&self, state: &u64) -> u64 {
         let lane_mask = (1 << self.lane_bits) - 1;
         let mut lanes = [0; u64::BITS as usize];
         let lanes = &mut lanes[..usize::from(self.bounds.replicas)];
@@ -287,7 +284,7 @@ impl Machine for Poll2 {
     }
 
     #[inline]
-    fn judge(&self, state: u64) -> Findings {
+    fn judge(&self, state: &u64) -> Findings {
         let mut findings = Findings::default();
         let versions = state >> self.store_shift & self.group_mask();
         for replica in 0..self.bounds.replicas {
@@ -309,11 +306,11 @@ impl Machine for Poll2 {
     }
 
     #[inline]
-    fn judge_step(&self, _before: u64, _action: Action, _after: u64) -> Findings {
+    fn judge_step(&self, _before: &u64, _action: Action, _after: &u64) -> Findings {
         Findings::default()
     }
 
-    fn lanes(&self, state: u64) -> Vec<String> {
+    fn lanes(&self, state: &u64) -> Vec<String> {
         let field = |group: u64, row: u8| group >> self.field_shift(row) & self.field_mask();
         let versions = |group: u64| {
             let rows = (0..self.bounds.rows).filter(|row| field(group, *row) != 0);
@@ -338,8 +335,14 @@ impl Machine for Poll2 {
     }
 }
 
+impl Packed for Poll2 {
+    fn bits(&self) -> u32 {
+        self.store_shift + self.group_bits + u32::from(self.bounds.rows)
+    }
+}
+
 impl Converging for Poll2 {
-    fn agrees(&self, state: u64) -> bool {
+    fn agrees(&self, state: &u64) -> bool {
         let mut stored = 0;
         for row in (0..self.bounds.rows).filter(|row| state >> self.present_shift(*row) & 1 == 1) {
             stored |= state >> self.store_shift & self.field_mask() << self.field_shift(row);

@@ -3,11 +3,10 @@
 //! The applied table of a replica is its own list: what it claims to hold. Only `heals`, `read-your-writes` and
 //! convergence look at the store.
 
-use super::actions::{Action, At, Kind, Shape};
-use super::lane::{Candidate, QUERIES, Query, prescribed};
+use super::actions::{Action, Kind, Shape};
 use super::machine::Findings;
-use super::state::{Cell, Content, Lane, ROWS_MAX, State};
-use super::strategies::Strategy;
+use super::state::{Cell, Cells, Content, ROWS_MAX};
+use super::view::{Candidate, QUERIES, Query, View, prescribed};
 
 /// The rules that are judged a state or a step at a time; `converges` is judged of the whole graph.
 pub const RULES: &[&str] = &[
@@ -40,136 +39,119 @@ const READ_YOUR_WRITES: usize = 10;
 const HEALS: usize = 11;
 const FAILS_SAFE: usize = 12;
 
-/// What the rules say of one replica in `state`.
-pub fn judge(state: &State, lane: &Lane, strategy: &Strategy, rows: usize, findings: &mut Findings) {
-    if lane.down {
-        return;
-    }
+/// What the rules say of a replica that is up.
+pub(super) fn judge(store: &Cells, view: &impl View, rows: usize, findings: &mut Findings) {
+    let cells = view.cells();
     for query in QUERIES {
-        answer(lane, strategy, query, findings);
+        answer(view, &cells, query, findings);
     }
-    listing(lane, strategy, findings);
-    let entries: u8 = lane.rows.iter().flat_map(|row| row.copies.as_flattened()).sum();
+    listing(view, &cells, findings);
+    let entries = view.entries();
     if entries > 0 {
-        let held = lane
-            .rows
-            .iter()
-            .filter(|row| row.cell.content != Content::Absent)
-            .count();
+        let held = cells.iter().filter(|cell| cell.content != Content::Absent).count();
         findings.check(BOUNDED, usize::from(entries) <= held);
     }
-    for row in (0..rows).filter(|row| lane.rows[*row].acked > 0) {
-        findings.check(READ_YOUR_WRITES, reads_own_write(lane, strategy, row, state.store[row]));
+    for row in (0..rows).filter(|row| view.acked(*row) > 0) {
+        findings.check(READ_YOUR_WRITES, reads_own_write(view, cells[row], row, store[row]));
     }
-    if state.store.iter().all(|cell| cell.content != Content::Invalid) {
-        findings.check(HEALS, heals(state, lane, strategy, rows));
+    if store.iter().all(|cell| cell.content != Content::Invalid) {
+        findings.check(HEALS, view.heals(store));
     }
 }
 
-fn answer(lane: &Lane, strategy: &Strategy, query: Query, findings: &mut Findings) {
-    let mut answered = [false; ROWS_MAX];
-    lane.candidates(strategy, query, |candidate| {
+fn answer(view: &impl View, cells: &Cells, query: Query, findings: &mut Findings) {
+    let mut answers_with = [false; ROWS_MAX];
+    view.candidates(query, |candidate| {
         let Candidate {
             row,
             version,
             copies,
             table,
         } = candidate;
-        let held = &lane.rows[usize::from(row)];
-        answered[usize::from(row)] = true;
-        let is_current = held.cell.content != Content::Absent && held.cell.version == version;
+        let row = usize::from(row);
+        let held = cells[row];
+        answers_with[row] = true;
+        let is_current = held.content != Content::Absent && held.version == version;
         findings.check(CURRENT, is_current);
         findings.check(NO_DUPLICATE, copies == 1);
-        findings.check(SCOPED, query.team || held.cell.content.shape() != Some(Shape::Team));
-        findings.check(NOT_BLOCKED, !matches!(held.cell.content, Content::Blocked(_)));
+        findings.check(SCOPED, query.team || held.content.shape() != Some(Shape::Team));
+        findings.check(NOT_BLOCKED, !matches!(held.content, Content::Blocked(_)));
         if is_current {
-            findings.check(RESOLVED, held.cell.content.shape() == Some(table));
+            findings.check(RESOLVED, held.content.shape() == Some(table));
         }
-        if held.answered > 0 {
-            findings.check(MONOTONIC, version >= held.answered);
+        let answered = view.answered(row);
+        if answered > 0 {
+            findings.check(MONOTONIC, version >= answered);
         }
     });
     let mut due = [false; ROWS_MAX];
-    prescribed(&lane.cells(), strategy, query, |candidate| {
+    prescribed(cells, view.strategy(), query, |candidate| {
         due[usize::from(candidate.row)] = true;
     });
-    let missing = due.iter().zip(answered).any(|(due, answered)| *due && !answered);
+    let missing = due.iter().zip(answers_with).any(|(due, answered)| *due && !answered);
     // Where a refusal is due, any candidate makes it one of the wrong kind.
-    let unrefused = !due.contains(&true) && answered.contains(&true);
+    let unrefused = !due.contains(&true) && answers_with.contains(&true);
     findings.check(COMPLETE, !(missing || unrefused));
 }
 
 /// The names listed against the names held. A name whose rows are all blocked may be listed or not.
-fn listing(lane: &Lane, strategy: &Strategy, findings: &mut Findings) {
+fn listing(view: &impl View, cells: &Cells, findings: &mut Findings) {
     for shape in Shape::ALL {
-        let held = |content: Content| lane.rows.iter().any(|row| row.cell.content == content);
+        let held = |content: Content| cells.iter().any(|cell| cell.content == content);
         let served = held(Content::Row(shape));
-        let listed = if strategy.sticky_names {
-            lane.names >> shape as u8 & 1 == 1
-        } else {
-            served
-        };
+        let listed = view.lists(shape);
         if served || listed {
             findings.check(LISTING, served == listed || held(Content::Blocked(shape)));
         }
     }
 }
 
-fn reads_own_write(lane: &Lane, strategy: &Strategy, row: usize, stored: Cell) -> bool {
-    let held = &lane.rows[row];
-    let refused = stored.version == held.acked && stored.content == Content::Invalid;
+fn reads_own_write(view: &impl View, held: Cell, row: usize, stored: Cell) -> bool {
+    let acked = view.acked(row);
+    let refused = stored.version == acked && stored.content == Content::Invalid;
     if refused {
         return true;
     }
     let mut serves_older = false;
     for query in QUERIES {
-        lane.candidates(strategy, query, |candidate| {
-            serves_older |= usize::from(candidate.row) == row && candidate.version < held.acked;
+        view.candidates(query, |candidate| {
+            serves_older |= usize::from(candidate.row) == row && candidate.version < acked;
         });
     }
     // A row that is not held may have been deleted by the write itself, or by a newer one.
-    let gone = stored.version > held.acked || stored.content == Content::Absent;
-    let holds = if held.cell.content == Content::Absent {
+    let gone = stored.version > acked || stored.content == Content::Absent;
+    let holds = if held.content == Content::Absent {
         gone
     } else {
-        held.cell.version >= held.acked
+        held.version >= acked
     };
     holds && !serves_older
 }
 
-/// Whether one successful poll, after the one under way, makes every answer agree with the store.
-fn heals(state: &State, lane: &Lane, strategy: &Strategy, rows: usize) -> bool {
-    let mut lane = *lane;
-    while lane.phase > 0 {
-        lane.apply_held(strategy, rows);
-    }
-    lane.apply(strategy, &Lane::reads(strategy, &state.store));
-    lane.agrees(strategy, &state.store)
+/// Whether there is a rule about steps of this kind.
+pub(super) fn judges(kind: Kind) -> bool {
+    use Kind::{Apply, Break, Deliver, Duplicate, EmptyPoll, FailedPoll, PartialPoll};
+    matches!(
+        kind,
+        FailedPoll | EmptyPoll | PartialPoll | Apply | Deliver | Duplicate | Break
+    )
 }
 
-/// What the rules say of one step.
-pub fn judge_step(before: &State, action: Action, after: &State, findings: &mut Findings) {
-    let At::Replica(replica) = action.at else {
-        return;
-    };
-    let (lane, next) = (&before.lanes[usize::from(replica)], &after.lanes[usize::from(replica)]);
+/// What the rules say of one step of a replica, of a kind that they judge, with the store as it is after it.
+pub(super) fn judge_step<V: View>(before: &V, action: Action, after: &V, store: &Cells, findings: &mut Findings) {
     match action.kind {
-        Kind::FailedPoll | Kind::EmptyPoll | Kind::PartialPoll => findings.check(FAILS_SAFE, lane == next),
+        Kind::FailedPoll | Kind::EmptyPoll | Kind::PartialPoll => findings.check(FAILS_SAFE, before == after),
         Kind::Apply => {
-            for (row, after) in lane
-                .rows
-                .iter()
-                .zip(&next.rows)
-                .filter(|(row, _)| row.read.content == Content::Invalid)
-            {
-                findings.check(ATOMIC_REFUSAL, row.cell == after.cell && row.copies == after.copies);
+            let read = before.reading();
+            let invalid = read.iter().enumerate();
+            for (row, _) in invalid.filter(|(_, cell)| cell.content == Content::Invalid) {
+                findings.check(ATOMIC_REFUSAL, before.holds_like(after, row));
             }
         }
         Kind::Deliver | Kind::Duplicate | Kind::Break => {
             let row = usize::from(action.row);
-            if after.store[row].content == Content::Invalid {
-                let (row, after) = (&lane.rows[row], &next.rows[row]);
-                findings.check(ATOMIC_REFUSAL, row.cell == after.cell && row.copies == after.copies);
+            if store[row].content == Content::Invalid {
+                findings.check(ATOMIC_REFUSAL, before.holds_like(after, row));
             }
         }
         _ => {}

@@ -5,13 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::marker::PhantomData;
 
 use super::actions::{Action, At, Kind, Shape};
-use super::lane::{Candidate, Query};
-use super::model::Bounds;
+use super::fair::Converging;
+use super::machine::{Findings, Machine};
+use super::model::{self, Bounds};
+use super::properties;
+use super::seat::{Seat, cells};
 use super::state::{Cell, Content};
 use super::strategies::{After, Strategy};
+use super::text;
+use super::view::{self, Candidate, QUERIES, Query};
 
 /// Rows by their number. In a read, a row that was deleted is there as absent, in the version of its deletion.
 pub type Table = BTreeMap<u8, Cell>;
@@ -21,8 +27,13 @@ pub type Table = BTreeMap<u8, Cell>;
 pub enum Read {
     /// All rows.
     Whole(Table),
-    /// What a read that broke off, or came back empty by error, brings.
-    Faulty(Table),
+    /// A read that broke off, or came back empty by error.
+    Faulty {
+        /// The rows that came.
+        got: Table,
+        /// The rows that there are.
+        whole: Table,
+    },
     /// Nothing but an error.
     Failed,
 }
@@ -32,8 +43,11 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// A replica that has just started.
     fn start(strategy: &Strategy) -> Self;
 
-    /// Takes in a row as the store holds it now.
-    fn take(&mut self, row: u8, cell: Cell);
+    /// Does what is due after a write to `row` through its own endpoint left `store`, of at most `rows` rows.
+    fn wrote(&mut self, after: After, rows: u8, row: u8, store: &Table);
+
+    /// Looks up `row` in `store`, of at most `rows` rows, because a notification or a miss told it to.
+    fn look(&mut self, rows: u8, row: u8, store: &Table);
 
     /// In how many parts a read is applied.
     fn parts(&self, rows: u8) -> u8;
@@ -41,101 +55,102 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Applies one part of a read.
     fn apply(&mut self, part: u8, read: &Read);
 
-    /// Drops every row.
-    fn clear(&mut self);
-
     /// The rows that the replica claims to hold.
     fn claims(&self) -> Table;
 
     /// What it answers, in the order of [`Candidate`].
     fn answer(&self, query: Query) -> Vec<Candidate>;
+
+    /// Whether it lists the name of this shape.
+    fn lists(&self, shape: Shape) -> bool;
+
+    /// How many entries its pattern tables have.
+    fn entries(&self) -> u8;
+
+    /// Whether it holds `row` as `other` does.
+    fn holds_like(&self, other: &Self, row: u8) -> bool {
+        let about = |replica: &Self, query| -> Vec<Candidate> {
+            let answer = replica.answer(query).into_iter();
+            answer.filter(|candidate| candidate.row == row).collect()
+        };
+        self.claims().get(&row) == other.claims().get(&row)
+            && QUERIES
+                .into_iter()
+                .all(|query| about(self, query) == about(other, query))
+    }
 }
 
-/// One replica and what an observer knows of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Seat<R> {
-    /// The replica; none where it is down.
-    pub replica: Option<R>,
-    /// The read that it holds, and how many parts of it are applied.
-    pub reading: Option<(u8, Table)>,
-    /// The newest version of each row that it answered with since it started.
-    pub answered: BTreeMap<u8, u8>,
-    /// The newest version of each row that it acknowledged since it started.
-    pub acked: BTreeMap<u8, u8>,
-    /// The rows of which a notification is under way.
-    pub notified: BTreeSet<u8>,
+/// The same for equal seats in every run.
+fn fingerprint<R: Hash>(seat: &Seat<R>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    seat.hash(&mut hasher);
+    hasher.finish()
 }
 
-/// A fleet of such replicas.
+/// Applies a whole read, part by part.
+pub(super) fn apply<R: Replica>(replica: &mut R, rows: u8, read: &Read) {
+    for part in 0..replica.parts(rows) {
+        replica.apply(part, read);
+    }
+}
+
+/// A state of a fleet of such replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Fleet<R> {
+pub struct State<R> {
     /// The store's rows, with those that were deleted.
     pub store: Table,
-    /// The store before the last write.
+    /// The store before the last write; only where stale reads can happen.
     pub lagging: Table,
     /// The replicas.
     pub seats: Vec<Seat<R>>,
 }
 
+/// A fleet of such replicas within its bounds.
+#[derive(Clone, Debug)]
+pub struct Fleet<R> {
+    bounds: Bounds,
+    replica: PhantomData<fn() -> R>,
+}
+
 impl<R: Replica> Fleet<R> {
-    /// An empty store with replicas that have just started.
-    pub fn initial(bounds: &Bounds) -> Self {
-        let seats = bounds.strategies.iter().map(|strategy| Seat {
-            replica: Some(R::start(strategy)),
-            reading: None,
-            answered: BTreeMap::new(),
-            acked: BTreeMap::new(),
-            notified: BTreeSet::new(),
-        });
-        Self {
-            store: Table::new(),
-            lagging: Table::new(),
-            seats: seats.collect(),
-        }
+    /// The fleet within these bounds.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`model::Fleet::new`], which has the same bounds: the two are to be compared.
+    pub fn new(bounds: Bounds) -> Result<Self, model::BoundsError> {
+        let bounds = model::Fleet::new(bounds)?.bounds().clone();
+        Ok(Self {
+            bounds,
+            replica: PhantomData,
+        })
     }
 
-    /// Every action that can happen, with the fleet that it leads to.
-    pub fn successors(&self, bounds: &Bounds) -> Vec<(Action, Self)> {
-        let mut next = Vec::new();
-        self.writes(bounds, At::Store, &mut next);
-        for (index, strategy) in (0..).zip(&bounds.strategies) {
-            let seat = &self.seats[usize::from(index)];
-            if bounds.admin && seat.replica.is_some() && !(strategy.locked && seat.reading.is_some()) {
-                self.writes(bounds, At::Replica(index), &mut next);
-            }
-            for (kind, row, seat) in seat.successors(bounds, strategy, &self.store, &self.lagging) {
-                let mut fleet = self.clone();
-                fleet.seats[usize::from(index)] = seat;
-                next.push((Action::new(kind, At::Replica(index), row), fleet));
-            }
-        }
-        next.retain(|(action, _)| bounds.kinds.contains(&action.kind));
-        next
-    }
-
-    fn writes(&self, bounds: &Bounds, at: At, next: &mut Vec<(Action, Self)>) {
+    fn writes(&self, state: &State<R>, at: At, visit: &mut impl FnMut(Action, State<R>)) {
+        let bounds = &self.bounds;
         for row in 0..bounds.rows {
-            let cell = self.store.get(&row).copied().unwrap_or_default();
+            let cell = state.store.get(&row).copied().unwrap_or_default();
             if cell.version == bounds.versions {
                 continue;
             }
-            for (kind, shape, content) in writes_to(cell.content, &bounds.shapes) {
-                let mut fleet = self.clone();
+            let writes = writes_to(cell.content, &bounds.shapes).into_iter();
+            for (kind, shape, content) in writes.filter(|(kind, ..)| bounds.kinds.contains(kind)) {
+                let mut next = state.clone();
                 if bounds.kinds.contains(&Kind::StaleRead) {
-                    fleet.lagging.clone_from(&self.store);
+                    next.lagging.clone_from(&state.store);
                 }
                 let version = cell.version + 1;
-                fleet.store.insert(row, Cell { version, content });
+                next.store.insert(row, Cell { version, content });
                 for (index, strategy) in (0..).zip(&bounds.strategies) {
-                    let seat = &mut fleet.seats[usize::from(index)];
-                    let hears = bounds.kinds.contains(&Kind::Deliver) && strategy.notified && seat.replica.is_some();
+                    let seat = &mut next.seats[usize::from(index)];
+                    let hears = bounds.kinds.contains(&Kind::Deliver) && strategy.listens() && seat.replica.is_some();
                     if hears && at != At::Replica(index) {
                         seat.notified.insert(row);
                     }
                 }
                 if let At::Replica(index) = at {
                     let strategy = &bounds.strategies[usize::from(index)];
-                    let seat = &mut fleet.seats[usize::from(index)];
+                    let seat = &mut next.seats[usize::from(index)];
                     seat.acked.insert(row, version);
                     let after = match kind {
                         Kind::Create => strategy.after_create,
@@ -143,9 +158,9 @@ impl<R: Replica> Fleet<R> {
                         _ => strategy.after_change,
                     };
                     let replica = seat.replica.as_mut().expect("only a replica that is up takes writes");
-                    follow_up(replica, after, bounds.rows, row, &fleet.store);
+                    replica.wrote(after, bounds.rows, row, &next.store);
                 }
-                next.push((Action::new(kind, at, row).shaped(shape), fleet));
+                visit(Action::new(kind, at, row).shaped(shape), next);
             }
         }
     }
@@ -186,126 +201,121 @@ fn writes_to(content: Content, shapes: &[Shape]) -> Vec<(Kind, Shape, Content)> 
     writes
 }
 
-fn follow_up<R: Replica>(replica: &mut R, after: After, rows: u8, row: u8, store: &Table) {
-    match after {
-        After::Nothing => {}
-        After::Row => replica.take(row, store[&row]),
-        After::Poll => apply(replica, rows, &Read::Whole(store.clone())),
-        After::DropAndPoll => {
-            replica.clear();
-            apply(replica, rows, &Read::Whole(store.clone()));
-        }
-    }
-}
+impl<R: Replica> Machine for Fleet<R> {
+    type State = State<R>;
 
-fn apply<R: Replica>(replica: &mut R, rows: u8, read: &Read) {
-    for part in 0..replica.parts(rows) {
-        replica.apply(part, read);
+    fn identity(&self) -> String {
+        format!("{} over {}", self.bounds.identity(), std::any::type_name::<R>())
     }
-}
 
-impl<R: Replica> Seat<R> {
-    fn successors(
-        &self,
-        bounds: &Bounds,
-        strategy: &Strategy,
-        store: &Table,
-        lagging: &Table,
-    ) -> Vec<(Kind, u8, Self)> {
-        let Some(replica) = &self.replica else {
-            let up = Self {
-                replica: Some(R::start(strategy)),
-                ..self.clone()
-            };
-            return vec![(Kind::Start, 0, up)];
-        };
-        let mut next = Vec::new();
-        if self.reading.is_none() {
-            self.polls(bounds, strategy, [store, lagging], &mut next);
-        }
-        if let Some((part, read)) = &self.reading {
-            let mut seat = self.clone();
-            let replica = seat.replica.as_mut().expect("it is up");
-            replica.apply(*part, &Read::Whole(read.clone()));
-            let more = part + 1 < replica.parts(bounds.rows);
-            seat.reading = more.then(|| (part + 1, read.clone()));
-            next.push((Kind::Apply, 0, seat));
-        }
-        for row in 0..bounds.rows {
-            self.about(row, replica, strategy, store, &mut next);
-        }
-        let crashed = Self {
-            replica: None,
+    fn kinds(&self) -> &[Kind] {
+        &self.bounds.kinds
+    }
+
+    fn rules(&self) -> &'static [&'static str] {
+        properties::RULES
+    }
+
+    fn initial(&self) -> State<R> {
+        let seats = self.bounds.strategies.iter().map(|strategy| Seat {
+            replica: Some(R::start(strategy)),
             reading: None,
             answered: BTreeMap::new(),
             acked: BTreeMap::new(),
             notified: BTreeSet::new(),
-        };
-        next.push((Kind::Crash, 0, crashed));
-        next
-    }
-
-    fn polls(&self, bounds: &Bounds, strategy: &Strategy, stores: [&Table; 2], next: &mut Vec<(Kind, u8, Self)>) {
-        let [store, lagging] = stores;
-        // Only revisions tell a reader of the rows that are gone.
-        let read = |from: &Table| {
-            let cells = from.iter().map(|(row, cell)| (*row, *cell));
-            cells
-                .filter(|(_, cell)| strategy.refuses_older || cell.content != Content::Absent)
-                .collect()
-        };
-        let holding = |from: &Table| Self {
-            reading: Some((0, read(from))),
-            ..self.clone()
-        };
-        next.push((Kind::Read, 0, holding(store)));
-        if lagging != store {
-            next.push((Kind::StaleRead, 0, holding(lagging)));
-        }
-        let polled = |read: &Read| {
-            let mut seat = self.clone();
-            apply(seat.replica.as_mut().expect("it is up"), bounds.rows, read);
-            seat
-        };
-        next.push((Kind::FailedPoll, 0, polled(&Read::Failed)));
-        let lost = |first: u8| store.range(first..).any(|(_, cell)| cell.content != Content::Absent);
-        if lost(0) {
-            next.push((Kind::EmptyPoll, 0, polled(&Read::Faulty(Table::new()))));
-        }
-        if lost(1) {
-            let first = store.range(..1).map(|(row, cell)| (*row, *cell)).collect();
-            next.push((Kind::PartialPoll, 0, polled(&Read::Faulty(first))));
+        });
+        State {
+            store: Table::new(),
+            lagging: Table::new(),
+            seats: seats.collect(),
         }
     }
 
-    fn about(&self, row: u8, replica: &R, strategy: &Strategy, store: &Table, next: &mut Vec<(Kind, u8, Self)>) {
-        let took = || {
-            let mut seat = self.clone();
-            seat.replica.as_mut().expect("it is up").take(row, store[&row]);
-            seat
+    fn successors(&self, state: &State<R>, mut visit: impl FnMut(Action, State<R>)) {
+        let bounds = &self.bounds;
+        self.writes(state, At::Store, &mut visit);
+        for (index, strategy) in (0..).zip(&bounds.strategies) {
+            let seat = &state.seats[usize::from(index)];
+            if bounds.admin && seat.replica.is_some() && !(strategy.locked && seat.reading.is_some()) {
+                self.writes(state, At::Replica(index), &mut visit);
+            }
+            let steps = seat
+                .successors(bounds, strategy, &state.store, &state.lagging)
+                .into_iter();
+            for (kind, row, seat) in steps.filter(|(kind, ..)| bounds.kinds.contains(kind)) {
+                let mut next = state.clone();
+                next.seats[usize::from(index)] = seat;
+                visit(Action::new(kind, At::Replica(index), row), next);
+            }
+        }
+    }
+
+    /// Replicas of one strategy in the order of their fingerprints: states of one representative differ in nothing else,
+    /// but two that do not may have two representatives, where fingerprints collide.
+    fn canonical(&self, state: &State<R>) -> State<R> {
+        let mut state = state.clone();
+        let prints: Vec<_> = state.seats.iter().map(fingerprint).collect();
+        let mut sorted: Vec<usize> = (0..prints.len()).collect();
+        let strategies = &self.bounds.strategies;
+        for place in 0..sorted.len() {
+            for other in place + 1..sorted.len() {
+                if strategies[place] == strategies[other] && prints[sorted[other]] < prints[sorted[place]] {
+                    sorted.swap(place, other);
+                }
+            }
+        }
+        state.seats = sorted.into_iter().map(|seat| state.seats[seat].clone()).collect();
+        state
+    }
+
+    fn judge(&self, state: &State<R>) -> Findings {
+        let mut findings = Findings::default();
+        let store = cells(&state.store);
+        for (seat, strategy) in state.seats.iter().zip(&self.bounds.strategies) {
+            if let Some(seen) = seat.seen(strategy, self.bounds.rows) {
+                properties::judge(&store, &seen, usize::from(self.bounds.rows), &mut findings);
+            }
+        }
+        findings
+    }
+
+    fn judge_step(&self, before: &State<R>, action: Action, after: &State<R>) -> Findings {
+        let mut findings = Findings::default();
+        if let At::Replica(replica) = action.at
+            && properties::judges(action.kind)
+        {
+            let strategy = &self.bounds.strategies[usize::from(replica)];
+            let [before, seen] = [before, after].map(|state| {
+                let seen = state.seats[usize::from(replica)].seen(strategy, self.bounds.rows);
+                seen.expect("it is up before and after each of these steps")
+            });
+            properties::judge_step(&before, action, &seen, &cells(&after.store), &mut findings);
+        }
+        findings
+    }
+
+    fn lanes(&self, state: &State<R>) -> Vec<String> {
+        let store = format!("store: {}", text::cells(&cells(&state.store)));
+        let lanes = (1..).zip(&state.seats).map(|(name, seat)| {
+            let name: u8 = name;
+            match &seat.replica {
+                None => format!("r{name}: down"),
+                Some(replica) => format!("r{name}: holds {}", text::cells(&cells(&replica.claims()))),
+            }
+        });
+        std::iter::once(store).chain(lanes).collect()
+    }
+}
+
+impl<R: Replica> Converging for Fleet<R> {
+    /// A store with an invalid row asks for nothing in particular.
+    fn agrees(&self, state: &State<R>) -> bool {
+        let store = cells(&state.store);
+        let agrees = |(seat, strategy): (&Seat<R>, &Strategy)| {
+            let seen = seat.seen(strategy, self.bounds.rows);
+            seen.is_some_and(|seen| view::agrees(&seen, &store))
         };
-        if self.notified.contains(&row) && !(strategy.locked && self.reading.is_some()) {
-            next.push((Kind::Duplicate, row, took()));
-            let mut delivered = took();
-            delivered.notified.remove(&row);
-            next.push((Kind::Deliver, row, delivered));
-            let mut dropped = self.clone();
-            dropped.notified.remove(&row);
-            next.push((Kind::Drop, row, dropped));
-        }
-        let servable = store.get(&row).is_some_and(|cell| cell.content.shape().is_some());
-        if strategy.reads_through && servable && !replica.claims().contains_key(&row) {
-            next.push((Kind::Miss, row, took()));
-        }
-        let answers = super::lane::QUERIES.into_iter().flat_map(|query| replica.answer(query));
-        let newest = answers
-            .filter(|candidate| candidate.row == row)
-            .map(|candidate| candidate.version)
-            .max();
-        if newest > self.answered.get(&row).copied() {
-            let mut seat = self.clone();
-            seat.answered.extend(newest.map(|newest| (row, newest)));
-            next.push((Kind::Request, row, seat));
-        }
+        store.iter().any(|cell| cell.content == Content::Invalid)
+            || state.seats.iter().zip(&self.bounds.strategies).all(agrees)
     }
 }

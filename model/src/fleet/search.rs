@@ -9,7 +9,7 @@ use super::actions::KINDS;
 use super::checker::concrete;
 use super::explore::{ExploreError, Options, Progress};
 use super::levels::{CheckpointError, Levels};
-use super::machine::{Findings, Machine};
+use super::machine::{Findings, Packed};
 use super::report::{Ended, Limit, Report, Violation};
 use super::timely::Fabric;
 use super::visited::Visited;
@@ -145,7 +145,7 @@ struct Totals<W> {
 }
 
 /// The states that a worker owns and what it counts, apart from the fabric, so that states can arrive while it sends.
-struct Owned<'a, M: Machine> {
+struct Owned<'a, M: Packed> {
     machine: &'a M,
     visited: Visited<M::State>,
     next: Vec<M::State>,
@@ -155,7 +155,7 @@ struct Owned<'a, M: Machine> {
     keys: Vec<M::State>,
 }
 
-impl<M: Machine> Owned<'_, M> {
+impl<M: Packed> Owned<'_, M> {
     /// Takes in states that this worker owns; those that are new are judged and wait for the next level.
     fn arrive(&mut self, states: &[M::State]) {
         let bits = self.machine.bits();
@@ -170,14 +170,14 @@ impl<M: Machine> Owned<'_, M> {
                     by_step: false,
                     state,
                 };
-                self.counted.note(self.machine.judge(state), found);
+                self.counted.note(self.machine.judge(&state), found);
             });
         }
     }
 }
 
 /// One worker's part of a search.
-pub(super) struct Search<'a, 'w, M: Machine> {
+pub(super) struct Search<'a, 'w, M: Packed> {
     machine: &'a M,
     options: &'a Options,
     fabric: Fabric<'w, M::State, Note<M::State>>,
@@ -186,7 +186,7 @@ pub(super) struct Search<'a, 'w, M: Machine> {
     frontier: Rc<Vec<M::State>>,
 }
 
-impl<'a, 'w, M: Machine> Search<'a, 'w, M> {
+impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
     /// Joins the other workers and opens this one's levels.
     pub(super) fn join(machine: &'a M, options: &'a Options, worker: &'w mut Worker) -> Result<Self, ExploreError> {
         // A worker joins before anything can fail: the others wait for every worker to join or to leave.
@@ -259,7 +259,7 @@ impl<'a, 'w, M: Machine> Search<'a, 'w, M> {
     }
 
     fn start(&mut self) -> Result<(), ExploreError> {
-        let initial = self.explored(self.machine.initial());
+        let initial = self.explored(&self.machine.initial());
         if self.owner(initial) == self.fabric.index() {
             self.owned.arrive(&[initial]);
         }
@@ -378,7 +378,7 @@ impl<'a, 'w, M: Machine> Search<'a, 'w, M> {
             for state in chunk {
                 let counted = &mut self.owned.counted;
                 let steps = self.owned.steps;
-                self.machine.successors(*state, |action, next| {
+                self.machine.successors(state, |action, next| {
                     counted.generated += 1;
                     counted.coverage[action.kind as usize] += 1;
                     let found = Found {
@@ -386,8 +386,8 @@ impl<'a, 'w, M: Machine> Search<'a, 'w, M> {
                         by_step: true,
                         state: *state,
                     };
-                    counted.note(self.machine.judge_step(*state, action, next), found);
-                    let next = if symmetric { self.machine.canonical(next) } else { next };
+                    counted.note(self.machine.judge_step(state, action, &next), found);
+                    let next = if symmetric { self.machine.canonical(&next) } else { next };
                     match goes_to(next.scramble(bits)) {
                         to if to == me => own.push(next),
                         to => others[to].push(next),
@@ -428,12 +428,8 @@ impl<'a, 'w, M: Machine> Search<'a, 'w, M> {
         self.owned.visited.bytes() + self.levels.bytes() + (frontier + self.owned.next.capacity() as u64) * state_bytes
     }
 
-    fn explored(&self, state: M::State) -> M::State {
-        if self.options.symmetric {
-            self.machine.canonical(state)
-        } else {
-            state
-        }
+    fn explored(&self, state: &M::State) -> M::State {
+        self.machine.explored(state, self.options.symmetric)
     }
 
     fn owner(&self, state: M::State) -> usize {
@@ -522,8 +518,8 @@ impl<'a, 'w, M: Machine> Search<'a, 'w, M> {
         let mut before = vec![None; after.len()];
         self.levels.visit::<Counted<M::State>>(level, |states| {
             for state in states {
-                self.machine.successors(*state, |_, next| {
-                    let next = self.explored(next);
+                self.machine.successors(state, |_, next| {
+                    let next = self.explored(&next);
                     for (before, _) in before.iter_mut().zip(after).filter(|(_, after)| **after == Some(next)) {
                         *before = least(*before, Some(*state));
                     }

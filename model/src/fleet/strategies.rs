@@ -26,6 +26,17 @@ pub enum After {
     Nothing,
 }
 
+/// What a replica does when it hears of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Notices {
+    /// It does not listen.
+    Ignored,
+    /// It reads the row that changed.
+    RowRead,
+    /// It polls.
+    Polled,
+}
+
 /// What a read without any row means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EmptyRead {
@@ -60,6 +71,8 @@ pub struct Strategy {
     pub checks_team: bool,
     /// A row that must be refused leaves the earlier version as it was; otherwise it is gone.
     pub refusal_keeps: bool,
+    /// A read with a row that must be refused is refused whole; only where a read is applied in one step.
+    pub refuses_invalid_reads: bool,
     /// A row, or its absence, is never replaced by an older one: rows and reads carry revisions.
     pub refuses_older: bool,
     /// An empty or partial read that is no whole read is recognised and ignored.
@@ -78,10 +91,17 @@ pub struct Strategy {
     pub after_change: After,
     /// After a delete.
     pub after_delete: After,
-    /// Change notifications are listened to: each makes the replica read that row.
-    pub notified: bool,
+    /// What change notifications are good for.
+    pub notices: Notices,
     /// A miss makes the replica read the row.
     pub reads_through: bool,
+}
+
+impl Strategy {
+    /// Whether change notifications are sent to the replica.
+    pub fn listens(&self) -> bool {
+        self.notices != Notices::Ignored
+    }
 }
 
 /// The rules of `router-core`: rows and reads carry revisions, and each change goes through one place.
@@ -95,6 +115,7 @@ pub const REFERENCE: Strategy = Strategy {
     team_first: true,
     checks_team: true,
     refusal_keeps: true,
+    refuses_invalid_reads: true,
     refuses_older: true,
     knows_whole_reads: true,
     knows_failures: true,
@@ -104,7 +125,7 @@ pub const REFERENCE: Strategy = Strategy {
     after_create: After::Row,
     after_change: After::Row,
     after_delete: After::Row,
-    notified: true,
+    notices: Notices::Polled,
     reads_through: false,
 };
 
@@ -119,6 +140,7 @@ pub const LITELLM_1_85: Strategy = Strategy {
     team_first: false,
     checks_team: true,
     refusal_keeps: false,
+    refuses_invalid_reads: false,
     refuses_older: false,
     knows_whole_reads: false,
     knows_failures: false,
@@ -128,7 +150,7 @@ pub const LITELLM_1_85: Strategy = Strategy {
     after_create: After::Poll,
     after_change: After::DropAndPoll,
     after_delete: After::Row,
-    notified: false,
+    notices: Notices::Ignored,
     reads_through: false,
 };
 
@@ -147,7 +169,7 @@ pub const LITELLM_1_109: Strategy = Strategy {
     locked: true,
     after_change: After::Poll,
     after_delete: After::Poll,
-    notified: true,
+    notices: Notices::RowRead,
     reads_through: true,
     ..LITELLM_1_85
 };

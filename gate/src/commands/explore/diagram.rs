@@ -16,7 +16,7 @@ const LINE_HEIGHT: usize = 13;
 
 /// The diagram as an SVG document.
 pub(super) fn svg<M: Machine>(machine: &M, violation: &Violation<M::State>) -> String {
-    let mut before = machine.lanes(machine.initial());
+    let mut before = machine.lanes(&machine.initial());
     let lanes = before.len();
     let (width, height) = (
         lanes * LANE_WIDTH + 2 * MARGIN,
@@ -67,7 +67,7 @@ pub(super) fn svg<M: Machine>(machine: &M, violation: &Violation<M::State>) -> S
             y - 6,
             escape(&label)
         ));
-        let after = machine.lanes(*state);
+        let after = machine.lanes(state);
         let lanes = after.iter().zip(&before).enumerate();
         for (lane, (after, _)) in lanes.filter(|(_, (after, before))| after != before) {
             let text = after.split_once(": ").map_or(after.as_str(), |(_, text)| text);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use model::fleet::actions::{Action, Shape};
 use model::fleet::explore::{ExploreError, explore};
 use model::fleet::fair::{Convergence, Converging, Fairness, STATES_MAX, converges};
-use model::fleet::machine::Machine;
+use model::fleet::machine::{Machine, Packed};
 use model::fleet::report::Report;
 use model::fleet::{Violation, checker, trace};
 
@@ -51,7 +51,7 @@ struct Explored<'a, M: Machine> {
     took: Duration,
 }
 
-fn run_model<M: Converging>(args: &ExploreArgs, machine: &M, mended: Shape) -> Result<Exit, Error> {
+fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Shape) -> Result<Exit, Error> {
     if args.engine == Engine::Stateright || args.serve.is_some() {
         args.check_stateright()?;
     }
@@ -179,7 +179,7 @@ fn write_counterexamples<M: Machine>(
         };
         put("svg", &diagram::svg(explored.machine, violation))?;
         let actions: Vec<Action> = violation.path.iter().map(|(action, _)| *action).collect();
-        let replicas = explored.machine.lanes(explored.machine.initial()).len() - 1;
+        let replicas = explored.machine.lanes(&explored.machine.initial()).len() - 1;
         let replicas = u8::try_from(replicas).expect("replicas are few");
         let why = format!("a shortest counterexample of {}", explored.machine.identity());
         match trace::trace(&why, violation.rule, &actions, replicas, mended) {

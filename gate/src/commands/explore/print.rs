@@ -123,7 +123,7 @@ fn steps<M: Machine>(out: &mut impl Write, machine: &M, path: &[(model::fleet::A
     for (number, (action, state)) in (1..).zip(path) {
         let number: u32 = number;
         writeln!(out, "  {number:>2}  {action}")?;
-        for lane in machine.lanes(*state) {
+        for lane in machine.lanes(state) {
             writeln!(out, "        {lane}")?;
         }
     }

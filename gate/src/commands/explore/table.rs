@@ -79,7 +79,7 @@ fn column(args: &ExploreArgs, name: String, strategies: Vec<Strategy>) -> Result
         admin: args.admin,
     };
     // What one fleet cannot do, another can: each gets what applies to it.
-    let listens = bounds.strategies.iter().any(|strategy| strategy.notified);
+    let listens = bounds.strategies.iter().any(Strategy::listens);
     let reads_through = bounds.strategies.iter().any(|strategy| strategy.reads_through);
     bounds.kinds.retain(|kind| match kind {
         Kind::Deliver | Kind::Duplicate | Kind::Drop => listens,
