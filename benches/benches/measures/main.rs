@@ -5,6 +5,7 @@
 
 mod limits;
 mod lookups;
+mod publishing;
 mod updates;
 
 use std::env;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use benches::{Shape, page, positions};
 use limits::{contention, memory, soak};
 use lookups::{any_shape, exact, patterns};
+use publishing::publishing;
 use router_core::{Query, Table};
 use updates::updates;
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         patterns(),
         any_shape(),
         updates(),
+        publishing(),
         memory(),
         contention(),
         soak(),
