@@ -30,6 +30,11 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// The table, for a caller that asks it more, or more often, than the trait lets it.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     fn upsert(&mut self, row: &Row) -> Result<Outcome, RowError> {
         let row = core_row(row).parse()?;
         let before = self.table.put(&row);
@@ -149,7 +154,7 @@ fn outcome(changes: bool) -> Outcome {
 }
 
 /// The row in the words of `router-core`, which has no parameter bundles, and whose rows all have a weight.
-fn core_row(row: &Row) -> router_core::Row<'_> {
+pub fn core_row(row: &Row) -> router_core::Row<'_> {
     let default = router_core::Row::default();
     router_core::Row {
         id: &row.id,

@@ -116,13 +116,13 @@ impl Header {
     /// Reads a header; `None` where the bytes are too few, or of another version.
     pub fn parse(data: &[u8]) -> Option<Self> {
         let bytes: &[u8; HEADER_BYTES] = data.first_chunk()?;
-        let [VERSION, world, a, b, c, d, e, f, g, h, low, high] = *bytes else {
+        if bytes[0] != VERSION {
             return None;
-        };
+        }
         Some(Self {
-            world,
-            swarm: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            asks: u16::from_le_bytes([low, high]),
+            world: bytes[1],
+            swarm: u64::from_le_bytes(*bytes[2..].first_chunk()?),
+            asks: u16::from_le_bytes(*bytes[10..].first_chunk()?),
         })
     }
 
@@ -204,7 +204,7 @@ pub fn decode_records(header: Header, records: &[Record], level: Level) -> Input
         initial: Vec::new(),
         steps: Vec::new(),
     };
-    for record in records.iter().take(STEPS_MAX) {
+    for &record in records.iter().take(STEPS_MAX) {
         decoder.step(record);
     }
     Input {
@@ -229,7 +229,7 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn step(&mut self, record: &Record) {
+    fn step(&mut self, record: Record) {
         let via = record[VERB] >> VERB_BITS;
         let replica = via.saturating_sub(1) % REPLICAS;
         let step = match (record[VERB] & ((1 << VERB_BITS) - 1)) % self.level.verbs() {
@@ -280,7 +280,7 @@ impl Decoder {
         }
     }
 
-    fn row(&mut self, record: &Record) -> Row {
+    fn row(&mut self, record: Record) -> Row {
         let flags = record[FLAGS];
         let wrong = flags >> WRONG_SHIFT & 3;
         let name = if wrong == WRONG_NAME {
@@ -318,7 +318,7 @@ impl Decoder {
         row
     }
 
-    fn id(&self, record: &Record) -> &'static str {
+    fn id(&self, record: Record) -> &'static str {
         within(self.world.scope.universe.ids, self.swarm.ids(), record[ID]).expect("a universe has ids")
     }
 
@@ -326,7 +326,7 @@ impl Decoder {
         within(&self.world.names, self.swarm.names(), at).expect("a universe has names")
     }
 
-    fn team(&self, record: &Record) -> Option<&'static str> {
+    fn team(&self, record: Record) -> Option<&'static str> {
         let at = record[TEAM].checked_sub(1)?;
         within(self.world.scope.universe.teams, self.swarm.teams(), at)
     }

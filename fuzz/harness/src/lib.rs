@@ -8,7 +8,84 @@
 //! | [`world`] | the texts that an input can name |
 //! | [`codec`] | bytes to trace, and back |
 //! | [`mutate`] | changes to an input, a step at a time |
+//! | [`expected`] | what the specification answers, kept for the next time that it is asked |
+//! | [`failure`] | what a target found, made small |
+//! | [`updates`], [`faulty`] | the targets |
 
 pub mod codec;
+pub mod expected;
+pub mod failure;
+pub mod faulty;
 pub mod mutate;
+pub mod updates;
 pub mod world;
+
+use crate::codec::Level;
+use crate::failure::Failure;
+
+/// What comes of an input: nothing where the bytes are no input of the target.
+pub type Ran = Result<Option<Work>, Box<Failure>>;
+
+/// What a target does with an input. It may keep what it has computed for the next one, and nothing else.
+pub trait Body {
+    /// Carries out the input and judges it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the code on trial.
+    fn run(&mut self, data: &[u8]) -> Ran;
+}
+
+/// What an input made the code on trial do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Steps carried out.
+    pub steps: u64,
+    /// Lookups whose answer was held against an oracle.
+    pub lookups: u64,
+}
+
+/// What is set from outside.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The fault that [`faulty`] is about.
+    pub fault: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            fault: "none".to_owned(),
+        }
+    }
+}
+
+/// One fuzz target.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name, which is that of its binary and of its corpus.
+    pub name: &'static str,
+    /// What its steps are about; nothing where its input has no steps, and is mutated as bytes.
+    pub level: Option<Level>,
+    /// Makes it.
+    pub body: fn(&Settings) -> Result<Box<dyn Body>, String>,
+}
+
+/// Every target.
+pub static TARGETS: [Target; 2] = [
+    Target {
+        name: "updates",
+        level: Some(Level::Router),
+        body: updates::Updates::body,
+    },
+    Target {
+        name: "faulty",
+        level: Some(Level::Router),
+        body: faulty::Faulty::body,
+    },
+];
+
+/// The target of that name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}

@@ -126,13 +126,12 @@ impl Program {
         let length = self.records.len();
         let at = choices.below(length);
         match choices.below(16) {
-            0..=4 => self.insert(level, choices),
-            5..=6 => self.edit(at, level, choices),
-            7..=8 => {
+            0..=1 => self.edit(at, level, choices),
+            2..=3 => {
                 let count = 1 + choices.below(length.div_ceil(4));
                 self.records.drain(at..(at + count).min(length));
             }
-            9..=10 if length > 0 => {
+            4..=5 if length > 0 => {
                 let mut record = self.records[at];
                 if choices.percent(50) {
                     // The same row in another version.
@@ -140,12 +139,12 @@ impl Program {
                 }
                 self.records.insert(choices.below(length + 1), record);
             }
-            11..=12 if length > 0 => self.records.swap(at, choices.below(length)),
-            13..=14 if length > 0 => {
+            6..=7 if length > 0 => self.records.swap(at, choices.below(length)),
+            8..=9 if length > 0 => {
                 let value = u8::try_from(choices.below(256)).expect("it is below 256");
                 self.records[at][choices.below(STEP_BYTES)] = value;
             }
-            15 => match choices.below(3) {
+            10 => match choices.below(3) {
                 0 => self.header.swarm ^= 1 << choices.below(u64::BITS as usize),
                 1 => self.header.asks ^= 1 << choices.below(u16::BITS as usize),
                 _ => self.header.world = u8::try_from(choices.below(worlds().len())).expect("worlds are few"),
@@ -162,7 +161,9 @@ impl Program {
             return;
         }
         let before = decode_records(self.header, &self.records[..at], level);
-        let change = self.generator(&before, choices, |generator| generator.change());
+        let swarm = self.header.swarm();
+        let (scope, table) = (&before.world.scope, table_after(&before));
+        let change = Generator::new(scope, &swarm, choices, table, before.versions).change();
         self.put(at..at, &change, level, choices);
     }
 
@@ -176,24 +177,14 @@ impl Program {
             return;
         }
         let row = row.clone();
-        let edited = self.generator(&up_to, choices, |generator| generator.edited(row));
+        let swarm = self.header.swarm();
+        let (scope, table) = (&up_to.world.scope, table_after(&up_to));
+        let edited = Generator::new(scope, &swarm, choices, table, up_to.versions).edited(row);
         let change = match up_to.steps.last().and_then(change_of) {
             Some(Change::Add(_)) => Change::Add(edited),
             _ => Change::Upsert(edited),
         };
         self.put(at..at + 1, &change, level, choices);
-    }
-
-    fn generator<T>(&self, before: &Input, choices: &mut dyn Choices, draw: impl FnOnce(&mut Generator) -> T) -> T {
-        let swarm = self.header.swarm();
-        let table = table_after(before);
-        draw(&mut Generator::new(
-            &before.world.scope,
-            &swarm,
-            choices,
-            table,
-            before.versions,
-        ))
     }
 
     fn put(&mut self, place: std::ops::Range<usize>, change: &Change, level: Level, choices: &mut dyn Choices) {
@@ -203,7 +194,9 @@ impl Program {
         };
         if level == Level::Fleet {
             let through = through(choices);
-            records.iter_mut().for_each(|record| record[0] |= through);
+            for record in &mut records {
+                record[0] |= through;
+            }
         }
         self.records.splice(place, records);
     }

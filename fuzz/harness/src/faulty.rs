@@ -1,0 +1,50 @@
+//! A router with a planted fault, judged by every rule: how many operations a fuzzer takes to find the fault.
+
+use adapter_faulty::find;
+use model::generate::{Cadence, Seeded, asked};
+use protocol::RouterUnderTest;
+
+use crate::codec::{Level, decode};
+use crate::failure::judged;
+use crate::{Body, Ran, Settings, Work};
+
+/// The target.
+pub struct Faulty {
+    router: Box<dyn RouterUnderTest + Send>,
+}
+
+impl Faulty {
+    /// The target for the fault that the settings name.
+    ///
+    /// # Errors
+    ///
+    /// There is no such fault.
+    pub fn body(settings: &Settings) -> Result<Box<dyn Body>, String> {
+        let name = &settings.fault;
+        let fault = find(name).ok_or_else(|| {
+            format!("there is no fault `{name}`; `routeproof faults` lists them, and `none` is the router without one")
+        })?;
+        Ok(Box::new(Self { router: fault.router() }))
+    }
+}
+
+impl Body for Faulty {
+    fn run(&mut self, data: &[u8]) -> Ran {
+        let Some(input) = decode(data, Level::Router) else {
+            return Ok(None);
+        };
+        let choices = &mut Seeded::new(input.header.asks.into(), 0);
+        let scope = &input.world.scope;
+        let run = asked(scope, input.initial, input.steps, choices, Cadence::EveryStep);
+        if let Some(mut failure) = judged(self.router.as_mut(), &run) {
+            if let Some(trace) = &mut failure.trace {
+                trace.router = Some(self.router.hello().router.clone());
+            }
+            return Err(failure);
+        }
+        Ok(Some(Work {
+            steps: run.steps.len() as u64,
+            lookups: (run.observe.len() * run.queries.len()) as u64,
+        }))
+    }
+}
