@@ -10,13 +10,18 @@
 //! | [`mutate`] | changes to an input, a step at a time |
 //! | [`expected`] | what the specification answers, kept for the next time that it is asked |
 //! | [`failure`] | what a target found, made small |
-//! | [`updates`], [`faulty`] | the targets |
+//! | [`updates`], [`history`], [`fleet`], [`faulty`] | the targets whose inputs are steps |
+//! | [`pattern`], [`parsers`] | those whose inputs are bytes |
 
 pub mod codec;
 pub mod expected;
 pub mod failure;
 pub mod faulty;
+pub mod fleet;
+pub mod history;
 pub mod mutate;
+pub mod parsers;
+pub mod pattern;
 pub mod updates;
 pub mod world;
 
@@ -72,11 +77,41 @@ pub struct Target {
 }
 
 /// Every target.
-pub static TARGETS: [Target; 2] = [
+pub static TARGETS: [Target; 8] = [
     Target {
         name: "updates",
         level: Some(Level::Router),
         body: updates::Updates::body,
+    },
+    Target {
+        name: "history",
+        level: Some(Level::Router),
+        body: history::History::body,
+    },
+    Target {
+        name: "fleet",
+        level: Some(Level::Fleet),
+        body: fleet::Fleet::body,
+    },
+    Target {
+        name: "pattern",
+        level: None,
+        body: pattern::Matchers::body,
+    },
+    Target {
+        name: "trace_file",
+        level: None,
+        body: parsers::trace_file,
+    },
+    Target {
+        name: "wire_bytes",
+        level: None,
+        body: parsers::wire_bytes,
+    },
+    Target {
+        name: "wire_roundtrip",
+        level: None,
+        body: parsers::wire_roundtrip,
     },
     Target {
         name: "faulty",

@@ -1,0 +1,4 @@
+//! Our matchers against the `regex` crate.
+#![no_main]
+
+routeproof_fuzz::bytes!("pattern");

@@ -1,0 +1,370 @@
+//! A fleet of `router-core`'s replicas beside a naive store, in any order of reads, applications, writes and failures.
+//!
+//! After each step every replica serves each row as it was in some state of the store, not older than any that it served
+//! or promised before. A failed poll changes nothing. At the end one poll makes each replica serve what the store holds.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use adapter_reference::core_row;
+use model::semantics::STRICT;
+use model::spec::{self, Spec};
+use protocol::{Change, FleetStep, Row, Step, Via, Write};
+use router_core::{Change as Put, Id, Outcome, Reading, Replica, Revision, Store, StoreError, Table};
+
+use crate::codec::{HEADER_BYTES, Input, Level, REPLICAS, Record, decode, decode_records};
+use crate::failure::{caught, of_steps};
+use crate::{Body, Ran, Settings, Work};
+
+/// How the store fails, in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It does not answer.
+    Down,
+    /// It tells its revision, and not its rows.
+    Broken,
+    /// The rows come back empty.
+    Empty,
+    /// The last row is missing.
+    Partial,
+}
+
+const FAULTS: [Fault; 4] = [Fault::Down, Fault::Broken, Fault::Empty, Fault::Partial];
+
+/// A store that remembers every state it was in.
+struct Memory {
+    /// The rows at each revision, valid or not.
+    history: Vec<spec::Table>,
+    fault: Option<Fault>,
+}
+
+impl Memory {
+    fn now(&self) -> usize {
+        self.history.len() - 1
+    }
+
+    fn rows(&self) -> &spec::Table {
+        &self.history[self.now()]
+    }
+
+    fn push(&mut self, rows: spec::Table) -> Revision {
+        self.history.push(rows);
+        revision(self.now())
+    }
+}
+
+fn revision(at: usize) -> Revision {
+    Revision(at as u64)
+}
+
+impl Store for Memory {
+    type Error = &'static str;
+
+    fn revision(&mut self) -> Result<Revision, Self::Error> {
+        if self.fault == Some(Fault::Down) {
+            return Err("down");
+        }
+        Ok(revision(self.now()))
+    }
+
+    fn read(&mut self) -> Result<Reading, StoreError<Self::Error>> {
+        let revision = self.revision().map_err(StoreError::Failed)?;
+        let mut rows: Vec<_> = self.rows().values().map(core_row).collect();
+        match self.fault {
+            Some(Fault::Down | Fault::Broken) => return Err(StoreError::Failed("the rows cannot be read")),
+            Some(Fault::Empty) => rows.clear(),
+            Some(Fault::Partial) => drop(rows.pop()),
+            None => {}
+        }
+        Ok(Reading::of(revision, self.rows().len(), rows)?)
+    }
+
+    fn write(&mut self, change: &Put) -> Result<Revision, Self::Error> {
+        if self.fault.is_some() {
+            return Err("the store fails");
+        }
+        let mut rows = self.rows().clone();
+        match change {
+            Put::Put(deployment) => {
+                let row = protocol_row(deployment.row());
+                rows.insert(row.id.clone(), row);
+            }
+            Put::Delete(id) => {
+                rows.remove(&**id);
+            }
+        }
+        Ok(self.push(rows))
+    }
+}
+
+fn protocol_row(row: router_core::Row) -> Row {
+    Row {
+        team: row.team.map(str::to_owned),
+        team_model_name: row.team_model_name.map(str::to_owned),
+        blocked: row.blocked,
+        weight: Some(row.weight),
+        ..Row::new(row.id, row.model_name, row.model, row.tag)
+    }
+}
+
+/// A replica that is up, what is under way to it, and what its callers have been promised.
+#[derive(Default)]
+struct Node {
+    replica: Replica,
+    reading: Option<Reading>,
+    notified: VecDeque<Revision>,
+    /// For each row, the oldest state that may still be served.
+    floors: BTreeMap<&'static str, usize>,
+}
+
+impl Node {
+    fn table(&self) -> Table {
+        self.replica.router().snapshot().table().clone()
+    }
+
+    /// From now on every row is served as it was at that state, or later.
+    fn promise(&mut self, ids: &[&'static str], state: usize) {
+        for id in ids {
+            let floor = self.floors.entry(id).or_default();
+            *floor = (*floor).max(state);
+        }
+    }
+
+    fn check(&mut self, ids: &[&'static str], store: &Memory) -> Result<(), String> {
+        let snapshot = self.replica.router().snapshot();
+        for id in ids {
+            let served = snapshot
+                .table()
+                .row(Id::parse(id).expect("ids of a universe are valid"));
+            let served = served.map(|row| row.row());
+            let floor = self.floors.entry(id).or_default();
+            let state = (*floor..=store.now()).find(|&at| store.history[at].get(*id).map(core_row) == served);
+            *floor =
+                state.ok_or_else(|| format!("`{id}` is served as {served:?}, which it is not since state {floor}"))?;
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, ids: &[&'static str], store: &mut Memory) -> Result<(), String> {
+        let before = self.table();
+        match self.replica.poll(store) {
+            Ok(_) => self.promise(ids, store.now()),
+            Err(_) if self.table() != before => return Err("a failed poll changed what is served".to_owned()),
+            Err(_) if store.fault.is_none() && Table::of(store.rows().values().map(core_row)).is_ok() => {
+                return Err("a poll failed, and the store does not".to_owned());
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// The target.
+pub struct Fleet;
+
+impl Fleet {
+    /// The target.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn body(_: &Settings) -> Result<Box<dyn Body>, String> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Body for Fleet {
+    fn run(&mut self, data: &[u8]) -> Ran {
+        let Some(input) = decode(data, Level::Fleet) else {
+            return Ok(None);
+        };
+        let what = match caught(|| judge(&input)) {
+            Ok(work) => return Ok(Some(work)),
+            Err(what) => what,
+        };
+        let (records, _) = data[HEADER_BYTES..].as_chunks();
+        Err(of_steps(what, &input, records, Level::Fleet, |records: &[Record]| {
+            caught(|| judge(&decode_records(input.header, records, Level::Fleet))).is_err()
+        }))
+    }
+}
+
+fn judge(input: &Input) -> Result<Work, String> {
+    let ids = input.world.scope.universe.ids;
+    let mut trial = Trial {
+        ids,
+        spec: Spec::new(&STRICT, &[]),
+        store: Memory {
+            history: vec![spec::Table::new()],
+            fault: None,
+        },
+        nodes: (0..REPLICAS).map(|_| Some(Node::default())).collect(),
+        failures: usize::from(input.header.asks),
+    };
+    let mut work = Work::default();
+    for (step, after) in input.steps.iter().zip(1..) {
+        let Step::Fleet(step) = step else { continue };
+        trial.take(step).map_err(|what| format!("step {after}: {what}"))?;
+        for node in trial.nodes.iter_mut().flatten() {
+            node.check(ids, &trial.store)
+                .map_err(|what| format!("after step {after}: {what}"))?;
+            work.lookups += ids.len() as u64;
+        }
+        work.steps += 1;
+    }
+    trial.heal()?;
+    Ok(work)
+}
+
+/// One input under way.
+struct Trial {
+    ids: &'static [&'static str],
+    spec: Spec,
+    store: Memory,
+    /// The replicas that are up.
+    nodes: Vec<Option<Node>>,
+    /// How often the store has failed; it fails in another way each time.
+    failures: usize,
+}
+
+impl Trial {
+    fn node(&mut self, replica: u8) -> Option<&mut Node> {
+        self.nodes[usize::from(replica)].as_mut()
+    }
+
+    fn take(&mut self, step: &FleetStep) -> Result<(), String> {
+        let ids = self.ids;
+        match step {
+            FleetStep::Write(Write {
+                via: Via::Store,
+                change,
+            }) => self.write_store(change),
+            FleetStep::Write(Write {
+                via: Via::Replica(replica),
+                change,
+            }) => self.write(*replica, change)?,
+            FleetStep::Poll(replica) => self.poll(*replica)?,
+            FleetStep::PollRead(replica) => {
+                let read = self.store.read().ok();
+                if let Some(node) = self.node(*replica) {
+                    node.reading = read;
+                }
+            }
+            FleetStep::PollApply(replica) => {
+                let Some(node) = self.node(*replica) else { return Ok(()) };
+                let Some(reading) = node.reading.take() else {
+                    return Ok(());
+                };
+                let read = reading.revision();
+                let older = node.replica.applied().is_some_and(|applied| read < applied);
+                if (node.replica.apply(reading) == Outcome::Older) != older {
+                    return Err(format!("a reading of {read:?} was taken for older or newer than it is"));
+                }
+                if !older {
+                    node.promise(ids, usize::try_from(read.0).expect("few revisions"));
+                }
+            }
+            FleetStep::StoreFails(true) => {
+                self.store.fault = Some(FAULTS[self.failures % FAULTS.len()]);
+                self.failures += 1;
+            }
+            FleetStep::StoreFails(false) => self.store.fault = None,
+            FleetStep::Crash(replica) => self.nodes[usize::from(*replica)] = None,
+            FleetStep::Start(replica) => {
+                self.nodes[usize::from(*replica)].get_or_insert_default();
+            }
+            FleetStep::Deliver(replica) => {
+                let heard = self.node(*replica).and_then(|node| {
+                    let revision = node.notified.pop_front()?;
+                    Some(node.replica.is_news(revision))
+                });
+                if heard == Some(true) {
+                    self.poll(*replica)?;
+                }
+            }
+            FleetStep::Drop(replica) => {
+                if let Some(node) = self.node(*replica) {
+                    node.notified.pop_front();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, replica: u8) -> Result<(), String> {
+        match &mut self.nodes[usize::from(replica)] {
+            Some(node) => node.poll(self.ids, &mut self.store),
+            None => Ok(()),
+        }
+    }
+
+    /// A write past all replicas: the store takes any row.
+    fn write_store(&mut self, change: &Change) {
+        let mut rows = self.store.rows().clone();
+        match change {
+            Change::Delete(id) => drop(rows.remove(id)),
+            Change::Replace(list) => rows = list.iter().map(|row| (row.id.clone(), row.clone())).collect(),
+            Change::Upsert(row) | Change::Add(row) => drop(rows.insert(row.id.clone(), row.clone())),
+        }
+        let revision = self.store.push(rows);
+        self.notify(revision, None);
+    }
+
+    /// A write through a replica, which is served there once it is acknowledged.
+    fn write(&mut self, replica: u8, change: &Change) -> Result<(), String> {
+        let known = self.spec.change(self.store.rows(), change).is_ok();
+        let put = match change {
+            Change::Delete(id) => Put::Delete(id.as_str().into()),
+            Change::Upsert(row) | Change::Add(row) if known => {
+                Put::Put(core_row(row).parse().map_err(|why| why.to_string())?)
+            }
+            // What the replica refuses, or takes as one write a row, is none of this step.
+            Change::Upsert(_) | Change::Add(_) | Change::Replace(_) => return Ok(()),
+        };
+        let Some(node) = &mut self.nodes[usize::from(replica)] else {
+            return Ok(());
+        };
+        let before = node.table();
+        let id = self
+            .ids
+            .iter()
+            .copied()
+            .find(|id| *id == put.id())
+            .expect("ids are of the universe");
+        match node.replica.write(&mut self.store, put) {
+            Ok(revision) => {
+                node.promise(&[id], usize::try_from(revision.0).expect("few revisions"));
+                self.notify(revision, Some(replica));
+                Ok(())
+            }
+            Err(_) if node.table() == before => Ok(()),
+            Err(why) => Err(format!("a write that failed ({why}) changed what is served")),
+        }
+    }
+
+    fn notify(&mut self, revision: Revision, but: Option<u8>) {
+        for (node, number) in self.nodes.iter_mut().zip(0..) {
+            if let Some(node) = node.as_mut().filter(|_| but != Some(number)) {
+                node.notified.push_back(revision);
+            }
+        }
+    }
+
+    /// Once the store works and its rows are valid, one poll makes every replica serve them, and a second has no news.
+    fn heal(&mut self) -> Result<(), String> {
+        self.store.fault = None;
+        let mut rows = self.store.rows().clone();
+        rows.retain(|_, row| core_row(row).parse().is_ok());
+        self.store.push(rows);
+        let expected = Table::of(self.store.rows().values().map(core_row)).map_err(|why| why.to_string())?;
+        for node in self.nodes.iter_mut().flatten() {
+            node.poll(self.ids, &mut self.store)?;
+            if node.table() != expected {
+                return Err("after a poll of a store that works a replica serves something else".to_owned());
+            }
+            if node.replica.poll(&mut self.store) != Ok(Outcome::UpToDate) {
+                return Err("a second poll has news, and nothing was written".to_owned());
+            }
+        }
+        Ok(())
+    }
+}

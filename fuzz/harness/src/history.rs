@@ -1,0 +1,144 @@
+//! A long-lived router against a fresh one of the same rows: history leaves no mark.
+//!
+//! The long-lived one is the handle that threads share, with its two tables; a reader holds on to a snapshot now and then,
+//! as readers do, which must not change under it.
+
+use protocol::{Change, Row};
+use router_core::{Change as Published, Pinned, Query, Router, Table};
+
+use adapter_reference::core_row;
+use model::semantics::STRICT;
+use model::spec::{self, Spec};
+
+use crate::codec::{HEADER_BYTES, Input, Level, Record, decode, decode_records};
+use crate::expected::Oracle;
+use crate::failure::{caught, of_steps};
+use crate::world::{World, worlds};
+use crate::{Body, Ran, Settings, Work};
+
+/// The most questions of one input.
+const QUESTIONS_MAX: usize = 64;
+/// A reader takes a snapshot after each so many steps, and holds it until the next.
+const HELD_STEPS: usize = 3;
+
+/// The target.
+pub struct History {
+    oracles: Vec<Oracle>,
+}
+
+impl History {
+    /// The target.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn body(_: &Settings) -> Result<Box<dyn Body>, String> {
+        Ok(Box::new(Self {
+            oracles: worlds().iter().map(Oracle::new).collect(),
+        }))
+    }
+
+    fn judge(&self, input: &Input) -> Result<Work, String> {
+        let oracle = &self.oracles[usize::from(input.header.world) % self.oracles.len()];
+        let questions = oracle.questions(input.rows(), input.header.asks.into(), QUESTIONS_MAX);
+        let spec = Spec::new(&STRICT, &[]);
+        let router = Router::default();
+        let mut rows = spec::Table::new();
+        let mut held: Option<(Pinned, Table)> = None;
+        let mut work = Work::default();
+        let construction = Change::Replace(input.initial.clone());
+        let changes = input.steps.iter().filter_map(|step| step.change());
+        for (after, change) in std::iter::once(&construction).chain(changes).enumerate() {
+            // What must be refused is refused before it is published: a row that does not parse is none.
+            if let Ok(next) = spec.change(&rows, change) {
+                router.publish(published(&rows, &next));
+                rows = next;
+            }
+            same(&router, &rows, after % 2 == 1, (input.world, &questions))
+                .map_err(|what| format!("after step {after}: {what}"))?;
+            if let Some((pinned, then)) = &held
+                && pinned.table() != then
+            {
+                return Err(format!("after step {after}: a snapshot changed that a reader holds"));
+            }
+            if after % HELD_STEPS == 0 {
+                let pinned = router.snapshot();
+                let then = pinned.table().clone();
+                held = Some((pinned, then));
+            }
+            work.steps += 1;
+            work.lookups += questions.len() as u64;
+        }
+        Ok(work)
+    }
+}
+
+impl Body for History {
+    fn run(&mut self, data: &[u8]) -> Ran {
+        let Some(input) = decode(data, Level::Router) else {
+            return Ok(None);
+        };
+        let what = match caught(|| self.judge(&input)) {
+            Ok(work) => return Ok(Some(work)),
+            Err(what) => what,
+        };
+        let (records, _) = data[HEADER_BYTES..].as_chunks();
+        Err(of_steps(
+            what,
+            &input,
+            records,
+            Level::Router,
+            |records: &[Record]| caught(|| self.judge(&decode_records(input.header, records, Level::Router))).is_err(),
+        ))
+    }
+}
+
+/// The changes from one table to another, in one batch.
+fn published(before: &spec::Table, after: &spec::Table) -> Vec<Published> {
+    let gone = before.keys().filter(|id| !after.contains_key(*id));
+    let put = after.iter().filter(|(id, row)| before.get(*id) != Some(row));
+    let parsed = |row: &Row| core_row(row).parse().expect("the specification takes valid rows alone");
+    gone.map(|id| Published::Delete(id.as_str().into()))
+        .chain(put.map(|(_, row)| Published::Put(parsed(row))))
+        .collect()
+}
+
+/// The router serves what a fresh table of the rows does, whichever end they are loaded from.
+fn same(
+    router: &Router,
+    rows: &spec::Table,
+    reversed: bool,
+    (world, questions): (&World, &[usize]),
+) -> Result<(), String> {
+    let loaded = rows.values().map(core_row);
+    let fresh = if reversed {
+        Table::of(loaded.rev())
+    } else {
+        Table::of(loaded)
+    };
+    let fresh = fresh.map_err(|why| format!("no table can be made of the rows: {why}"))?;
+    let snapshot = router.snapshot();
+    let table = snapshot.table();
+    for &question in questions {
+        let query = &world.matrix[question];
+        let query = Query {
+            model: &query.model,
+            team: query.team.as_deref(),
+        };
+        let (served, expected) = (table.lookup(query), fresh.lookup(query));
+        let candidates = || served.candidates().map(|candidate| candidate.deployment());
+        let same = candidates().eq(expected.candidates().map(|candidate| candidate.deployment()));
+        if !same || served.refusal() != expected.refusal() {
+            let served: Vec<_> = candidates().collect();
+            let refusal = served.is_empty().then(|| table.lookup(query).refusal());
+            return Err(format!(
+                "{query:?}: a fresh table answers otherwise: {expected:?}, and not {served:?} {refusal:?}"
+            ));
+        }
+    }
+    if *table == fresh {
+        Ok(())
+    } else {
+        Err("the table differs from a fresh one of its rows".to_owned())
+    }
+}
