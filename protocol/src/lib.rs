@@ -51,6 +51,6 @@ pub use router::{AdapterFault, InProcess, Local, RouterUnderTest};
 pub use row::Row;
 pub use run::{Changed, Observation, Outcome, Run, RunReply, StepReply};
 pub use serve::serve;
-pub use step::{Change, FleetStep, Query, Step, Via, Write};
+pub use step::{Change, FleetStep, Query, Shown, Step, Via, Write};
 pub use trace::{Trace, TraceError};
 pub use wire::{Capability, Dialect, Extra, Hello};

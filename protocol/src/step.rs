@@ -98,14 +98,34 @@ pub enum FleetStep {
     PollApply(u8),
     /// From now on reading the store fails, or works again.
     StoreFails(bool),
+    /// From now on reading the store succeeds and shows this.
+    StoreShows(Shown),
     /// The replica loses its memory and is down.
     Crash(u8),
     /// The replica comes up, empty.
     Start(u8),
     /// The oldest change notification under way reaches the replica.
     Deliver(u8),
+    /// The oldest change notification under way reaches the replica, and is still under way.
+    Duplicate(u8),
     /// The oldest change notification under way to the replica is lost.
     Drop(u8),
+    /// The oldest change notification under way to the replica becomes the newest, so that the others overtake it.
+    Defer(u8),
+}
+
+/// What a read of the store shows when it succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// All rows.
+    All,
+    /// All rows as they were before the last write, as a copy that lags behind does.
+    BeforeLastWrite,
+    /// No row at all, by error.
+    Nothing,
+    /// The row with the least id and no other, by error.
+    FirstRow,
 }
 
 /// One step of a trace.
@@ -137,10 +157,13 @@ enum Flat {
     PollRead(u8),
     PollApply(u8),
     StoreFails(bool),
+    StoreShows(Shown),
     Crash(u8),
     Start(u8),
     Deliver(u8),
+    Duplicate(u8),
     Drop(u8),
+    Defer(u8),
 }
 
 impl From<Flat> for Step {
@@ -156,10 +179,13 @@ impl From<Flat> for Step {
             Flat::PollRead(replica) => Self::Fleet(FleetStep::PollRead(replica)),
             Flat::PollApply(replica) => Self::Fleet(FleetStep::PollApply(replica)),
             Flat::StoreFails(on) => Self::Fleet(FleetStep::StoreFails(on)),
+            Flat::StoreShows(shown) => Self::Fleet(FleetStep::StoreShows(shown)),
             Flat::Crash(replica) => Self::Fleet(FleetStep::Crash(replica)),
             Flat::Start(replica) => Self::Fleet(FleetStep::Start(replica)),
             Flat::Deliver(replica) => Self::Fleet(FleetStep::Deliver(replica)),
+            Flat::Duplicate(replica) => Self::Fleet(FleetStep::Duplicate(replica)),
             Flat::Drop(replica) => Self::Fleet(FleetStep::Drop(replica)),
+            Flat::Defer(replica) => Self::Fleet(FleetStep::Defer(replica)),
         }
     }
 }
@@ -177,10 +203,13 @@ impl From<Step> for Flat {
             Step::Fleet(FleetStep::PollRead(replica)) => Self::PollRead(replica),
             Step::Fleet(FleetStep::PollApply(replica)) => Self::PollApply(replica),
             Step::Fleet(FleetStep::StoreFails(on)) => Self::StoreFails(on),
+            Step::Fleet(FleetStep::StoreShows(shown)) => Self::StoreShows(shown),
             Step::Fleet(FleetStep::Crash(replica)) => Self::Crash(replica),
             Step::Fleet(FleetStep::Start(replica)) => Self::Start(replica),
             Step::Fleet(FleetStep::Deliver(replica)) => Self::Deliver(replica),
+            Step::Fleet(FleetStep::Duplicate(replica)) => Self::Duplicate(replica),
             Step::Fleet(FleetStep::Drop(replica)) => Self::Drop(replica),
+            Step::Fleet(FleetStep::Defer(replica)) => Self::Defer(replica),
         }
     }
 }

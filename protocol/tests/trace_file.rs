@@ -1,7 +1,7 @@
 //! Trace files: what is read back, and what is refused with which words.
 
 use protocol::wire::{RUN_STEPS_MAX, TEXT_BYTES_MAX};
-use protocol::{Change, FleetStep, Query, Row, Step, Trace, Via, Write};
+use protocol::{Change, FleetStep, Query, Row, Shown, Step, Trace, Via, Write};
 
 fn every_kind_of_step() -> Vec<Step> {
     let mut row = Row::new("d\"1\"", "a*c", "openai/*", "v1");
@@ -29,10 +29,16 @@ fn every_kind_of_step() -> Vec<Step> {
         Step::Fleet(FleetStep::PollRead(1)),
         Step::Fleet(FleetStep::PollApply(1)),
         Step::Fleet(FleetStep::StoreFails(true)),
+        Step::Fleet(FleetStep::StoreShows(Shown::All)),
+        Step::Fleet(FleetStep::StoreShows(Shown::BeforeLastWrite)),
+        Step::Fleet(FleetStep::StoreShows(Shown::Nothing)),
+        Step::Fleet(FleetStep::StoreShows(Shown::FirstRow)),
         Step::Fleet(FleetStep::Crash(0)),
         Step::Fleet(FleetStep::Start(0)),
         Step::Fleet(FleetStep::Deliver(1)),
+        Step::Fleet(FleetStep::Duplicate(1)),
         Step::Fleet(FleetStep::Drop(1)),
+        Step::Fleet(FleetStep::Defer(1)),
         Step::Lookup(Query {
             model: "x".into(),
             team: None,

@@ -218,7 +218,20 @@ def _step(value: object) -> Step:
 
 
 _FLEET_VERBS = frozenset(
-    {"write", "poll", "poll_read", "poll_apply", "store_fails", "crash", "start", "deliver", "drop"}
+    {
+        "write",
+        "poll",
+        "poll_read",
+        "poll_apply",
+        "store_fails",
+        "store_shows",
+        "crash",
+        "start",
+        "deliver",
+        "duplicate",
+        "drop",
+        "defer",
+    }
 )
 
 

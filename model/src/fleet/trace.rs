@@ -2,30 +2,47 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::{Change, FleetStep, Query, Row, Step, Trace, Via, Write};
+use protocol::{Change, FleetStep, Query, Row, Shown, Step, Trace, Via, Write};
 
 use super::actions::{Action, At, Kind, Shape};
-use super::state::Content;
+use super::state::{Cell, Content};
+use super::view::{self, QUERIES};
 
-/// A step of a path that a trace has no words for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a trace has no step for `{0}`")]
-pub struct Unwritable(pub String);
-
+/// The team that a team's wildcard is of.
+pub const TEAM: &str = "t1";
 const EXACT: &str = "gpt-4o";
-const WILDCARD: &str = "gpt-*";
 const MATCHED_BY_WILDCARDS_ONLY: &str = "gpt-5";
-const TEAM: &str = "t1";
+
+/// What a row of this shape is asked for by.
+pub fn name(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Exact => EXACT,
+        Shape::Wild => "gpt-*",
+        Shape::Team => "gpt*",
+    }
+}
+
+/// Where a row of this shape leads to, which tells the shapes apart in an answer.
+pub fn target(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Exact => "openai/gpt-4o",
+        Shape::Wild => "azure/gpt-*",
+        Shape::Team => "bedrock/gpt*",
+    }
+}
+
+/// The question that a request stands for.
+pub fn question(query: view::Query) -> Query {
+    let model = if query.exact { EXACT } else { MATCHED_BY_WILDCARDS_ONLY };
+    Query::new(model, query.team.then_some(TEAM))
+}
 
 /// The trace of the path with these actions in a fleet of `replicas`. At its end every replica is asked everything.
 ///
 /// `mended` is the shape that an update gives to an invalid row. The parts of an apply are one step: into how many parts it
 /// falls is for the router to show.
 ///
-/// # Errors
-///
-/// If an action has no step: a trace's store fails whole, and its notifications arrive in order.
-pub fn trace(why: &str, rule: &str, actions: &[Action], replicas: u8, mended: Shape) -> Result<Trace, Unwritable> {
+pub fn trace(why: &str, rule: &str, actions: &[Action], replicas: u8, mended: Shape) -> Trace {
     let mut writer = Writer {
         rows: BTreeMap::new(),
         up: (0..replicas).map(|replica| (replica, true)).collect(),
@@ -35,7 +52,7 @@ pub fn trace(why: &str, rule: &str, actions: &[Action], replicas: u8, mended: Sh
         steps: Vec::new(),
     };
     for action in actions {
-        writer.step(*action)?;
+        writer.step(*action);
     }
     let up: Vec<u8> = writer
         .up
@@ -48,11 +65,11 @@ pub fn trace(why: &str, rule: &str, actions: &[Action], replicas: u8, mended: Sh
     }
     let mut trace = Trace::new(why, Vec::new(), writer.steps);
     trace.rule = Some(rule.to_owned());
-    Ok(trace)
+    trace
 }
 
 struct Writer {
-    rows: BTreeMap<u8, (u8, Content)>,
+    rows: BTreeMap<u8, Cell>,
     up: BTreeMap<u8, bool>,
     /// The replicas in the middle of an apply.
     applying: BTreeMap<u8, bool>,
@@ -63,64 +80,71 @@ struct Writer {
 }
 
 impl Writer {
-    fn step(&mut self, action: Action) -> Result<(), Unwritable> {
-        if action.writes() {
-            self.write(action);
-            return Ok(());
-        }
-        let At::Replica(replica) = action.at else {
-            return Err(Unwritable(action.to_string()));
+    fn step(&mut self, action: Action) {
+        let replica = match action.at {
+            At::Replica(replica) if !action.writes() => replica,
+            _ => return self.write(action),
         };
-        let steps = match action.kind {
-            Kind::Read => {
+        let mut steps = Vec::new();
+        match action.kind {
+            Kind::Read | Kind::StaleRead => {
                 self.applying.insert(replica, false);
-                vec![FleetStep::PollRead(replica)]
+                let stale = (action.kind == Kind::StaleRead).then_some(Shown::BeforeLastWrite);
+                steps.extend(showing(stale, FleetStep::PollRead(replica)));
             }
             Kind::Apply => {
                 let goes_on = self.applying.insert(replica, true) == Some(true);
-                if goes_on {
-                    Vec::new()
-                } else {
-                    vec![FleetStep::PollApply(replica)]
-                }
+                steps.extend((!goes_on).then_some(FleetStep::PollApply(replica)));
             }
-            Kind::FailedPoll => vec![
+            Kind::FailedPoll => steps.extend([
                 FleetStep::StoreFails(true),
                 FleetStep::Poll(replica),
                 FleetStep::StoreFails(false),
-            ],
-            Kind::Deliver | Kind::Drop => {
-                if self.under_way.entry(replica).or_default().pop_front() != Some(action.row) {
-                    return Err(Unwritable(format!("{action}, before an older one")));
-                }
-                let deliver = action.kind == Kind::Deliver;
-                vec![if deliver {
-                    FleetStep::Deliver(replica)
-                } else {
-                    FleetStep::Drop(replica)
-                }]
+            ]),
+            Kind::EmptyPoll => steps.extend(showing(Some(Shown::Nothing), FleetStep::Poll(replica))),
+            Kind::PartialPoll => {
+                let has_first = self.rows.get(&0).is_some_and(|cell| cell.content != Content::Absent);
+                let shown = if has_first { Shown::FirstRow } else { Shown::Nothing };
+                steps.extend(showing(Some(shown), FleetStep::Poll(replica)));
             }
+            Kind::Deliver | Kind::Duplicate | Kind::Drop => steps = self.notice(action.kind, replica, action.row),
             Kind::Crash => {
                 self.up.insert(replica, false);
                 self.under_way.remove(&replica);
-                vec![FleetStep::Crash(replica)]
+                steps.push(FleetStep::Crash(replica));
             }
             Kind::Start => {
                 self.up.insert(replica, true);
-                vec![FleetStep::Start(replica)]
+                steps.push(FleetStep::Start(replica));
             }
-            Kind::Request | Kind::Miss => {
-                self.ask(replica);
-                Vec::new()
+            Kind::Request | Kind::Miss => self.ask(replica),
+            Kind::Create | Kind::Update | Kind::Delete | Kind::Rename | Kind::Block | Kind::Break => {
+                unreachable!("writes were told apart")
             }
-            _ => return Err(Unwritable(action.to_string())),
-        };
+        }
         self.steps.extend(steps.into_iter().map(Step::Fleet));
-        Ok(())
+    }
+
+    /// What becomes of the notification of `row`, after those before it have let it pass.
+    fn notice(&mut self, kind: Kind, replica: u8, row: u8) -> Vec<FleetStep> {
+        let queue = self.under_way.entry(replica).or_default();
+        let place = queue.iter().position(|under_way| *under_way == row);
+        let place = place.expect("only a notification that is under way arrives or is lost");
+        queue.rotate_left(place);
+        let mut steps = vec![FleetStep::Defer(replica); place];
+        steps.push(match kind {
+            Kind::Deliver => FleetStep::Deliver(replica),
+            Kind::Duplicate => FleetStep::Duplicate(replica),
+            _ => FleetStep::Drop(replica),
+        });
+        if kind != Kind::Duplicate {
+            queue.pop_front();
+        }
+        steps
     }
 
     fn write(&mut self, action: Action) {
-        let (version, content) = self.rows.get(&action.row).copied().unwrap_or_default();
+        let Cell { version, content } = self.rows.get(&action.row).copied().unwrap_or_default();
         let content = match (action.kind, content) {
             (Kind::Delete, _) => Content::Absent,
             (Kind::Break, _) => Content::Invalid,
@@ -131,8 +155,12 @@ impl Writer {
             (_, Content::Invalid) => Content::Row(self.mended),
             (_, content) => content,
         };
-        self.rows.insert(action.row, (version + 1, content));
-        let change = match row(action.row, version + 1, content) {
+        let cell = Cell {
+            version: version + 1,
+            content,
+        };
+        self.rows.insert(action.row, cell);
+        let change = match row(action.row, cell) {
             Some(row) => Change::Upsert(row),
             None => Change::Delete(id(action.row)),
         };
@@ -150,36 +178,47 @@ impl Writer {
     }
 
     fn ask(&mut self, replica: u8) {
-        for model in [EXACT, MATCHED_BY_WILDCARDS_ONLY] {
-            for team in [None, Some(TEAM)] {
-                let mut query = Query::new(model, team);
-                query.replica = Some(replica);
-                self.steps.push(Step::Lookup(query));
-            }
+        for query in QUERIES {
+            let mut query = question(query);
+            query.replica = Some(replica);
+            self.steps.push(Step::Lookup(query));
         }
     }
 }
 
-fn id(row: u8) -> String {
+/// A step while reads of the store show something else than all of it.
+fn showing(shown: Option<Shown>, step: FleetStep) -> Vec<FleetStep> {
+    match shown {
+        None => vec![step],
+        Some(shown) => vec![FleetStep::StoreShows(shown), step, FleetStep::StoreShows(Shown::All)],
+    }
+}
+
+/// The id of a row.
+pub fn id(row: u8) -> String {
     format!("d{}", row + 1)
 }
 
-fn row(number: u8, version: u8, content: Content) -> Option<Row> {
-    let id = id(number);
-    let tag = format!("{id}-v{version}");
-    let row = |name: &str, target: &str| Row::new(&id, name, target, &tag);
-    let mut row = match content {
+/// The tag of a row in one version.
+pub fn tag(row: u8, version: u8) -> String {
+    format!("{}-v{version}", id(row))
+}
+
+/// The row of this number in one version; nothing where it is absent.
+pub fn row(number: u8, cell: Cell) -> Option<Row> {
+    let (id, tag) = (id(number), tag(number, cell.version));
+    let shape = match cell.content {
         Content::Absent => return None,
         // More wildcards in the target than in the name.
-        Content::Invalid => row(EXACT, "openai/*"),
-        Content::Row(Shape::Exact) | Content::Blocked(Shape::Exact) => row(EXACT, "openai/gpt-4o"),
-        Content::Row(_) | Content::Blocked(_) => row(WILDCARD, "openai/gpt-*"),
+        Content::Invalid => return Some(Row::new(&id, EXACT, "openai/*", &tag)),
+        Content::Row(shape) | Content::Blocked(shape) => shape,
     };
-    if content.shape() == Some(Shape::Team) {
+    let mut row = Row::new(&id, name(shape), target(shape), &tag);
+    if shape == Shape::Team {
         row.team = Some(TEAM.to_owned());
-        row.team_model_name = Some(WILDCARD.to_owned());
+        row.team_model_name = Some(name(shape).to_owned());
     }
-    row.blocked = matches!(content, Content::Blocked(_));
+    row.blocked = matches!(cell.content, Content::Blocked(_));
     Some(row)
 }
 
@@ -187,8 +226,20 @@ fn row(number: u8, version: u8, content: Content) -> Option<Row> {
 mod tests {
     use super::*;
 
-    fn written(actions: &[Action]) -> Result<String, Unwritable> {
-        trace("why", "current", actions, 2, Shape::Exact).map(|trace| trace.to_toml())
+    fn written(actions: &[Action]) -> Trace {
+        let trace = trace("why", "current", actions, 2, Shape::Exact);
+        assert_eq!(Trace::parse(&trace.to_toml()).as_ref(), Ok(&trace), "it reads back");
+        trace
+    }
+
+    fn fleet_steps(actions: &[Action]) -> Vec<FleetStep> {
+        let steps = written(actions).steps.into_iter();
+        steps
+            .filter_map(|step| match step {
+                Step::Fleet(step) => (!matches!(step, FleetStep::Write(_))).then_some(step),
+                Step::Change(_) | Step::Lookup(_) => None,
+            })
+            .collect()
     }
 
     #[test]
@@ -206,8 +257,8 @@ mod tests {
             Action::new(Kind::Delete, At::Store, 0),
             Action::new(Kind::Crash, at, 0),
         ];
-        let toml = written(&actions).expect("it can be written");
-        let trace = Trace::parse(&toml).expect("it reads back");
+        let trace = written(&actions);
+        let toml = trace.to_toml();
         let verbs: Vec<String> = trace.steps.iter().map(|step| format!("{step:?}")).collect();
         assert_eq!(verbs.iter().filter(|verb| verb.contains("PollApply")).count(), 1);
         assert_eq!(
@@ -219,18 +270,36 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trace_cannot_say_is_refused() {
-        let stale = [Action::new(Kind::StaleRead, At::Replica(0), 0)];
-        assert!(written(&stale).is_err());
-        let overtaking = [
-            Action::new(Kind::Create, At::Store, 0),
-            Action::new(Kind::Create, At::Store, 1),
-            Action::new(Kind::Deliver, At::Replica(0), 1),
+    fn a_read_that_shows_too_little_shows_all_again_afterwards() {
+        for (kind, shown, step) in [
+            (Kind::StaleRead, Shown::BeforeLastWrite, FleetStep::PollRead(0)),
+            (Kind::EmptyPoll, Shown::Nothing, FleetStep::Poll(0)),
+            (Kind::PartialPoll, Shown::FirstRow, FleetStep::Poll(0)),
+        ] {
+            let rows = [0, 1].map(|row| Action::new(Kind::Create, At::Store, row));
+            let steps = fleet_steps(&[rows[0], rows[1], Action::new(kind, At::Replica(0), 0)]);
+            let shows = FleetStep::StoreShows;
+            assert_eq!(steps, [shows(shown), step, shows(Shown::All)]);
+        }
+    }
+
+    #[test]
+    fn a_notification_that_overtakes_lets_the_older_ones_pass() {
+        let created = |row| Action::new(Kind::Create, At::Store, row);
+        let at = |kind, row| Action::new(kind, At::Replica(0), row);
+        let steps = fleet_steps(&[
+            created(0),
+            created(1),
+            at(Kind::Duplicate, 1),
+            at(Kind::Deliver, 1),
+            at(Kind::Drop, 0),
+        ]);
+        let expected = [
+            FleetStep::Defer(0),
+            FleetStep::Duplicate(0),
+            FleetStep::Deliver(0),
+            FleetStep::Drop(0),
         ];
-        let why = written(&overtaking).expect_err("the older one comes first");
-        assert_eq!(
-            why.to_string(),
-            "a trace has no step for `deliver d2 at r1, before an older one`"
-        );
+        assert_eq!(steps, expected);
     }
 }

@@ -154,7 +154,7 @@ fn failure(error: ExploreError) -> Error {
     }
 }
 
-/// Writes each counterexample as a diagram and, where a trace has the steps for it, as a trace and as ITF; names the files.
+/// Writes each counterexample as a diagram, as a trace and as ITF; names the files.
 fn write_counterexamples<M: Machine>(
     args: &ExploreArgs,
     explored: &Explored<'_, M>,
@@ -182,13 +182,9 @@ fn write_counterexamples<M: Machine>(
         let replicas = explored.machine.lanes(&explored.machine.initial()).len() - 1;
         let replicas = u8::try_from(replicas).expect("replicas are few");
         let why = format!("a shortest counterexample of {}", explored.machine.identity());
-        match trace::trace(&why, violation.rule, &actions, replicas, mended) {
-            Ok(trace) => {
-                put("toml", &trace.to_toml())?;
-                put("itf.json", &format!("{:#}\n", trace.to_itf()))?;
-            }
-            Err(unwritable) => progress(&format!("{}: no trace, since {unwritable}", violation.rule)),
-        }
+        let trace = trace::trace(&why, violation.rule, &actions, replicas, mended);
+        put("toml", &trace.to_toml())?;
+        put("itf.json", &format!("{:#}\n", trace.to_itf()))?;
     }
     Ok(files)
 }
