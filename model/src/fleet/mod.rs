@@ -28,6 +28,7 @@ mod timely;
 pub mod trace;
 pub mod view;
 pub mod visited;
+pub mod walk;
 pub mod word;
 
 pub use actions::{Action, At, Kind};

@@ -11,6 +11,8 @@ use super::machine::{Findings, Machine, Packed};
 use super::properties;
 use super::state::{Cell, Cells, Content, Lane, Layout, REPLICAS_MAX, ROWS_MAX, State, VERSIONS_MAX};
 use super::strategies::Strategy;
+use super::view::{Candidate, QUERIES};
+use super::walk::Serving;
 use super::{text, view};
 
 /// How large a fleet is, what its replicas do and what can happen to it.
@@ -464,5 +466,24 @@ impl Converging for Fleet {
         let lanes = || state.lanes.iter().zip(&self.bounds.strategies);
         state.store.iter().any(|cell| cell.content == Content::Invalid)
             || lanes().all(|(lane, strategy)| !lane.down && view::agrees(&self.seen(lane, strategy), &state.store))
+    }
+}
+
+impl Serving for Fleet {
+    fn answers(&self, word: &u128) -> Vec<Option<Vec<Vec<Candidate>>>> {
+        let state = self.unpack(*word);
+        let answers = |lane: &Lane, strategy: &Strategy| {
+            let answer = |query| {
+                let mut answer = Vec::new();
+                lane.candidates(strategy, query, |candidate| answer.push(candidate));
+                answer.sort_unstable();
+                answer
+            };
+            QUERIES.map(answer).to_vec()
+        };
+        let lanes = state.lanes.iter().zip(&self.bounds.strategies);
+        lanes
+            .map(|(lane, strategy)| (!lane.down).then(|| answers(lane, strategy)))
+            .collect()
     }
 }

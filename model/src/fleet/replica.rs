@@ -18,6 +18,7 @@ use super::state::{Cell, Content};
 use super::strategies::{After, Strategy};
 use super::text;
 use super::view::{self, Candidate, QUERIES, Query};
+use super::walk::Serving;
 
 /// Rows by their number. In a read, a row that was deleted is there as absent, in the version of its deletion.
 pub type Table = BTreeMap<u8, Cell>;
@@ -317,5 +318,16 @@ impl<R: Replica> Converging for Fleet<R> {
         };
         store.iter().any(|cell| cell.content == Content::Invalid)
             || state.seats.iter().zip(&self.bounds.strategies).all(agrees)
+    }
+}
+
+impl<R: Replica> Serving for Fleet<R> {
+    fn answers(&self, state: &State<R>) -> Vec<Option<Vec<Vec<Candidate>>>> {
+        let answers = |replica: &R| QUERIES.map(|query| replica.answer(query)).to_vec();
+        state
+            .seats
+            .iter()
+            .map(|seat| seat.replica.as_ref().map(answers))
+            .collect()
     }
 }
