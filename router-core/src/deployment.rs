@@ -201,10 +201,8 @@ pub struct Deployment(Arc<HeaderSlice<Header, str>>);
 /// The fields that are no text, and where each text but the last ends in the packed string.
 ///
 /// The texts stand in the string as `own`, `name`, `team`, `id`, `tag`, model; an absent one is empty, as no text of a
-/// valid row is. The layout is fixed: what a lookup reads is the end of the header and the start of the string, and in
-/// most rows these share a cache line.
+/// valid row is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(C)]
 struct Header {
     weight: u32,
     blocked: bool,
@@ -315,19 +313,6 @@ impl Deployment {
             blocked: self.blocked(),
             weight: self.weight(),
         }
-    }
-
-    /// Whether the row belongs to this team (or to none) and is asked for by this name.
-    #[inline]
-    pub(crate) fn is_asked(&self, team: Option<&str>, name: &str) -> bool {
-        let (header, packed) = (&self.0.header, self.0.slice.as_bytes());
-        // The name is compared first, and by its own length: it is then loaded beside the header and not after it.
-        packed.starts_with(name.as_bytes())
-            && header.asked() == name.len()
-            && match team {
-                None => header.name == header.team,
-                Some(team) => self.text(header.name, header.team) == team,
-            }
     }
 
     fn text(&self, start: u16, end: u16) -> &str {

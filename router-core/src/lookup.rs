@@ -70,24 +70,30 @@ impl Table {
     /// Three probes of a hash table at most, one more a tier of patterns, then a walk over the patterns; no allocation.
     #[inline]
     pub fn lookup<'a>(&'a self, query: Query<'a>) -> Answer<'a> {
-        let Query { model, team } = query;
-        if team.is_some_and(|team| problem_of(team).is_some()) {
-            return Answer {
-                found: Err(Refusal::Invalid),
-            };
-        }
-        let exact = |team| {
-            let group = self.names().find((team, model))?;
-            Some(serve(group, None))
+        // What most lookups end with is short enough to be inlined.
+        let found = match query.team {
+            None => match self.names().find((None, query.model)) {
+                Some(group) => serve(group, None),
+                None => self.lookup_by_other_than_name(query),
+            },
+            Some(team) => self.lookup_of_team(team, query),
         };
-        let found = team
-            .and_then(|team| exact(Some(team)))
-            .or_else(|| exact(None))
-            .unwrap_or_else(|| self.lookup_by_other_than_name(query));
         Answer { found }
     }
 
+    fn lookup_of_team<'a>(&'a self, team: &'a str, query: Query<'a>) -> Result<Found<'a>, Refusal> {
+        if problem_of(team).is_some() {
+            return Err(Refusal::Invalid);
+        }
+        let exact = |team| self.names().find((team, query.model));
+        match exact(Some(team)).or_else(|| exact(None)) {
+            Some(group) => serve(group, None),
+            None => self.lookup_by_other_than_name(query),
+        }
+    }
+
     /// The tiers below the exact names. What is no valid name is found out here: no row has such a name.
+    #[inline(never)]
     fn lookup_by_other_than_name<'a>(&'a self, query: Query<'a>) -> Result<Found<'a>, Refusal> {
         let Query { model, team } = query;
         let id = Id::parse(model).map_err(|_| Refusal::Invalid)?;

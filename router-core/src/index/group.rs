@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use super::keyed::{Entry, Key};
+use super::keyed::Key;
 use crate::deployment::{Deployment, Team};
 
 /// All rows of one team (or of none) that are asked for by one name; never empty.
@@ -63,7 +63,7 @@ impl Group {
 
     /// The name by which the rows are asked for.
     pub(crate) fn name(&self) -> &str {
-        self.key().1
+        self.first().asked().as_str()
     }
 
     /// Whether a caller of this team (or of none) may be answered with the rows.
@@ -212,15 +212,4 @@ fn order(row: &Deployment) -> (bool, &str) {
 /// The team and the name of a row, as its callers ask for it.
 pub(crate) fn asked_by(row: &Deployment) -> Key<'_> {
     (row.team().map(Team::as_str), row.asked().as_str())
-}
-
-impl Entry for Group {
-    fn key(&self) -> Key<'_> {
-        asked_by(self.first())
-    }
-
-    #[inline]
-    fn has_key(&self, (team, name): Key<'_>) -> bool {
-        self.first().is_asked(team, name)
-    }
 }
