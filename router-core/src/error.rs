@@ -135,14 +135,7 @@ impl fmt::Display for LoadError {
     }
 }
 
-impl std::error::Error for LoadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Row { error, .. } => Some(error),
-            Self::DuplicateId { .. } => None,
-        }
-    }
-}
+impl std::error::Error for LoadError {}
 
 /// A reading of a store that was refused whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -172,14 +165,7 @@ impl fmt::Display for ReadingError {
     }
 }
 
-impl std::error::Error for ReadingError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Load(error) => Some(error),
-            Self::Incomplete { .. } => None,
-        }
-    }
-}
+impl std::error::Error for ReadingError {}
 
 impl From<LoadError> for ReadingError {
     fn from(error: LoadError) -> Self {
@@ -205,14 +191,7 @@ impl<E: fmt::Display> fmt::Display for StoreError<E> {
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for StoreError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed(error) => Some(error),
-            Self::Refused(error) => Some(error),
-        }
-    }
-}
+impl<E: std::error::Error> std::error::Error for StoreError<E> {}
 
 impl<E> From<ReadingError> for StoreError<E> {
     fn from(error: ReadingError) -> Self {

@@ -212,6 +212,9 @@ mod tests {
             row("5", "b*", None),
             row("6", "bc*", None),
             row("7", "b*", Some("t")),
+            row("8", "c*", None),
+            row("9", "*xy", None),
+            row("10", "*xz", None),
         ];
         Table::of(rows).expect("the rows are valid")
     }
@@ -265,13 +268,13 @@ mod tests {
     #[test]
     fn sizes_count_what_each_part_holds() {
         let expected = [
-            ("rows", 7),
+            ("rows", 10),
             ("exact names", 2),
             ("rows by exact name", 3),
             ("teams with patterns", 1),
-            ("patterns", 3),
-            ("rows by pattern", 4),
-            ("pattern nodes", 3),
+            ("patterns", 6),
+            ("rows by pattern", 7),
+            ("pattern nodes", 7),
         ];
         assert_eq!(table().sizes(), expected);
         assert_eq!(Table::default().sizes(), expected.map(|(part, _)| (part, 0)));

@@ -1,5 +1,7 @@
 //! What is refused, and that a refusal changes nothing.
 
+use std::hash::BuildHasher as _;
+
 use router_core::{Field, Id, LoadError, Problem, Query, Row, TEXT_BYTES_MAX, Table};
 
 const VALID: Row<'_> = Row {
@@ -240,16 +242,21 @@ fn shares(weights: &[u32], draws: u64) -> Vec<u64> {
         weight,
         ..Row::default()
     });
-    let table = Table::of(rows).expect("the rows are valid");
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    shares_of(&Table::of(rows).expect("the rows are valid"), &ids, draws)
+}
+
+/// Counts what an even spread of draws picks from these rows, whose name is `a`.
+fn shares_of(table: &Table, ids: &[&str], draws: u64) -> Vec<u64> {
     let answer = table.lookup(Query { model: "a", team: None });
-    let mut counts = vec![0; weights.len()];
+    let mut counts = vec![0; ids.len()];
     for draw in 0..draws {
         let picked = answer
             .pick(draw * (u64::MAX / draws + 1))
             .expect("there are candidates");
         let at = ids
             .iter()
-            .position(|id| *id == picked.id().as_str())
+            .position(|&id| id == picked.id().as_str())
             .expect("a pick is a candidate");
         counts[at] += 1;
     }
@@ -280,6 +287,43 @@ fn the_last_draw_picks_the_last_candidate() {
     let answer = table.lookup(Query { model: "a", team: None });
     assert_eq!(answer.pick(u64::MAX).expect("there are candidates").id().as_str(), "d3");
     assert_eq!(answer.pick(0).expect("there are candidates").id().as_str(), "d1");
+}
+
+/// A blocked row stands behind all sums of weights.
+#[test]
+fn a_blocked_row_may_change_its_weight() {
+    let row = |id, blocked, weight| Row {
+        id,
+        model_name: "a",
+        model: "x",
+        tag: "v",
+        blocked,
+        weight,
+        ..Row::default()
+    };
+    let mut table = Table::of([row("d1", true, 1), row("d2", true, 1), row("d3", false, 1)]).expect("they are valid");
+    table.upsert(row("d2", true, 5)).expect("it is valid");
+    let answer = table.lookup(Query { model: "a", team: None });
+    assert_eq!(answer.pick(u64::MAX).expect("there is a candidate").id().as_str(), "d3");
+    table.upsert(row("d2", false, 5)).expect("it is valid");
+    assert_eq!(shares_of(&table, &["d3", "d2"], 6), [1, 5]);
+}
+
+#[test]
+fn one_tag_tells_tables_apart() {
+    let hash = |table: &Table| foldhash::fast::FixedState::default().hash_one(table);
+    let exact = |tag| {
+        Table::of([Row {
+            id: "d2",
+            model_name: "a",
+            model: "x",
+            tag,
+            ..Row::default()
+        }])
+        .expect("it is valid")
+    };
+    assert_ne!(exact("v1"), exact("v2"));
+    assert_ne!(hash(&exact("v1")), hash(&exact("v2")));
 }
 
 #[test]
