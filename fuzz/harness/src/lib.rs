@@ -11,6 +11,7 @@
 //! | [`expected`] | what the specification answers, kept for the next time that it is asked |
 //! | [`failure`] | what a target found, made small |
 //! | [`updates`], [`history`], [`fleet`], [`faulty`] | the targets whose inputs are steps |
+//! | [`seeds`] | the traces that are kept, as inputs |
 //! | [`pattern`], [`parsers`] | those whose inputs are bytes |
 
 pub mod codec;
@@ -22,6 +23,7 @@ pub mod history;
 pub mod mutate;
 pub mod parsers;
 pub mod pattern;
+pub mod seeds;
 pub mod updates;
 pub mod world;
 

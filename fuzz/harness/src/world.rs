@@ -39,6 +39,8 @@ pub const KEPT: Universe = Universe {
         "qa",
         "mx",
         "old-1",
+        "openai/1",
+        "anthropic/claude-3",
     ],
     patterns: &[
         "openai/*",
@@ -76,7 +78,7 @@ const UNIVERSES: [&Universe; 9] = [
 ];
 
 /// Targets of the traces that are kept, beside those that a scope gives a name.
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 13] = [
     "openai/1",
     "openai/2",
     "openai/3",
@@ -89,6 +91,7 @@ const TARGETS: [&str; 12] = [
     "anthropic/*",
     "anthropic/claude-3",
     "openai/*/*",
+    "nowhere",
 ];
 
 /// The weights that a row can have.

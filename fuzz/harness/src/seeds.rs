@@ -1,0 +1,123 @@
+//! The traces that are kept, as inputs of the targets: no corpus starts from nothing.
+
+use std::collections::BTreeMap;
+
+use adapter_reference::Reference;
+use model::generate::{Cadence, Seeded, asked};
+use protocol::wire::{Call, Reply, Request, Response};
+use protocol::{Change, FleetStep, InProcess, RouterUnderTest, Row, Run, Step, Trace, Via, Write};
+
+use crate::codec::{Header, Level, encode};
+use crate::world::{KEPT, World, worlds};
+
+/// An input made of a trace.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// The target that it is an input of.
+    pub target: &'static str,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The inputs that this trace file gives.
+///
+/// # Errors
+///
+/// The file is no trace, or its steps have no bytes, and why; the inputs that are no steps are there all the same.
+pub fn seeds(text: &str) -> (Vec<Seed>, Result<(), String>) {
+    let seed = |target, bytes| Seed { target, bytes };
+    let mut seeds = vec![seed("trace_file", text.as_bytes().to_vec())];
+    let trace = match Trace::parse(text) {
+        Ok(trace) => trace,
+        Err(why) => return (seeds, Err(why.to_string())),
+    };
+    seeds.push(seed("wire_bytes", conversation(&trace)));
+    let trace = numbered(trace);
+    let router = encode(kept(), &trace.initial, &trace.steps, Level::Router);
+    let fleet = encode(kept(), &[], &of_fleet(&trace), Level::Fleet);
+    let (Some(router), Some(fleet)) = (router, fleet) else {
+        let why = "it has a parameter bundle, or a text that the world `kept` of the fuzz harness does not list";
+        return (seeds, Err(why.to_owned()));
+    };
+    seeds.extend(["updates", "history", "faulty"].map(|target| seed(target, router.clone())));
+    seeds.push(seed("fleet", fleet));
+    (seeds, Ok(()))
+}
+
+/// All of the world that lists the texts of the traces that are kept.
+fn kept() -> Header {
+    let is_kept = |world: &World| world.scope.universe.name == KEPT.name;
+    let world = worlds().iter().position(is_kept).expect("it is one of the worlds");
+    Header {
+        world: u8::try_from(world).expect("worlds are few"),
+        swarm: u64::MAX,
+        asks: 0,
+    }
+}
+
+/// The same trace with `v1`, `v2` for the tags of its versions, in the order in which they come. A tag is opaque, and where
+/// two versions share one, which only a trace by hand does, each gets its own.
+fn numbered(mut trace: Trace) -> Trace {
+    let mut tags: BTreeMap<Row, String> = BTreeMap::new();
+    let mut number = |row: &mut Row| {
+        let next = format!("v{}", tags.len() + 1);
+        row.tag.clone_from(tags.entry(row.clone()).or_insert(next));
+    };
+    trace.initial.iter_mut().for_each(&mut number);
+    for step in &mut trace.steps {
+        match step {
+            Step::Change(Change::Upsert(row) | Change::Add(row)) => number(row),
+            Step::Change(Change::Replace(rows)) => rows.iter_mut().for_each(&mut number),
+            Step::Change(Change::Delete(_)) | Step::Lookup(_) | Step::Fleet(_) => {}
+        }
+    }
+    trace
+}
+
+/// The changes of one router as writes to a store, each followed by a poll.
+fn of_fleet(trace: &Trace) -> Vec<Step> {
+    let construction = Change::Replace(trace.initial.clone());
+    let changes = trace.steps.iter().filter_map(Step::change).cloned();
+    std::iter::once(construction)
+        .chain(changes)
+        .flat_map(|change| {
+            let via = Via::Store;
+            [FleetStep::Write(Write { via, change }), FleetStep::Poll(0)].map(Step::Fleet)
+        })
+        .collect()
+}
+
+/// What crosses the wire when a router is asked the trace.
+fn conversation(trace: &Trace) -> Vec<u8> {
+    let scope = &kept().world().scope;
+    let changes = trace
+        .steps
+        .iter()
+        .filter(|step| !matches!(step, Step::Fleet(_)))
+        .cloned();
+    let cadence = Cadence::AtTheEnd;
+    let run: Run = asked(
+        scope,
+        trace.initial.clone(),
+        changes.collect(),
+        &mut Seeded::new(0, 0),
+        cadence,
+    );
+    let mut router = InProcess::new(Reference::default());
+    let hello = router.hello().clone();
+    let replies = router
+        .run(std::slice::from_ref(&run))
+        .expect("the reference takes any router's steps");
+    let request = Request {
+        id: 1,
+        call: Call::Runs(vec![run]),
+    };
+    let responses = [Reply::Hello(hello), Reply::Runs(replies)].map(|reply| Response { id: 1, reply });
+    let text = |value: serde_json::Result<String>| value.expect("the protocol is plain data");
+    let lines = [
+        text(serde_json::to_string(&request)),
+        text(serde_json::to_string(&responses[0])),
+        text(serde_json::to_string(&responses[1])),
+    ];
+    lines.join("\n").into_bytes()
+}
