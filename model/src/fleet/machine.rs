@@ -81,4 +81,45 @@ pub trait Machine: Clone + Send + Sync + 'static {
 pub trait Packed: Machine<State: Word> {
     /// How many low bits of the word the states use.
     fn bits(&self) -> u32;
+
+    /// What a worker of the engine explores with.
+    type Worker: Expand<Self::State>;
+
+    /// A worker's own, with nothing remembered.
+    fn worker(&self) -> Self::Worker;
+}
+
+/// The hot part of a machine, which may remember what it worked out.
+pub trait Expand<S> {
+    /// Calls `visit` with each action that can happen in `state`, the state that it leads to and what the rules about steps
+    /// say of it.
+    fn successors(&mut self, state: S, visit: impl FnMut(Action, S, Findings));
+
+    /// What the rules about single states say of this one.
+    fn judge(&mut self, state: S) -> Findings;
+
+    /// How many bytes it takes to remember.
+    fn bytes(&self) -> u64;
+}
+
+/// A machine as it is, which remembers nothing.
+pub struct Plain<M>(pub M);
+
+impl<M: Packed> Expand<M::State> for Plain<M> {
+    #[inline]
+    fn successors(&mut self, state: M::State, mut visit: impl FnMut(Action, M::State, Findings)) {
+        self.0.successors(&state, |action, next| {
+            let findings = self.0.judge_step(&state, action, &next);
+            visit(action, next, findings);
+        });
+    }
+
+    #[inline]
+    fn judge(&mut self, state: M::State) -> Findings {
+        self.0.judge(&state)
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
 }

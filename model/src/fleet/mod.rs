@@ -7,6 +7,7 @@
 
 pub mod actions;
 pub mod checker;
+pub mod compiled;
 pub mod explore;
 pub mod fair;
 pub mod lane;

@@ -5,6 +5,7 @@
 //! version, up to a bound.
 
 use super::actions::{Action, At, Kind, Shape};
+use super::compiled::Compiled;
 use super::fair::Converging;
 use super::lane::Seen;
 use super::machine::{Findings, Machine, Packed};
@@ -142,6 +143,20 @@ impl Fleet {
     /// The word of a state.
     pub fn pack(&self, state: &State) -> u128 {
         self.layout.pack(state)
+    }
+
+    /// How many bits a replica takes: they lie from the low end, and the lowest of each says whether it is down.
+    pub(super) fn lane_bits(&self) -> u32 {
+        self.layout.lane_bits()
+    }
+
+    /// The bit of a lane that says that a notification of `row` is under way.
+    pub(super) fn notice(&self, row: usize) -> u128 {
+        let mut state = State::default();
+        if row < self.rows() {
+            state.lanes[0].rows[row].notified = true;
+        }
+        self.pack(&state)
     }
 
     fn seen<'a>(&self, lane: &'a Lane, strategy: &'a Strategy) -> Seen<'a> {
@@ -456,6 +471,12 @@ impl Machine for Fleet {
 impl Packed for Fleet {
     fn bits(&self) -> u32 {
         self.layout.bits()
+    }
+
+    type Worker = Compiled;
+
+    fn worker(&self) -> Compiled {
+        Compiled::new(self)
     }
 }
 

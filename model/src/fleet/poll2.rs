@@ -9,7 +9,7 @@
 
 use super::actions::{Action, At, Kind};
 use super::fair::Converging;
-use super::machine::{Findings, Machine, Packed};
+use super::machine::{Findings, Machine, Packed, Plain};
 use super::naive_poll2;
 
 /// How large a [`Poll2`] is.
@@ -338,6 +338,12 @@ impl Machine for Poll2 {
 impl Packed for Poll2 {
     fn bits(&self) -> u32 {
         self.store_shift + self.group_bits + u32::from(self.bounds.rows)
+    }
+
+    type Worker = Plain<Self>;
+
+    fn worker(&self) -> Plain<Self> {
+        Plain(self.clone())
     }
 }
 

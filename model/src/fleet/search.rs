@@ -9,7 +9,7 @@ use super::actions::KINDS;
 use super::checker::concrete;
 use super::explore::{ExploreError, Options, Progress};
 use super::levels::{CheckpointError, Levels};
-use super::machine::{Findings, Packed};
+use super::machine::{Expand as _, Findings, Packed};
 use super::report::{Ended, Limit, Report, Violation};
 use super::timely::Fabric;
 use super::visited::Visited;
@@ -145,8 +145,9 @@ struct Totals<W> {
 }
 
 /// The states that a worker owns and what it counts, apart from the fabric, so that states can arrive while it sends.
-struct Owned<'a, M: Packed> {
-    machine: &'a M,
+struct Owned<M: Packed> {
+    worker: M::Worker,
+    bits: u32,
     visited: Visited<M::State>,
     next: Vec<M::State>,
     /// How many steps the states that arrive are from the start.
@@ -155,10 +156,10 @@ struct Owned<'a, M: Packed> {
     keys: Vec<M::State>,
 }
 
-impl<M: Packed> Owned<'_, M> {
+impl<M: Packed> Owned<M> {
     /// Takes in states that this worker owns; those that are new are judged and wait for the next level.
     fn arrive(&mut self, states: &[M::State]) {
-        let bits = self.machine.bits();
+        let bits = self.bits;
         for batch in states.chunks(LOOKUP_STATES) {
             self.keys.clear();
             self.keys.extend(batch.iter().map(|state| state.scramble(bits)));
@@ -170,7 +171,7 @@ impl<M: Packed> Owned<'_, M> {
                     by_step: false,
                     state,
                 };
-                self.counted.note(self.machine.judge(&state), found);
+                self.counted.note(self.worker.judge(state), found);
             });
         }
     }
@@ -181,7 +182,7 @@ pub(super) struct Search<'a, 'w, M: Packed> {
     machine: &'a M,
     options: &'a Options,
     fabric: Fabric<'w, M::State, Note<M::State>>,
-    owned: Owned<'a, M>,
+    owned: Owned<M>,
     levels: Levels<M::State>,
     frontier: Rc<Vec<M::State>>,
 }
@@ -194,7 +195,8 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
         let run = format!("{} symmetric={}", machine.identity(), options.symmetric);
         let levels = Levels::open(options.checkpoint.as_ref(), run, fabric.index(), fabric.peers())?;
         let owned = Owned {
-            machine,
+            worker: machine.worker(),
+            bits: machine.bits(),
             visited: Visited::new(machine.bits()),
             next: Vec::new(),
             steps: 0,
@@ -376,17 +378,18 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
         let mut others = vec![Vec::new(); self.fabric.peers()];
         for chunk in frontier.chunks(EXPAND_STATES) {
             for state in chunk {
-                let counted = &mut self.owned.counted;
-                let steps = self.owned.steps;
-                self.machine.successors(state, |action, next| {
+                let Owned {
+                    worker, counted, steps, ..
+                } = &mut self.owned;
+                worker.successors(*state, |action, next, findings| {
                     counted.generated += 1;
                     counted.coverage[action.kind as usize] += 1;
                     let found = Found {
-                        steps,
+                        steps: *steps,
                         by_step: true,
                         state: *state,
                     };
-                    counted.note(self.machine.judge_step(state, action, &next), found);
+                    counted.note(findings, found);
                     let next = if symmetric { self.machine.canonical(&next) } else { next };
                     match goes_to(next.scramble(bits)) {
                         to if to == me => own.push(next),
@@ -425,7 +428,10 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
         } else {
             self.frontier.len() as u64
         };
-        self.owned.visited.bytes() + self.levels.bytes() + (frontier + self.owned.next.capacity() as u64) * state_bytes
+        self.owned.visited.bytes()
+            + self.owned.worker.bytes()
+            + self.levels.bytes()
+            + (frontier + self.owned.next.capacity() as u64) * state_bytes
     }
 
     fn explored(&self, state: &M::State) -> M::State {
