@@ -3,7 +3,8 @@
 //! A state is scrambled by a bijection ([`Word::scramble`]) and cut in three: the lowest bits choose the segment, the next
 //! ones the slot where a linear probe starts, and only the rest is stored, together with how far from that slot it lies.
 //! Nothing is lost, so two states are never taken for one. Segments grow one at a time, so that growing needs a small
-//! part of the memory again and not as much as there is. Source: Cleary, "Compact hash tables using bidirectional linear
+//! part of the memory again and not as much as there is. The more slots, the fewer bits each of them stores: a set
+//! whose states need wide slots while it is small moves to narrower ones when it is large enough. Source: Cleary, "Compact hash tables using bidirectional linear
 //! probing" (1984), with the displacement stored as it is.
 //!
 //! States are added in batches: a first pass touches every slot of the batch, so that the misses of the memory overlap.
@@ -19,9 +20,10 @@ const SEGMENTED_BITS_MIN: u32 = 24;
 /// A segment grows when more than this share of its slots is taken, in percent.
 const LOAD_MAX: usize = 75;
 const SLOT_BITS_MIN: u32 = 8;
-/// The most bits of slots that a segment starts with, where that lets slots be narrower: 128 MiB in all, of which the
-/// system hands out what is touched.
-const SLOT_BITS_START_MAX: u32 = 19;
+/// The most bits of slots that a segment starts with, where that lets slots be narrower: 1 MiB in all.
+const SLOT_BITS_START_MAX: u32 = 12;
+/// Slots become narrower when the states would take this share of the narrower ones, in percent.
+const LOAD_NARROWED: u128 = 50;
 
 /// A set of words below `2^bits`.
 #[derive(Debug)]
@@ -57,12 +59,7 @@ impl<W: Word> Visited<W> {
             SEGMENT_BITS
         };
         let key_bits = state_bits - segment_bits;
-        let start = |bits: u32| {
-            (key_bits + DISTANCE_BITS)
-                .saturating_sub(bits)
-                .max(SLOT_BITS_MIN)
-                .min(key_bits)
-        };
+        let start = |width| slot_bits_min(key_bits, width);
         let segments = 1 << segment_bits;
         let segments = if start(u32::BITS) <= SLOT_BITS_START_MAX {
             Segments::Narrow(vec![Segment::new(start(u32::BITS)); segments])
@@ -109,7 +106,46 @@ impl<W: Word> Visited<W> {
             Segments::Widest(segments) => extend(segments, self.segment_bits, key_bits, batch, fresh),
         };
         self.len += added;
+        self.narrow(key_bits);
     }
+
+    /// Moves to narrower slots if the states would fill them well, segment by segment.
+    fn narrow(&mut self, key_bits: u32) {
+        let fill = |width| {
+            let slot_bits = slot_bits_min(key_bits, width);
+            let slots = 1_u128 << (self.segment_bits + slot_bits);
+            let fills = slot_bits < key_bits && u128::from(self.len) * 100 >= slots * LOAD_NARROWED;
+            fills.then_some(slot_bits)
+        };
+        self.segments = match (&mut self.segments, fill(u32::BITS), fill(u64::BITS)) {
+            (Segments::Wide(segments), Some(slot_bits), _) => {
+                Segments::Narrow(moved::<W, _, _>(std::mem::take(segments), slot_bits, key_bits))
+            }
+            (Segments::Widest(segments), _, Some(slot_bits)) => {
+                Segments::Wide(moved::<W, _, _>(std::mem::take(segments), slot_bits, key_bits))
+            }
+            _ => return,
+        };
+    }
+}
+
+/// The fewest bits of slots with which slots of this width hold the rest of a key.
+fn slot_bits_min(key_bits: u32, width: u32) -> u32 {
+    (key_bits + DISTANCE_BITS)
+        .saturating_sub(width)
+        .max(SLOT_BITS_MIN)
+        .min(key_bits)
+}
+
+/// The same keys in segments of other slots. Each old segment is given back before the next one moves.
+fn moved<W: Word, A: Slot, B: Slot>(segments: Vec<Segment<A>>, slot_bits: u32, key_bits: u32) -> Vec<Segment<B>> {
+    let moved = segments
+        .into_iter()
+        .map(|segment| segment.moved::<W, B>(slot_bits, key_bits));
+    // Not in the place of the old ones: those are to be given back.
+    let mut segments = Vec::new();
+    segments.extend(moved);
+    segments
 }
 
 fn bytes<S>(segments: &[Segment<S>]) -> usize {
@@ -252,34 +288,37 @@ impl<S: Slot> Segment<S> {
 
     /// Doubles the segment until every key finds a slot near enough.
     fn grow<W: Word>(&mut self, key_bits: u32) {
-        let mask = self.slots.len() - 1;
-        let old = std::mem::take(&mut self.slots);
-        let old_bits = self.slot_bits;
-        loop {
-            assert!(
-                self.slot_bits < key_bits,
-                "a slot for every key leaves none of them too far from its own"
-            );
-            self.slot_bits += 1;
-            self.slots = vec![S::default(); 1 << self.slot_bits];
-            self.len = 0;
-            let taken = old.iter().enumerate().filter(|(_, slot)| **slot != S::default());
-            let near = taken.into_iter().all(|(at, slot)| {
-                let entry = slot.wide();
-                let distance = (entry as usize & ((1 << DISTANCE_BITS) - 1)) - 1;
-                let home = at.wrapping_sub(distance) & mask;
-                let key = W::from_wide(entry >> DISTANCE_BITS) << old_bits | W::from_wide(home as u128);
+        *self = self.moved::<W, S>(self.slot_bits + 1, key_bits);
+    }
+
+    /// The same keys in at least that many slots.
+    fn moved<W: Word, T: Slot>(&self, slot_bits: u32, key_bits: u32) -> Segment<T> {
+        for slot_bits in slot_bits..=key_bits {
+            let mut moved = Segment::<T>::new(slot_bits);
+            let near = self.keys::<W>().all(|key| {
                 #[expect(
                     clippy::cast_possible_truncation,
                     reason = "slots are indexed by fewer bits than a pointer has"
                 )]
-                let home = (key.low() & ((1 << self.slot_bits) - 1)) as usize;
-                matches!(self.insert(home, key >> self.slot_bits), Inserted::Fresh)
+                let home = (key.low() & ((1 << slot_bits) - 1)) as usize;
+                matches!(moved.insert(home, key >> slot_bits), Inserted::Fresh)
             });
             if near {
-                return;
+                return moved;
             }
         }
+        unreachable!("a slot for every key leaves none of them too far from its own")
+    }
+
+    fn keys<W: Word>(&self) -> impl Iterator<Item = W> {
+        let mask = self.slots.len() - 1;
+        let taken = self.slots.iter().enumerate().filter(|(_, slot)| **slot != S::default());
+        taken.map(move |(at, slot)| {
+            let entry = slot.wide();
+            let distance = (entry as usize & ((1 << DISTANCE_BITS) - 1)) - 1;
+            let home = at.wrapping_sub(distance) & mask;
+            W::from_wide(entry >> DISTANCE_BITS) << self.slot_bits | W::from_wide(home as u128)
+        })
     }
 }
 
@@ -326,6 +365,27 @@ mod tests {
         visited.extend(&words, |_| {});
         assert_eq!(visited.len(), 1_000_000);
         assert!(visited.bytes() <= 11 * visited.len(), "{} bytes", visited.bytes());
+    }
+
+    #[test]
+    fn a_small_set_of_wide_words_takes_little_and_a_large_one_few_bytes_a_state() {
+        let mut visited = Visited::<u64>::new(44);
+        assert!(visited.bytes() < 1 << 20, "{} bytes", visited.bytes());
+        let word = |number: u64| (number * 7_919).scramble(44);
+        let mut narrowed = false;
+        for first in (0..1_200_000).step_by(10_000) {
+            let words: Vec<u64> = (first..first + 10_000).map(word).collect();
+            visited.extend(&words, |_| {});
+            if !narrowed && matches!(visited.segments, Segments::Narrow(_)) {
+                narrowed = true;
+                assert!(visited.bytes() <= 8 * visited.len(), "{} bytes", visited.bytes());
+            }
+        }
+        assert!(narrowed, "{} words", visited.len());
+        visited.extend(&[word(0), word(1_199_999)], |index| {
+            panic!("word {index} was forgotten")
+        });
+        assert_eq!(visited.len(), 1_200_000);
     }
 
     #[test]
