@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 
 use model::generate::{Choices, Swarm};
-use protocol::{Change, FleetStep, Query, Row, Step, Via, Write};
+use protocol::{Change, FleetStep, Query, Row, Shown, Step, Via, Write};
 
 use crate::world::{WEIGHTS, World, worlds};
 
@@ -28,8 +28,8 @@ pub const VERSION: u8 = 1;
 pub const HEADER_BYTES: usize = 12;
 /// The length of a step.
 pub const STEP_BYTES: usize = 8;
-/// The most steps that are read.
-pub const STEPS_MAX: usize = 256;
+/// The most steps that are read, so that the number of a version fits a byte.
+pub const STEPS_MAX: usize = 255;
 /// How many replicas a fleet has.
 pub const REPLICAS: u8 = 3;
 
@@ -69,6 +69,12 @@ const CRASH: u8 = 12;
 const START: u8 = 13;
 const DELIVER: u8 = 14;
 const DROP: u8 = 15;
+const DUPLICATE: u8 = 16;
+const DEFER: u8 = 17;
+/// The first of the verbs of what the store shows, one for each of [`SHOWN`].
+const STORE_SHOWS: u8 = 18;
+const SHOWN: [Shown; 4] = [Shown::All, Shown::BeforeLastWrite, Shown::Nothing, Shown::FirstRow];
+const FLEET_VERBS: u8 = STORE_SHOWS + 4;
 
 const VERB_BITS: u32 = 5;
 const BLOCKED: u8 = 1;
@@ -96,7 +102,7 @@ impl Level {
     pub fn verbs(self) -> u8 {
         match self {
             Self::Router => LOOKUP + 1,
-            Self::Fleet => DROP + 1,
+            Self::Fleet => FLEET_VERBS,
         }
     }
 }
@@ -259,9 +265,14 @@ impl Decoder {
             POLL_APPLY => Step::Fleet(FleetStep::PollApply(replica)),
             STORE_FAILS => Step::Fleet(FleetStep::StoreFails(true)),
             STORE_WORKS => Step::Fleet(FleetStep::StoreFails(false)),
+            shows @ STORE_SHOWS..FLEET_VERBS => {
+                Step::Fleet(FleetStep::StoreShows(SHOWN[usize::from(shows - STORE_SHOWS)]))
+            }
             CRASH => Step::Fleet(FleetStep::Crash(replica)),
             START => Step::Fleet(FleetStep::Start(replica)),
             DELIVER => Step::Fleet(FleetStep::Deliver(replica)),
+            DUPLICATE => Step::Fleet(FleetStep::Duplicate(replica)),
+            DEFER => Step::Fleet(FleetStep::Defer(replica)),
             _ => Step::Fleet(FleetStep::Drop(replica)),
         };
         self.steps.push(step);
@@ -403,6 +414,12 @@ impl Encoder {
             FleetStep::Start(replica) => (START, *replica),
             FleetStep::Deliver(replica) => (DELIVER, *replica),
             FleetStep::Drop(replica) => (DROP, *replica),
+            FleetStep::Duplicate(replica) => (DUPLICATE, *replica),
+            FleetStep::Defer(replica) => (DEFER, *replica),
+            FleetStep::StoreShows(shown) => {
+                let at = SHOWN.iter().zip(STORE_SHOWS..).find(|(one, _)| *one == shown)?;
+                (at.1, 0)
+            }
         };
         let mut record = Record::default();
         record[VERB] = verb | via(replica + 1);

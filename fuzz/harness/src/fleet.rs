@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use adapter_reference::core_row;
 use model::semantics::STRICT;
 use model::spec::{self, Spec};
-use protocol::{Change, FleetStep, Row, Step, Via, Write};
+use protocol::{Change, FleetStep, Row, Shown, Step, Via, Write};
 use router_core::{Change as Put, Id, Outcome, Reading, Replica, Revision, Store, StoreError, Table};
 
 use crate::codec::{HEADER_BYTES, Input, Level, REPLICAS, Record, decode, decode_records};
@@ -35,6 +35,8 @@ struct Memory {
     /// The rows at each revision, valid or not.
     history: Vec<spec::Table>,
     fault: Option<Fault>,
+    /// What a read shows while there is no fault.
+    shown: Shown,
 }
 
 impl Memory {
@@ -44,6 +46,16 @@ impl Memory {
 
     fn rows(&self) -> &spec::Table {
         &self.history[self.now()]
+    }
+
+    /// The state that a read shows: a copy of the store may lag a write behind.
+    fn read_from(&self) -> usize {
+        self.now() - usize::from(self.shown == Shown::BeforeLastWrite && self.now() > 0)
+    }
+
+    /// Whether a read that succeeds gives every row of a state.
+    fn shows_a_state(&self) -> bool {
+        self.fault.is_none() && matches!(self.shown, Shown::All | Shown::BeforeLastWrite)
     }
 
     fn push(&mut self, rows: spec::Table) -> Revision {
@@ -63,19 +75,25 @@ impl Store for Memory {
         if self.fault == Some(Fault::Down) {
             return Err("down");
         }
-        Ok(revision(self.now()))
+        Ok(revision(self.read_from()))
     }
 
     fn read(&mut self) -> Result<Reading, StoreError<Self::Error>> {
         let revision = self.revision().map_err(StoreError::Failed)?;
-        let mut rows: Vec<_> = self.rows().values().map(core_row).collect();
+        let state = &self.history[self.read_from()];
+        let mut rows: Vec<_> = state.values().map(core_row).collect();
+        match self.shown {
+            Shown::Nothing => rows.clear(),
+            Shown::FirstRow => rows.truncate(1),
+            Shown::All | Shown::BeforeLastWrite => {}
+        }
         match self.fault {
             Some(Fault::Down | Fault::Broken) => return Err(StoreError::Failed("the rows cannot be read")),
             Some(Fault::Empty) => rows.clear(),
             Some(Fault::Partial) => drop(rows.pop()),
             None => {}
         }
-        Ok(Reading::of(revision, self.rows().len(), rows)?)
+        Ok(Reading::of(revision, state.len(), rows)?)
     }
 
     fn write(&mut self, change: &Put) -> Result<Revision, Self::Error> {
@@ -147,12 +165,15 @@ impl Node {
     fn poll(&mut self, ids: &[&'static str], store: &mut Memory) -> Result<(), String> {
         let before = self.table();
         match self.replica.poll(store) {
-            Ok(_) => self.promise(ids, store.now()),
+            Ok(Outcome::Applied { .. } | Outcome::UpToDate) => self.promise(ids, store.read_from()),
             Err(_) if self.table() != before => return Err("a failed poll changed what is served".to_owned()),
-            Err(_) if store.fault.is_none() && Table::of(store.rows().values().map(core_row)).is_ok() => {
+            Err(_)
+                if store.shows_a_state()
+                    && Table::of(store.history[store.read_from()].values().map(core_row)).is_ok() =>
+            {
                 return Err("a poll failed, and the store does not".to_owned());
             }
-            Err(_) => {}
+            Ok(Outcome::Older) | Err(_) => {}
         }
         Ok(())
     }
@@ -196,6 +217,7 @@ fn judge(input: &Input) -> Result<Work, String> {
         store: Memory {
             history: vec![spec::Table::new()],
             fault: None,
+            shown: Shown::All,
         },
         nodes: (0..REPLICAS).map(|_| Some(Node::default())).collect(),
         failures: usize::from(input.header.asks),
@@ -268,22 +290,33 @@ impl Trial {
                 self.failures += 1;
             }
             FleetStep::StoreFails(false) => self.store.fault = None,
+            FleetStep::StoreShows(shown) => {
+                self.store.fault = None;
+                self.store.shown = *shown;
+            }
             FleetStep::Crash(replica) => self.nodes[usize::from(*replica)] = None,
             FleetStep::Start(replica) => {
                 self.nodes[usize::from(*replica)].get_or_insert_default();
             }
-            FleetStep::Deliver(replica) => {
+            FleetStep::Deliver(replica) | FleetStep::Duplicate(replica) => {
+                let again = matches!(step, FleetStep::Duplicate(_));
                 let heard = self.node(*replica).and_then(|node| {
                     let revision = node.notified.pop_front()?;
+                    if again {
+                        node.notified.push_front(revision);
+                    }
                     Some(node.replica.is_news(revision))
                 });
                 if heard == Some(true) {
                     self.poll(*replica)?;
                 }
             }
-            FleetStep::Drop(replica) => {
-                if let Some(node) = self.node(*replica) {
-                    node.notified.pop_front();
+            FleetStep::Drop(replica) | FleetStep::Defer(replica) => {
+                if let Some(node) = self.node(*replica)
+                    && let Some(revision) = node.notified.pop_front()
+                    && matches!(step, FleetStep::Defer(_))
+                {
+                    node.notified.push_back(revision);
                 }
             }
         }
@@ -352,6 +385,7 @@ impl Trial {
     /// Once the store works and its rows are valid, one poll makes every replica serve them, and a second has no news.
     fn heal(&mut self) -> Result<(), String> {
         self.store.fault = None;
+        self.store.shown = Shown::All;
         let mut rows = self.store.rows().clone();
         rows.retain(|_, row| core_row(row).parse().is_ok());
         self.store.push(rows);
