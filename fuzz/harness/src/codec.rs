@@ -176,7 +176,7 @@ pub struct Input {
     pub initial: Vec<Row>,
     /// What is done.
     pub steps: Vec<Step>,
-    /// The number in the tag of the latest version.
+    /// How many versions there are.
     pub versions: usize,
 }
 
@@ -205,7 +205,6 @@ pub fn decode_records(header: Header, records: &[Record], level: Level) -> Input
         swarm: header.swarm(),
         level,
         issued: BTreeMap::new(),
-        versions: 0,
         staged: Vec::new(),
         initial: Vec::new(),
         steps: Vec::new(),
@@ -218,7 +217,7 @@ pub fn decode_records(header: Header, records: &[Record], level: Level) -> Input
         world: decoder.world,
         initial: decoder.initial,
         steps: decoder.steps,
-        versions: decoder.versions,
+        versions: decoder.issued.len(),
     }
 }
 
@@ -228,7 +227,6 @@ struct Decoder {
     level: Level,
     /// The row of each tag that was given out.
     issued: BTreeMap<String, Row>,
-    versions: usize,
     staged: Vec<Row>,
     initial: Vec<Row>,
     steps: Vec<Step>,
@@ -314,16 +312,15 @@ impl Decoder {
         self.tag(usize::from(record[TAG]), wrong == WRONG_TAG, row)
     }
 
-    /// The row with the tag of that number, or where that would give two versions one tag, or the number is 0, with the
-    /// next tag that is free.
+    /// The row with the tag of that number; with the first one that is free, where the number is 0 or that would give two
+    /// versions one tag.
     fn tag(&mut self, number: usize, wrong: bool, mut row: Row) -> Row {
-        let text = |number: usize| format!("v{number}{}", if wrong { "\n" } else { "" });
-        row.tag = text(number);
+        let end = if wrong { "\n" } else { "" };
+        row.tag = format!("v{number}{end}");
         if number == 0 || self.issued.get(&row.tag).is_some_and(|issued| *issued != row) {
-            row.tag = text(self.versions + 1);
-            self.versions += 1;
-        } else {
-            self.versions = self.versions.max(number);
+            let mut tags = (1..=STEPS_MAX).map(|number| format!("v{number}{end}"));
+            let free = tags.find(|tag| !self.issued.contains_key(tag));
+            row.tag = free.expect("a step gives out one tag at the most");
         }
         self.issued.insert(row.tag.clone(), row.clone());
         row

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use model::generate::viewers;
 use model::rules::RuleSet;
 use model::shrink::shrink;
 use model::trial::{Judge, trial};
@@ -82,6 +83,18 @@ pub fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<Failure
         trace: Some(trace),
         steps: run.steps.len() as u64,
     }))
+}
+
+/// The run of an input that asks these questions of its world after each step.
+pub fn run_of(input: &Input, questions: &[usize]) -> Run {
+    Run {
+        initial: input.initial.clone(),
+        steps: input.steps.clone(),
+        observe: (0..).take(input.steps.len() + 1).collect(),
+        queries: questions.iter().map(|at| input.world.matrix[*at].clone()).collect(),
+        viewers: viewers(&input.world.scope),
+        ..Run::default()
+    }
 }
 
 /// The failure `what` of the input, by the rules' own word where they see it too; else with the fewest steps after which

@@ -6,13 +6,13 @@
 use protocol::{Change, Row};
 use router_core::{Change as Published, Pinned, Query, Router, Table};
 
-use adapter_reference::core_row;
+use adapter_reference::{Reference, core_row};
 use model::semantics::STRICT;
 use model::spec::{self, Spec};
 
 use crate::codec::{HEADER_BYTES, Input, Level, Record, decode, decode_records};
 use crate::expected::Oracle;
-use crate::failure::{caught, of_steps};
+use crate::failure::{caught, of_router, run_of};
 use crate::world::{World, worlds};
 use crate::{Body, Ran, Settings, Work};
 
@@ -38,9 +38,13 @@ impl History {
         }))
     }
 
-    fn judge(&self, input: &Input) -> Result<Work, String> {
+    fn questions(&self, input: &Input) -> Vec<usize> {
         let oracle = &self.oracles[usize::from(input.header.world) % self.oracles.len()];
-        let questions = oracle.questions(input.rows(), input.header.asks.into(), QUESTIONS_MAX);
+        oracle.questions(input.rows(), input.header.asks.into(), QUESTIONS_MAX)
+    }
+
+    fn judge(&self, input: &Input) -> Result<Work, String> {
+        let questions = self.questions(input);
         let spec = Spec::new(&STRICT, &[]);
         let router = Router::default();
         let mut rows = spec::Table::new();
@@ -82,14 +86,11 @@ impl Body for History {
             Ok(work) => return Ok(Some(work)),
             Err(what) => what,
         };
+        let run = run_of(&input, &self.questions(&input));
         let (records, _) = data[HEADER_BYTES..].as_chunks();
-        Err(of_steps(
-            what,
-            &input,
-            records,
-            Level::Router,
-            |records: &[Record]| caught(|| self.judge(&decode_records(input.header, records, Level::Router))).is_err(),
-        ))
+        let fails =
+            |records: &[Record]| caught(|| self.judge(&decode_records(input.header, records, Level::Router))).is_err();
+        Err(of_router::<Reference>(what, &input, &run, records, fails))
     }
 }
 

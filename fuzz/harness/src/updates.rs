@@ -10,12 +10,12 @@ use std::fmt::{self, Write as _};
 use adapter_reference::{Reference, core_row};
 use model::generate::viewers;
 use model::spec::{Table, visible};
-use protocol::{Change, Changed, Local, Outcome, Query, Refusal, Row, Run};
+use protocol::{Change, Changed, Local, Outcome, Query, Refusal, Row};
 use router_core::Table as Core;
 
 use crate::codec::{HEADER_BYTES, Input, Level, Record, decode, decode_records};
 use crate::expected::{Class, Expected, Oracle, fill};
-use crate::failure::{caught, of_router};
+use crate::failure::{caught, of_router, run_of};
 use crate::{Body, Ran, Settings, Work};
 
 /// The most questions of one input.
@@ -82,14 +82,7 @@ impl Body for Updates {
         };
         let oracle = &self.oracles[&input.header.world];
         let questions = oracle.questions(input.rows(), input.header.asks.into(), QUESTIONS_MAX);
-        let run = Run {
-            initial: input.initial.clone(),
-            steps: input.steps.clone(),
-            observe: (0..).take(input.steps.len() + 1).collect(),
-            queries: questions.iter().map(|at| input.world.matrix[*at].clone()).collect(),
-            viewers: viewers(&input.world.scope),
-            ..Run::default()
-        };
+        let run = run_of(&input, &questions);
         let (records, _) = data[HEADER_BYTES..].as_chunks();
         Err(of_router::<Reference>(
             what,

@@ -1,6 +1,6 @@
 //! Bytes are traces, and traces are bytes.
 
-use fuzz_harness::codec::{Header, Level, decode, encode};
+use fuzz_harness::codec::{Header, Level, STEPS_MAX, decode, encode};
 use fuzz_harness::mutate::{mutate, splice};
 use fuzz_harness::world::worlds;
 use model::generate::{Seeded, changes};
@@ -89,6 +89,22 @@ fn other_versions_and_short_inputs_are_none() {
     let mut other = header;
     other[0] += 1;
     assert!(decode(&other, Level::Router).is_none());
+}
+
+/// The longest input has no more versions than a byte can number, even if it numbers the first one with the last number.
+#[test]
+fn the_longest_input_has_bytes() {
+    let header = Header {
+        world: 0,
+        swarm: u64::MAX,
+        asks: 0,
+    };
+    let steps = (0..=255).flat_map(|flags: u8| [0, 0, flags, 0, 0, 0, flags & 0xf, 255]);
+    let bytes: Vec<u8> = header.bytes().into_iter().chain(steps).collect();
+    let input = decode(&bytes, Level::Router).expect("these bytes have a header");
+    assert_eq!(input.steps.len(), STEPS_MAX);
+    let again = encode(header, &input.initial, &input.steps, Level::Router);
+    assert!(again.is_some(), "{} versions", input.versions);
 }
 
 /// The mutator's steps reach everything: from an input of nothing, a few hundred of them name every id of every world.
