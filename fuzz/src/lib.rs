@@ -138,13 +138,12 @@ impl State {
         eprintln!("found: {}", failure.what);
         eprintln!("{}", self.counts());
         if let Some(trace) = &failure.trace {
-            let changes = trace
-                .steps
-                .iter()
-                .filter(|step| !matches!(step, Step::Lookup(_)))
-                .count();
+            let steps = trace.steps.iter().filter(|step| !matches!(step, Step::Lookup(_)));
+            // A list that is loaded is as long as its rows.
+            let rows = |step: &Step| step.change().map_or(1, |change| change.rows().len().max(1));
+            let steps = trace.initial.len() + steps.map(rows).sum::<usize>();
             let rule = trace.rule.as_deref().unwrap_or("none");
-            eprintln!("rule {rule}, shrunk steps {}", trace.initial.len() + changes);
+            eprintln!("rule {rule}, shrunk steps {steps}");
             match written(self.name, &trace.to_toml()) {
                 Ok(path) => eprintln!("trace: {}", path.display()),
                 Err(why) => eprintln!("no trace could be written: {why}"),

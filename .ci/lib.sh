@@ -1,0 +1,46 @@
+# What the scripts beside this file share: each sources it first. It goes to the root of the repository, makes `$out`, which is
+# gone in the end, and knows where tools are kept.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+export CARGO_TERM_COLOR=never PIP_DISABLE_PIP_VERSION_CHECK=1
+tools=${ROUTEPROOF_TOOLS:-$HOME/.cache/routeproof-tools}
+mkdir -p "$tools"
+export PATH="$tools/bin:$tools/spin/usr/bin:$PATH"
+
+step() { printf '\n== %s\n' "$*"; }
+
+# Fails unless the command ends with that exit code.
+expect_exit() {
+    local wanted=$1 code=0
+    shift
+    "$@" || code=$?
+    if [ "$code" -ne "$wanted" ]; then
+        echo "\`$*\` ended with $code, and $wanted is expected" >&2
+        exit 1
+    fi
+}
+
+# Fails unless a text is in a file.
+expect_text() {
+    grep -qE -- "$1" "$2" || { echo "$2 does not say \`$1\`" >&2; exit 1; }
+}
+
+# Installs a tool of Rust's, with the flags of `cargo install` behind its name, unless it is there.
+tool() {
+    local name=$1
+    shift
+    command -v "$name" >/dev/null || cargo install --quiet --locked --root "$tools" "$name" "$@"
+}
+
+# Installs a program of Debian's, from the package of its name or another, unless it is there.
+program() {
+    command -v "$1" >/dev/null && return
+    local root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    "${root[@]}" apt-get update --quiet=2
+    "${root[@]}" apt-get install --quiet=2 --yes --no-install-recommends "${2:-$1}" >/dev/null
+}
