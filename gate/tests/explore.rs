@@ -1,9 +1,11 @@
 //! `routeproof explore` as a user runs it: verdicts, files, bad input, several processes, and one that is killed.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 fn explore(dir: &Path, flags: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_routeproof"));
@@ -162,6 +164,10 @@ fn both(dir: &Path, flags: &str) -> String {
     let first = start(dir, flags, 0);
     let (code, stdout, stderr) = told(first.wait_with_output().expect("it ends"));
     assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(
+        stdout.starts_with("routeproof "),
+        "stdout is the report alone: {stdout}"
+    );
     assert_eq!(told(second.wait_with_output().expect("it ends")).0, Some(0));
     stdout
 }
@@ -204,4 +210,82 @@ fn two_processes_count_exactly_and_one_that_is_killed_loses_no_level() {
     }
     hosts(dir);
     assert_eq!(counts(&both(dir, &format!("{kept} --resume"))), counts(&alone));
+}
+
+#[test]
+fn a_host_that_never_comes_is_waited_for_no_longer_than_said() {
+    let dir = tempfile::tempdir().expect("a directory");
+    hosts(dir.path());
+    for (process, absent) in [(0, "process 1 at `127.0.0.1:"), (1, "process 0 at `127.0.0.1:")] {
+        let flags = format!("--model poll2 --hosts hosts --process {process} --wait 1");
+        let (code, stdout, stderr) = run(dir.path(), &flags);
+        assert_eq!((code, stdout.as_str()), (Some(3), ""), "{stderr}");
+        assert!(
+            stderr.contains(absent) && stderr.contains("did not come in 1 s"),
+            "{stderr}"
+        );
+    }
+}
+
+/// Ends the process however the test ends.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+fn json(answer: &str) -> serde_json::Value {
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let body = answer.split_once("\r\n\r\n").expect("a head and a body").1;
+    serde_json::from_str(body).expect("it is JSON")
+}
+
+#[test]
+fn the_explorer_is_served_on_loopback() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let flags = format!("--admin --serve {port}");
+    let (code, _, stderr) = run(dir.path(), &flags);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("take another port"), "{stderr}");
+    drop(taken);
+
+    let mut command = explore(dir.path(), &flags);
+    let mut server = Ending(command.stderr(Stdio::null()).spawn().expect("it starts"));
+    let status = loop {
+        match get(port, "/.status") {
+            Ok(status) => break json(&status),
+            // It does not listen yet.
+            Err(_) => assert!(server.0.try_wait().expect("it can be asked").is_none(), "it has ended"),
+        }
+        std::thread::yield_now();
+    };
+    let rules = status["properties"].as_array().expect("a list");
+    assert!(rules.iter().any(|rule| rule[1] == "current"), "{status}");
+    assert!(get(port, "/").expect("a page").contains("<html"));
+    let first = json(&get(port, "/.states/").expect("the first state"));
+    let fingerprint = first[0]["fingerprint"].as_str().expect("a fingerprint").to_owned();
+    let steps = json(&get(port, &format!("/.states/{fingerprint}")).expect("what follows"));
+    let create = steps.as_array().expect("a list").iter().find(|step| {
+        let action = step["action"].as_str().expect("a text");
+        action == "create d1 in the store"
+    });
+    let outcome = create.expect("it can happen")["outcome"].as_str().expect("a text");
+    assert!(outcome.contains("store: d1 v1 (exact)"), "{outcome}");
 }

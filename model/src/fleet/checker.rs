@@ -9,6 +9,8 @@
 //! - It keeps 64-bit fingerprints: two states of one fingerprint would count as one. The other engine is exact.
 //! - It asks for each property of a state apart, and then for its actions: the answers to all of them are worked out once.
 
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -143,9 +145,16 @@ pub fn concrete<M: Machine>(machine: &M, symmetric: bool, states: &[M::State], r
 }
 
 /// Serves stateright's Explorer of `machine` on a loopback port, until the process ends.
-pub fn serve<M: Machine>(machine: &M, symmetric: bool, port: u16) {
-    let model = Checked::new(machine, symmetric);
-    drop(model.checker().serve((std::net::Ipv4Addr::LOCALHOST, port)));
+///
+/// # Errors
+///
+/// If the port cannot be listened at.
+pub fn serve<M: Machine>(machine: &M, symmetric: bool, port: u16) -> io::Result<()> {
+    let place = (Ipv4Addr::LOCALHOST, port);
+    // The Explorer panics where it cannot listen.
+    drop(TcpListener::bind(place)?);
+    drop(Checked::new(machine, symmetric).checker().serve(place));
+    Ok(())
 }
 
 const KEEPS_GOING: &str = "keeps the run going";

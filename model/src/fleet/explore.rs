@@ -9,11 +9,18 @@
 //!
 //! [`ExploreError`]; the worker that meets one leaves, and every other then ends with [`ExploreError::PeerLeft`].
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use ::timely::communication::Config as Network;
+use ::timely::WorkerConfig;
+use ::timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use ::timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use ::timely::communication::{Config as Network, Hooks};
+use ::timely::execute::execute_from;
 
+use super::hosts;
 use super::levels::{Checkpoint, CheckpointError};
 use super::machine::Packed;
 use super::report::Report;
@@ -65,6 +72,8 @@ pub struct Hosts {
     pub addresses: Vec<String>,
     /// Which of them this process is.
     pub process: usize,
+    /// About how long to wait for the others to come.
+    pub wait: Duration,
 }
 
 /// How far a search is. Reported by the first worker at the end of each level.
@@ -110,6 +119,16 @@ pub enum ExploreError {
     /// The processes do not reach each other.
     #[error("the processes of the search do not reach each other: {0}")]
     Network(String),
+    /// A process of the list never came.
+    #[error("process {process} at `{address}` did not come in {seconds} s: start it, or wait longer")]
+    Absent {
+        /// Which one.
+        process: usize,
+        /// Where it should listen.
+        address: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// A worker ended before the search did.
     #[error("another worker of the search ended early: see its own message, and resume from the checkpoint")]
     PeerLeft,
@@ -133,15 +152,12 @@ pub fn explore<M: Packed>(
     options: &Options,
     on_progress: OnProgress,
 ) -> Result<Report<M::State>, ExploreError> {
-    let network = network(options)?;
-    let alone = options.hosts.is_none();
+    check_hosts(options)?;
     check_memory(machine, options)?;
+    let (builders, guard) = network(options)?;
+    let alone = options.hosts.is_none();
     let (machine, options) = (machine.clone(), options.clone());
-    let config = ::timely::Config {
-        communication: network,
-        worker: ::timely::WorkerConfig::default(),
-    };
-    let workers = ::timely::execute(config, move |worker| {
+    let workers = execute_from(builders, guard, WorkerConfig::default(), move |worker| {
         // A panic becomes an error, so that this worker leaves in order and nobody waits for it.
         let search = AssertUnwindSafe(|| Search::join(&machine, &options, worker)?.run(&*on_progress));
         catch_unwind(search).unwrap_or(Err(ExploreError::Panicked))
@@ -168,27 +184,38 @@ pub fn explore<M: Packed>(
     verdicts.swap_remove(worst)
 }
 
-fn network(options: &Options) -> Result<Network, ExploreError> {
+fn check_hosts(options: &Options) -> Result<(), ExploreError> {
     if options.threads == 0 {
         return Err(ExploreError::NoThreads);
     }
-    Ok(match &options.hosts {
-        None if options.threads == 1 => Network::Thread,
-        None => Network::Process(options.threads),
-        Some(Hosts { addresses, process }) if *process >= addresses.len() => {
-            return Err(ExploreError::NoSuchProcess {
-                process: *process,
-                processes: addresses.len(),
-            });
-        }
-        Some(Hosts { addresses, process }) => Network::Cluster {
-            threads: options.threads,
+    match &options.hosts {
+        Some(Hosts { addresses, process, .. }) if *process >= addresses.len() => Err(ExploreError::NoSuchProcess {
             process: *process,
-            addresses: addresses.clone(),
-            report: false,
-            zerocopy: false,
-        },
-    })
+            processes: addresses.len(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What the workers talk through, and what ends it once they are done.
+type Wires = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
+
+fn network(options: &Options) -> Result<Wires, ExploreError> {
+    let Some(hosts) = &options.hosts else {
+        let within = if options.threads == 1 {
+            Network::Thread
+        } else {
+            Network::Process(options.threads)
+        };
+        return within.try_build().map_err(ExploreError::Network);
+    };
+    let Hooks { refill, spill, .. } = Hooks::default();
+    let within = ProcessBuilder::new_typed_vector(options.threads, refill, spill);
+    let streams = hosts::connect(hosts)?;
+    let wired = initialize_networking_from_sockets(within, streams, hosts.process, options.threads, Hooks::default());
+    let (builders, guard) = wired.map_err(|why| ExploreError::Network(why.to_string()))?;
+    let builders = builders.into_iter().map(AllocatorBuilder::Tcp);
+    Ok((builders.collect(), Box::new(guard)))
 }
 
 fn check_memory<M: Packed>(machine: &M, options: &Options) -> Result<(), ExploreError> {
@@ -306,6 +333,7 @@ mod tests {
             hosts: Some(Hosts {
                 addresses: vec!["localhost:0".to_owned()],
                 process: 1,
+                wait: Duration::ZERO,
             }),
             ..Options::default()
         });

@@ -10,6 +10,7 @@ pub mod checker;
 pub mod compiled;
 pub mod explore;
 pub mod fair;
+mod hosts;
 pub mod lane;
 mod levels;
 pub mod machine;

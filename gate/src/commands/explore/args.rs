@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use model::fleet::actions::{Kind, Shape};
@@ -9,6 +10,7 @@ use model::fleet::explore::{Hosts, Options};
 use model::fleet::strategies::{self, STRATEGIES, Strategy};
 use model::fleet::{Checkpoint, model as fleet, poll2};
 
+use crate::cli::Format;
 use crate::commands::Error;
 
 /// The largest file that lists hosts.
@@ -63,6 +65,9 @@ pub struct ExploreArgs {
     /// Which of the hosts this process is, from 0
     #[arg(long, value_name = "I", requires = "hosts")]
     pub process: Option<usize>,
+    /// How many seconds to wait for the other processes to come
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "hosts", value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub wait: u64,
     /// Stop at the first violation
     #[arg(long)]
     pub first: bool,
@@ -87,8 +92,11 @@ pub struct ExploreArgs {
     /// Print every strategy, alone and in an upgrade half rolled out, by every rule
     #[arg(long, conflicts_with_all = ["strategy", "hosts", "checkpoint", "first", "serve"])]
     pub table: bool,
+    /// How to print the table
+    #[arg(long, value_enum, default_value_t = Format::Text, requires = "table")]
+    pub format: Format,
     /// Open stateright's Explorer on this loopback port
-    #[arg(long, value_name = "PORT", conflicts_with_all = ["hosts", "checkpoint", "converges"])]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["hosts", "checkpoint", "converges"])]
     pub serve: Option<u16>,
 }
 
@@ -238,6 +246,7 @@ impl ExploreArgs {
             (Some(file), Some(process)) => Some(Hosts {
                 addresses: addresses(file)?,
                 process,
+                wait: Duration::from_secs(self.wait),
             }),
             _ => None,
         };

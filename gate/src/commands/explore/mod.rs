@@ -59,8 +59,10 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
         progress(&format!(
             "the Explorer is at http://127.0.0.1:{port}; end it with Ctrl-C"
         ));
-        checker::serve(machine, args.symmetry, port);
-        return Ok(Exit::Conforms);
+        let served = checker::serve(machine, args.symmetry, port);
+        return served
+            .map(|()| Exit::Conforms)
+            .map_err(|why| Error::Usage(format!("cannot serve at 127.0.0.1:{port}: {why}; take another port")));
     }
     let started = now();
     let report = match args.engine {
@@ -149,7 +151,9 @@ fn on_progress(started: Instant) -> model::fleet::explore::OnProgress {
 
 fn failure(error: ExploreError) -> Error {
     match error {
-        ExploreError::PeerLeft | ExploreError::Panicked | ExploreError::Network(_) => Error::Search(error),
+        ExploreError::PeerLeft | ExploreError::Panicked | ExploreError::Network(_) | ExploreError::Absent { .. } => {
+            Error::Search(error)
+        }
         _ => Error::Usage(error.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! `routeproof explore --table`: every strategy, and every upgrade half rolled out, by every rule.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use model::fleet::actions::Kind;
@@ -13,6 +14,7 @@ use model::fleet::{Ended, Report};
 
 use super::args::ExploreArgs;
 use super::failure;
+use crate::cli::Format;
 use crate::commands::{Error, progress};
 use crate::exit::Exit;
 
@@ -22,6 +24,10 @@ const UPGRADES: [(Strategy, Strategy); 3] = [
     (LITELLM_1_85, REFERENCE),
     (LITELLM_1_109, REFERENCE),
 ];
+
+/// What a cell says.
+const LEGEND: &str =
+    "steps to the shortest counterexample; `pass` where there is none, `void` where there was nothing to check";
 
 struct Column {
     name: String,
@@ -58,7 +64,11 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
         progress(&format!("exploring {name}"));
         columns.push(column(args, name, strategies)?);
     }
-    print(&columns).map_err(Error::Output)?;
+    let text = match args.format {
+        Format::Text => text(&columns),
+        Format::Markdown => markdown(&columns),
+    };
+    anstream::stdout().write_all(text.as_bytes()).map_err(Error::Output)?;
     let fails = |column: &Column| !column.report.violations.is_empty() || column.stuck().is_some();
     Ok(if columns.iter().any(fails) {
         Exit::Violation
@@ -101,37 +111,67 @@ fn column(args: &ExploreArgs, name: String, strategies: Vec<Strategy>) -> Result
     })
 }
 
-fn print(columns: &[Column]) -> io::Result<()> {
-    let out = &mut anstream::stdout().lock();
-    writeln!(
-        out,
-        "steps to the shortest counterexample; `pass` where there is none, `void` where there was nothing to check"
-    )?;
+/// The verdicts on each rule, a column each.
+fn verdicts(columns: &[Column]) -> Vec<(&'static str, Vec<String>)> {
+    let rules = columns[0].rules.iter().enumerate();
+    let rules = rules.map(|(index, rule)| {
+        let cells = columns.iter().map(|column| cell(column, index, rule));
+        (*rule, cells.collect())
+    });
+    let converges = columns.iter().map(|column| {
+        let found = column.convergence.as_ref()?;
+        let steps = found.stuck.as_ref().map(|stuck| stuck.path.len());
+        Some(steps.map_or("pass".to_owned(), |steps| steps.to_string()))
+    });
+    let converges: Option<Vec<String>> = converges.collect();
+    rules.chain(converges.map(|cells| ("converges", cells))).collect()
+}
+
+fn text(columns: &[Column]) -> String {
+    let mut text = format!("{LEGEND}\n");
+    let mut put = |line: String| writeln!(text, "{line}").expect("a string takes any text");
     for (number, column) in (1..).zip(columns) {
         let report = &column.report;
         let number: u32 = number;
-        writeln!(
-            out,
+        put(format!(
             "  {number}  {:<32} {}: {} states, depth {}",
             column.name, report.ended, report.distinct, report.depth
-        )?;
+        ));
     }
-    write!(out, "  {:<16}", "")?;
-    for number in 1..=columns.len() {
-        write!(out, "{number:>6}")?;
+    let numbers = (1..=columns.len()).map(|number| number.to_string()).collect();
+    for (head, cells) in [("", numbers)].into_iter().chain(verdicts(columns)) {
+        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>6}")).collect();
+        put(format!("  {head:<16}{}", cells.concat()));
     }
-    writeln!(out)?;
-    for (index, rule) in columns[0].rules.iter().enumerate() {
-        let cells = columns.iter().map(|column| cell(column, index, rule));
-        line(out, rule, cells)?;
+    text
+}
+
+fn markdown(columns: &[Column]) -> String {
+    let mut text = String::new();
+    let mut put = |head: &str, cells: Vec<String>| {
+        writeln!(text, "| {head} | {} |", cells.join(" | ")).expect("a string takes any text");
+    };
+    put("", columns.iter().map(|column| column.name.clone()).collect());
+    put("---", vec!["---".to_owned(); columns.len()]);
+    for (rule, verdicts) in verdicts(columns) {
+        put(&format!("`{rule}`"), verdicts);
     }
-    if columns.iter().any(|column| column.convergence.is_some()) {
-        let cells = columns
+    put(
+        "states",
+        columns
             .iter()
-            .map(|column| column.stuck().map_or("pass".to_owned(), |steps| steps.to_string()));
-        line(out, "converges", cells)?;
-    }
-    Ok(())
+            .map(|column| column.report.distinct.to_string())
+            .collect(),
+    );
+    put(
+        "depth",
+        columns.iter().map(|column| column.report.depth.to_string()).collect(),
+    );
+    put(
+        "",
+        columns.iter().map(|column| column.report.ended.to_string()).collect(),
+    );
+    text
 }
 
 fn cell(column: &Column, index: usize, rule: &str) -> String {
@@ -143,12 +183,4 @@ fn cell(column: &Column, index: usize, rule: &str) -> String {
         None if report.ended == Ended::Exhausted => "pass".to_owned(),
         None => "cut".to_owned(),
     }
-}
-
-fn line(out: &mut impl Write, rule: &str, cells: impl Iterator<Item = String>) -> io::Result<()> {
-    write!(out, "  {rule:<16}")?;
-    for cell in cells {
-        write!(out, "{cell:>6}")?;
-    }
-    writeln!(out)
 }
