@@ -1,4 +1,7 @@
 //! Schedules: readers beside writers, in every order that a seeded scheduler comes to.
+//!
+//! What is tried is the protocol above the swap: `arc-swap` itself is taken at its word, and loom, which tries the orders of
+//! single loads and stores, could only be told of those that are in there.
 
 use std::collections::HashSet;
 use std::mem;
