@@ -1,5 +1,6 @@
 //! `routeproof explain`: one rule, for a maintainer who sees it broken for the first time.
 
+use model::fleet::properties::FLEET_RULES;
 use model::rules::{RULES, rule};
 
 use super::Error;
@@ -10,8 +11,18 @@ use super::Error;
 ///
 /// A usage error where there is no such rule.
 pub fn text(id: &str) -> Result<String, Error> {
+    if let Some(rule) = FLEET_RULES.iter().find(|rule| rule.id == id) {
+        return Ok(format!(
+            "{}: {}\n\n{}\n\njudged: of a model, by `routeproof explore`\none premise: {}\n",
+            rule.id, rule.sentence, rule.explanation, rule.premise
+        ));
+    }
     let Some(rule) = rule(id) else {
-        let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        let ids: Vec<&str> = RULES
+            .iter()
+            .map(|rule| rule.id)
+            .chain(FLEET_RULES.iter().map(|rule| rule.id))
+            .collect();
         return Err(Error::Usage(format!(
             "there is no rule `{id}`; there are {}",
             ids.join(", ")
