@@ -8,6 +8,7 @@
 pub mod actions;
 pub mod checker;
 pub mod compiled;
+mod counted;
 pub mod explore;
 pub mod fair;
 mod hosts;

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use ::timely::worker::Worker;
 use serde::{Deserialize, Serialize};
 
-use super::actions::KINDS;
 use super::checker::concrete;
+use super::counted::{Counted, Found, least};
 use super::explore::{ExploreError, Options, Progress};
 use super::levels::{CheckpointError, Levels};
-use super::machine::{Expand as _, Findings, Packed};
+use super::machine::{Expand as _, Packed};
 use super::report::{Ended, Limit, Report, Violation};
 use super::timely::Fabric;
 use super::visited::Visited;
@@ -21,101 +21,6 @@ const EXPAND_STATES: usize = 1 << 10;
 const LOOKUP_STATES: usize = 1 << 9;
 /// The top bits of a scrambled state that choose its worker.
 const OWNER_BITS: u32 = 16;
-
-/// Where a rule is violated: in a state, or in a step from it. The least is the shortest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Found<W> {
-    /// The steps from the start to the violation.
-    steps: u32,
-    by_step: bool,
-    #[serde(with = "hexadecimal", bound(serialize = "W: Word", deserialize = "W: Word"))]
-    state: W,
-}
-
-impl<W> Found<W> {
-    /// The level of the state.
-    fn level(&self) -> u32 {
-        self.steps - u32::from(self.by_step)
-    }
-}
-
-/// JSON has no numbers as wide as the widest state.
-mod hexadecimal {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::fleet::word::Word;
-
-    pub(super) fn serialize<W: Word, S: Serializer>(word: &W, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:x}", word.wide()))
-    }
-
-    pub(super) fn deserialize<'de, W: Word, D: Deserializer<'de>>(deserializer: D) -> Result<W, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16)
-            .map(W::from_wide)
-            .map_err(D::Error::custom)
-    }
-}
-
-/// What one worker counts, and what all have found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound(serialize = "W: Word", deserialize = "W: Word"))]
-struct Counted<W> {
-    generated: u64,
-    coverage: Vec<u64>,
-    premises: Vec<u64>,
-    /// A rule's shortest violation, by the rule's index.
-    found: Vec<Option<Found<W>>>,
-}
-
-impl<W: Word> Counted<W> {
-    fn new(rules: usize) -> Self {
-        Self {
-            generated: 0,
-            coverage: vec![0; KINDS],
-            premises: vec![0; rules],
-            found: vec![None; rules],
-        }
-    }
-
-    #[inline]
-    fn note(&mut self, findings: Findings, found: Found<W>) {
-        let mut left = findings.premises;
-        while left != 0 {
-            self.premises[left.trailing_zeros() as usize] += 1;
-            left &= left - 1;
-        }
-        let mut left = findings.violated;
-        while left != 0 {
-            let best = &mut self.found[left.trailing_zeros() as usize];
-            left &= left - 1;
-            if best.is_none_or(|best| found < best) {
-                *best = Some(found);
-            }
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        let add =
-            |sums: &mut Vec<u64>, counts: &[u64]| sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-        self.generated += other.generated;
-        add(&mut self.coverage, &other.coverage);
-        add(&mut self.premises, &other.premises);
-        self.found = self
-            .found
-            .iter()
-            .zip(&other.found)
-            .map(|(a, b)| least(*a, *b))
-            .collect();
-    }
-}
-
-fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
 
 /// What the workers tell each other when they meet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
