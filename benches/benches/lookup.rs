@@ -2,36 +2,53 @@
 
 use benches::{Rows, Shape, positions};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use router_core::Query;
+use router_core::{Query, Table};
 use std::hint::black_box;
 
+/// How many teams the rows of a team-scoped table are spread over.
+const TEAMS: usize = 100;
+/// How many queries are asked in turn.
+const QUERIES: usize = 1 << 12;
+
 fn lookups(criterion: &mut Criterion) {
-    for shape in [
-        Shape::Exact,
-        Shape::Prefix,
-        Shape::Suffix,
-        Shape::Infix,
-        Shape::Around,
-        Shape::Mixed,
+    for (shape, counts) in [
+        (Shape::Exact, [1_000, 1_000_000]),
+        (Shape::Prefix, [1_000, 100_000]),
+        (Shape::Suffix, [1_000, 100_000]),
+        (Shape::Infix, [1_000, 100_000]),
+        (Shape::Around, [1_000, 100_000]),
+        (Shape::Mixed, [1_000, 100_000]),
     ] {
-        let mut group = criterion.benchmark_group(shape.as_str());
-        for count in [1_000, 100_000] {
-            let table = Rows::of(shape, count, 0).table().expect("the rows are valid");
-            let drawn = positions(count, 1 << 12, false);
-            let hits: Vec<String> = drawn.iter().map(|&position| shape.hit(position)).collect();
-            let misses: Vec<String> = drawn.iter().map(|&position| shape.miss(position)).collect();
-            for (kind, queries) in [("hit", hits), ("miss", misses)] {
-                let mut queries = queries.iter().cycle();
-                group.bench_function(BenchmarkId::new(kind, count), |bencher| {
-                    bencher.iter(|| {
-                        let model = queries.next().expect("the queries never end");
-                        black_box(table.lookup(Query { model, team: None }));
-                    });
-                });
+        for teams in [0, TEAMS] {
+            let scope = if teams == 0 { "" } else { ", by team" };
+            let mut group = criterion.benchmark_group(format!("{}{scope}", shape.as_str()));
+            for count in counts {
+                let rows = Rows::of(shape, count, teams);
+                let table = rows.table().expect("the rows are valid");
+                for (kind, skewed, name) in [
+                    ("hit", false, Shape::hit as fn(Shape, usize) -> String),
+                    ("skewed hit", true, Shape::hit),
+                    ("miss", false, Shape::miss),
+                ] {
+                    let drawn = positions(count, QUERIES, skewed);
+                    let queries: Vec<_> = drawn
+                        .into_iter()
+                        .map(|position| (name(shape, position), rows.team(position)))
+                        .collect();
+                    group.bench_function(BenchmarkId::new(kind, count), |bencher| ask(bencher, &table, &queries));
+                }
             }
+            group.finish();
         }
-        group.finish();
     }
+}
+
+fn ask(bencher: &mut criterion::Bencher<'_>, table: &Table, queries: &[(String, Option<&str>)]) {
+    let mut queries = queries.iter().cycle();
+    bencher.iter(|| {
+        let (model, team) = queries.next().expect("the queries never end");
+        black_box(table.lookup(Query { model, team: *team }));
+    });
 }
 
 criterion_group!(benches, lookups);
