@@ -22,6 +22,8 @@ const LOAD_MAX: usize = 75;
 const SLOT_BITS_MIN: u32 = 8;
 /// The most bits of slots that a segment starts with, where that lets slots be narrower: 1 MiB in all.
 const SLOT_BITS_START_MAX: u32 = 12;
+/// The bytes of memory that are mapped at a time, or more.
+const PAGE_BYTES: usize = 4 << 10;
 /// Slots become narrower when the states would take this share of the narrower ones, in percent.
 const LOAD_NARROWED: u128 = 50;
 
@@ -250,8 +252,14 @@ enum Inserted {
 
 impl<S: Slot> Segment<S> {
     fn new(slot_bits: u32) -> Self {
+        let mut slots = vec![S::default(); 1 << slot_bits];
+        // A page that is read before it is written is mapped twice, and the second time every processor that runs this
+        // process is interrupted.
+        for page in slots.chunks_mut(PAGE_BYTES / size_of::<S>()) {
+            page[0] = std::hint::black_box(S::default());
+        }
         Self {
-            slots: vec![S::default(); 1 << slot_bits],
+            slots,
             slot_bits,
             len: 0,
         }
