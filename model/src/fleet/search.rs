@@ -16,9 +16,9 @@ use super::visited::Visited;
 use super::word::Word;
 
 /// How many states are expanded between two rounds of sending.
-const EXPAND_STATES: usize = 1 << 10;
+const EXPAND_STATES: usize = 1 << 12;
 /// How many states are looked up at a time, so that their cache misses overlap.
-const LOOKUP_STATES: usize = 1 << 9;
+const LOOKUP_STATES: usize = 1 << 7;
 /// The top bits of a scrambled state that choose its worker.
 const OWNER_BITS: u32 = 16;
 
@@ -58,18 +58,15 @@ struct Owned<M: Packed> {
     /// How many steps the states that arrive are from the start.
     steps: u32,
     counted: Counted<M::State>,
-    keys: Vec<M::State>,
 }
 
 impl<M: Packed> Owned<M> {
-    /// Takes in states that this worker owns; those that are new are judged and wait for the next level.
-    fn arrive(&mut self, states: &[M::State]) {
+    /// Takes in scrambled states that this worker owns; those that are new are judged and wait for the next level.
+    fn arrive(&mut self, scrambled: &[M::State]) {
         let bits = self.bits;
-        for batch in states.chunks(LOOKUP_STATES) {
-            self.keys.clear();
-            self.keys.extend(batch.iter().map(|state| state.scramble(bits)));
-            self.visited.extend(&self.keys, |index| {
-                let state = batch[index];
+        for batch in scrambled.chunks(LOOKUP_STATES) {
+            self.visited.extend(batch, |index| {
+                let state = batch[index].unscramble(bits);
                 self.next.push(state);
                 let found = Found {
                     steps: self.steps,
@@ -106,7 +103,6 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
             next: Vec::new(),
             steps: 0,
             counted: Counted::new(machine.rules().len()),
-            keys: Vec::with_capacity(LOOKUP_STATES),
         };
         Ok(Self {
             machine,
@@ -166,8 +162,8 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
     }
 
     fn start(&mut self) -> Result<(), ExploreError> {
-        let initial = self.explored(&self.machine.initial());
-        if self.owner(initial) == self.fabric.index() {
+        let initial = self.explored(&self.machine.initial()).scramble(self.machine.bits());
+        if self.owner_of()(initial) == self.fabric.index() {
             self.owned.arrive(&[initial]);
         }
         self.seal(0)
@@ -279,8 +275,9 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
         let (me, goes_to, bits) = (self.fabric.index(), self.owner_of(), self.machine.bits());
         let symmetric = self.options.symmetric;
         let memory_max = self.memory_max();
-        let mut own = Vec::with_capacity(2 * LOOKUP_STATES);
-        let mut others = vec![Vec::new(); self.fabric.peers()];
+        let mut queues = vec![Vec::new(); self.fabric.peers()];
+        // What has arrived leaves its memory to what is sent next.
+        let mut spare = Vec::new();
         for chunk in frontier.chunks(EXPAND_STATES) {
             for state in chunk {
                 let Owned {
@@ -296,28 +293,26 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
                     };
                     counted.note(findings, found);
                     let next = if symmetric { self.machine.canonical(&next) } else { next };
-                    match goes_to(next.scramble(bits)) {
-                        to if to == me => own.push(next),
-                        to => others[to].push(next),
-                    }
+                    let scrambled = next.scramble(bits);
+                    queues[goes_to(scrambled)].push(scrambled);
                 });
-                if own.len() >= LOOKUP_STATES {
-                    self.owned.arrive(&own);
-                    own.clear();
-                }
-            }
-            for (to, states) in others.iter_mut().enumerate().filter(|(_, states)| !states.is_empty()) {
-                let capacity = states.len();
-                self.fabric
-                    .send(to, std::mem::replace(states, Vec::with_capacity(capacity)));
             }
             let owned = &mut self.owned;
-            self.fabric.pump(|states| owned.arrive(&states));
+            owned.arrive(&queues[me]);
+            queues[me].clear();
+            for (to, queue) in queues.iter_mut().enumerate().filter(|(_, queue)| !queue.is_empty()) {
+                self.fabric
+                    .send(to, std::mem::replace(queue, spare.pop().unwrap_or_default()));
+            }
+            self.fabric.pump(|mut states| {
+                owned.arrive(&states);
+                states.clear();
+                spare.push(states);
+            });
             if memory_max.is_some_and(|max| self.bytes() > max) {
                 return true;
             }
         }
-        self.owned.arrive(&own);
         false
     }
 
@@ -341,10 +336,6 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
 
     fn explored(&self, state: &M::State) -> M::State {
         self.machine.explored(state, self.options.symmetric)
-    }
-
-    fn owner(&self, state: M::State) -> usize {
-        self.owner_of()(state.scramble(self.machine.bits()))
     }
 
     /// Which worker owns a scrambled state.

@@ -43,12 +43,21 @@ pub trait Word:
     /// so that every process of a run and every later run places a state alike.
     #[must_use]
     fn scramble(self, bits: u32) -> Self;
+
+    /// The word that [`scramble`](Self::scramble) made this one of.
+    #[must_use]
+    fn unscramble(self, bits: u32) -> Self;
 }
 
 const ODD_A: u64 = 0x9e37_79b9_7f4a_7c15;
 const ODD_B: u64 = 0xbf58_476d_1ce4_e5b9;
 const ODD_WIDE_A: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 const ODD_WIDE_B: u128 = 0xda94_2042_e4dd_58b5_2360_ed05_1fc6_5da5;
+// Their inverses modulo the power of two.
+const ODD_A_INVERSE: u64 = 0xf1de_83e1_9937_733d;
+const ODD_B_INVERSE: u64 = 0x96de_1b17_3f11_9089;
+const ODD_WIDE_A_INVERSE: u128 = 0x2896_9101_c228_2353_2f07_eb1a_988d_4a1d;
+const ODD_WIDE_B_INVERSE: u128 = 0x87aa_3816_7fb3_caf9_f8d7_1174_8779_422d;
 
 impl Word for u64 {
     const BITS: u32 = 64;
@@ -72,6 +81,18 @@ impl Word for u64 {
         x = x.wrapping_mul(ODD_A) & mask;
         x ^= x >> half;
         x = x.wrapping_mul(ODD_B) & mask;
+        x ^ (x >> half)
+    }
+
+    #[inline]
+    fn unscramble(self, bits: u32) -> Self {
+        let mask = Self::MAX >> (Self::BITS - bits);
+        let half = bits.div_ceil(2);
+        let mut x = self;
+        x ^= x >> half;
+        x = x.wrapping_mul(ODD_B_INVERSE) & mask;
+        x ^= x >> half;
+        x = x.wrapping_mul(ODD_A_INVERSE) & mask;
         x ^ (x >> half)
     }
 }
@@ -98,6 +119,18 @@ impl Word for u128 {
         x = x.wrapping_mul(ODD_WIDE_B) & mask;
         x ^ (x >> half)
     }
+
+    #[inline]
+    fn unscramble(self, bits: u32) -> Self {
+        let mask = Self::MAX >> (Self::BITS - bits);
+        let half = bits.div_ceil(2);
+        let mut x = self;
+        x ^= x >> half;
+        x = x.wrapping_mul(ODD_WIDE_B_INVERSE) & mask;
+        x ^= x >> half;
+        x = x.wrapping_mul(ODD_WIDE_A_INVERSE) & mask;
+        x ^ (x >> half)
+    }
 }
 
 #[cfg(test)]
@@ -115,12 +148,17 @@ mod tests {
             assert_eq!(wide.len(), 1 << bits);
             assert!(narrow.iter().all(|x| x >> bits == 0));
             assert!(wide.iter().all(|x| x >> bits == 0));
+            assert!((0..1_u64 << bits).all(|x| x.scramble(bits).unscramble(bits) == x));
+            assert!((0..1_u128 << bits).all(|x| x.scramble(bits).unscramble(bits) == x));
         }
     }
 
     #[test]
     fn scramble_places_a_state_alike_on_every_platform() {
         assert_eq!(12_345_u64.scramble(34), SCRAMBLED_34);
+        assert_eq!(SCRAMBLED_34.unscramble(34), 12_345);
+        assert_eq!(u64::MAX.scramble(64).unscramble(64), u64::MAX);
+        assert_eq!(u128::MAX.scramble(128).unscramble(128), u128::MAX);
     }
 
     const SCRAMBLED_34: u64 = 13_556_153_208;
