@@ -10,6 +10,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO, NoReturn
 
@@ -20,6 +22,9 @@ from routeproof_litellm.wire import Hello, Json, WireError
 
 EXIT_UNUSABLE = 2
 """LiteLLM is missing here, or is a release that is not driven."""
+
+PARENT_SECONDS = 1.0
+"""How often the parent is looked for."""
 
 
 def main() -> NoReturn:
@@ -32,6 +37,7 @@ def main() -> NoReturn:
     )
     ignore_invalid: bool = options.parse_args().ignore_invalid
     release = _release()
+    _end_with_the_parent()
     requests, replies = _take_the_pipes()
     _seclude()
     dialect = Dialect(release)
@@ -89,6 +95,18 @@ def _release() -> str:
         sys.stderr.write(f"routeproof_litellm: {why}\n")
         sys.exit(EXIT_UNUSABLE)
     return release
+
+
+def _end_with_the_parent() -> None:
+    """End when the process that started this one is gone: the end of the input is not seen within a long run."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _take_the_pipes() -> tuple[BinaryIO, BinaryIO]:

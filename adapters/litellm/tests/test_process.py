@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -133,6 +134,23 @@ def test_a_signal_ends_it(number: signal.Signals) -> None:
         call(process, 1, {"hello": {"protocol": 1}})
         process.send_signal(number)
         assert process.wait(END_SECONDS) == -number
+
+
+def test_the_end_of_its_parent_ends_it() -> None:
+    release()
+    adapter = [sys.executable, "-m", "routeproof_litellm"]
+    start = f"import subprocess; subprocess.run({adapter!r})"
+    with subprocess.Popen(
+        [sys.executable, "-c", start], cwd=PACKAGE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        call(parent, 1, {"hello": {"protocol": 1}})
+        parent.kill()
+        parent.wait(END_SECONDS)
+        # Its input is open still, and its output ends when it does.
+        assert parent.stdout is not None
+        ended, _, _ = select.select([parent.stdout], [], [], END_SECONDS)
+        assert ended
+        assert parent.stdout.read() == b""
 
 
 @pytest.mark.parametrize(
