@@ -1,5 +1,6 @@
 //! Trace files: what is read back, and what is refused with which words.
 
+use protocol::trace::TRACE_BYTES_MAX;
 use protocol::wire::{RUN_STEPS_MAX, TEXT_BYTES_MAX};
 use protocol::{Change, FleetStep, Query, Row, Shown, Step, Trace, Via, Write};
 
@@ -97,7 +98,7 @@ fn refusals_say_where_and_what() {
         ("bad range", format!("{head}affected = \"1.85 to 2\"\n{step}"), "`affected` is no version range"),
         ("over-long text", format!("{head}[[steps]]\ndelete = \"{long}\"\n"), "`id` may have at most 4096 bytes, and this has 4097"),
         ("too many steps", format!("{head}{}", step.repeat(RUN_STEPS_MAX + 1)), "a run may have at most 10000 steps, and this has 10001"),
-        ("over-long file", " ".repeat(protocol::trace::TRACE_BYTES_MAX + 1), "and at most 4194304 are read"),
+        ("over-long file", " ".repeat(TRACE_BYTES_MAX + 1), "and at most 4194304 are read"),
     ];
     for (name, text, expected) in rows {
         let error = Trace::parse(text).expect_err(name).to_string();
@@ -106,10 +107,23 @@ fn refusals_say_where_and_what() {
 }
 
 #[test]
+fn a_file_may_be_as_long_as_its_limit() {
+    let text = "version = 1\nwhy = \"w\"\n[[steps]]\ndelete = \"d1\"\n";
+    let padded = format!("{text}#{}", " ".repeat(TRACE_BYTES_MAX - text.len() - 1));
+    assert_eq!(padded.len(), TRACE_BYTES_MAX);
+    assert_eq!(Trace::parse(&padded), Trace::parse(text));
+}
+
+#[test]
 fn itf_holds_one_state_a_step_and_the_table_of_each() {
     let itf = Trace::new("w", vec![], every_kind_of_step()).to_itf();
     let states = itf["states"].as_array().unwrap();
     assert_eq!(states.len(), every_kind_of_step().len() + 1);
+    let numbered: Vec<u64> = states
+        .iter()
+        .filter_map(|state| state["#meta"]["index"].as_u64())
+        .collect();
+    assert_eq!(numbered, (0..=every_kind_of_step().len() as u64).collect::<Vec<_>>());
     assert_eq!(states[0]["table"]["#map"].as_array().unwrap().len(), 0);
     assert_eq!(states[4]["table"]["#map"].as_array().unwrap().len(), 2);
     assert_eq!(states[1]["step"]["upsert"]["weight"]["#bigint"], "3");

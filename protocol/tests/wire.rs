@@ -2,8 +2,11 @@
 
 use std::io::{BufReader, Cursor};
 
+use protocol::router::FaultKind;
 use protocol::serve::{Line, read_line};
-use protocol::wire::{Dialect, ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION, Reply, Response};
+use protocol::wire::{Call, Dialect, ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION, Reply, Request, Response};
+use protocol::wire::{LIST_ROWS_MAX, REPLICAS_MAX, RUN_QUERIES_MAX, RUN_STEPS_MAX, TEXT_BYTES_MAX, check_runs};
+use protocol::{AdapterFault, Observation, RouterUnderTest, Run, RunReply, Step};
 use protocol::{
     Answer, Candidate, Capability, Change, Changed, Hello, InProcess, Local, Outcome, Query, Refusal, Row, serve,
 };
@@ -65,13 +68,12 @@ impl Plain {
 }
 
 fn converse(input: &str) -> Vec<Response> {
+    converse_with(&mut InProcess::new(Plain::default()), input)
+}
+
+fn converse_with(router: &mut dyn RouterUnderTest, input: &str) -> Vec<Response> {
     let mut output = Vec::new();
-    serve(
-        &mut InProcess::new(Plain::default()),
-        BufReader::new(input.as_bytes()),
-        &mut output,
-    )
-    .unwrap();
+    serve(router, BufReader::new(input.as_bytes()), &mut output).unwrap();
     let text = String::from_utf8(output).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -93,6 +95,116 @@ fn each_run_starts_from_a_fresh_router() {
     for run in runs {
         assert_eq!(run.observations[0].answers, [[Answer::Refused(Refusal::UnknownModel)]]);
         assert_eq!(run.observations[1].answers[0][0].candidates()[0].tag, "v1");
+    }
+}
+
+/// [`Plain`], and it says that it lists names, which it leaves to the trait.
+#[derive(Default)]
+struct Listing(Plain);
+
+impl Local for Listing {
+    fn describe() -> Hello {
+        Hello {
+            capabilities: vec![Capability::Upsert, Capability::Listing],
+            ..Plain::describe()
+        }
+    }
+
+    fn reset(&mut self, initial: &[Row]) -> Changed {
+        self.0.reset(initial)
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        self.0.change(change)
+    }
+
+    fn lookup(&self, query: &Query) -> Vec<Answer> {
+        self.0.lookup(query)
+    }
+}
+
+#[test]
+fn only_a_router_that_lists_names_is_asked_to() {
+    let run = Run {
+        observe: vec![0],
+        viewers: vec![None, Some("t1".into())],
+        ..Run::default()
+    };
+    let seen =
+        |router: &mut dyn RouterUnderTest| router.run(std::slice::from_ref(&run)).unwrap().remove(0).observations;
+    assert_eq!(seen(&mut InProcess::new(Plain::default())), [Observation::default()]);
+    let listed = Observation {
+        listings: vec![Vec::new(); 2],
+        ..Observation::default()
+    };
+    assert_eq!(seen(&mut InProcess::new(Listing::default())), [listed]);
+}
+
+/// Fails whatever it is asked to run.
+struct Failing(Hello, FaultKind);
+
+impl RouterUnderTest for Failing {
+    fn hello(&self) -> &Hello {
+        &self.0
+    }
+
+    fn run(&mut self, _: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        let fault = AdapterFault::new(self.1, "no");
+        Err(AdapterFault {
+            last_lines: vec!["last".into()],
+            ..fault
+        })
+    }
+}
+
+#[test]
+fn a_refusal_is_told_from_a_failure() {
+    let request = Request {
+        id: 3,
+        call: Call::Runs(vec![Run::default()]),
+    };
+    let line = format!("{}\n", serde_json::to_string(&request).unwrap());
+    for (kind, code, message) in [
+        (FaultKind::Refused, ErrorCode::Unsupported, "no"),
+        (FaultKind::Exited, ErrorCode::Internal, "no\n  | last"),
+    ] {
+        let replies = converse_with(&mut Failing(Plain::describe(), kind), &line);
+        let Reply::Error(error) = &replies[0].reply else {
+            panic!("{replies:?}");
+        };
+        assert_eq!((error.code, error.message.as_str()), (code, message));
+    }
+}
+
+/// Builds a run in which something is so large.
+type OfSize<'a> = &'a dyn Fn(usize) -> Run;
+
+#[test]
+fn a_run_may_be_as_large_as_a_limit_and_no_larger() {
+    let text = |bytes: usize| "x".repeat(bytes);
+    let row = |id: String| Row::new(&id, "m", "m", "v");
+    let upsert = |row: Row| vec![Step::Change(Change::Upsert(row))];
+    let run = |build: OfSize<'_>, max: usize, what: &str| {
+        assert_eq!(check_runs(&[build(max)]), Ok(()), "{what}");
+        let error = check_runs(&[build(max + 1)]).expect_err(what);
+        assert_eq!(error, format!("{what}, and this has {}", max + 1));
+    };
+    #[rustfmt::skip]
+    let rows: [(OfSize<'_>, usize, &str); 11] = [
+        (&|n| Run { steps: vec![Step::Change(Change::Delete("d".into())); n], ..Run::default() }, RUN_STEPS_MAX, "a run may have at most 10000 steps"),
+        (&|n| Run { queries: vec![Query::new("m", None); n], ..Run::default() }, RUN_QUERIES_MAX, "a run may have at most 4096 queries"),
+        (&|n| Run { viewers: vec![None; n], ..Run::default() }, RUN_QUERIES_MAX, "a run may have at most 4096 viewers"),
+        (&|n| Run { replicas: u8::try_from(n).unwrap(), ..Run::default() }, REPLICAS_MAX.into(), "a run may have at most 16 replicas"),
+        (&|n| Run { initial: vec![row("d".into()); n], ..Run::default() }, LIST_ROWS_MAX, "a list may have at most 10000 rows"),
+        (&|n| Run { initial: vec![row(text(n))], ..Run::default() }, TEXT_BYTES_MAX, "`id` may have at most 4096 bytes"),
+        (&|n| Run { steps: upsert(Row { team: Some(text(n)), ..row("d".into()) }), ..Run::default() }, TEXT_BYTES_MAX, "`team` may have at most 4096 bytes"),
+        (&|n| Run { steps: upsert(Row { extra: Some(text(n)), ..row("d".into()) }), ..Run::default() }, TEXT_BYTES_MAX, "`extra` may have at most 4096 bytes"),
+        (&|n| Run { queries: vec![Query::new(&text(n), None)], ..Run::default() }, TEXT_BYTES_MAX, "`model` may have at most 4096 bytes"),
+        (&|n| Run { steps: vec![Step::Lookup(Query::new("m", Some(&text(n))))], ..Run::default() }, TEXT_BYTES_MAX, "`team` may have at most 4096 bytes"),
+        (&|n| Run { viewers: vec![Some(text(n))], ..Run::default() }, TEXT_BYTES_MAX, "`team` may have at most 4096 bytes"),
+    ];
+    for (build, max, what) in rows {
+        run(build, max, what);
     }
 }
 
