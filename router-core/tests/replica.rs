@@ -405,6 +405,7 @@ fn replicas_are_equal_by_what_they_know_and_serve() {
     assert_eq!((&one, hash(&one)), (&same, hash(&same)));
     other.wrote(put("1", 2), Revision(2));
     assert_ne!(one, other, "the clone has a router of its own");
+    assert_ne!(hash(&one), hash(&other), "a checker that keeps hashes tells them apart");
     // By another way to the same knowledge and the same rows.
     one.wrote(put("1", 5), Revision(2));
     assert_ne!(one, other);
