@@ -334,4 +334,24 @@ fn debug_shows_the_rows() {
         shown.contains(r#""d1" "a*" -> "x*" tag "v1" team "t" as "b*" blocked weight 1"#),
         "{shown}"
     );
+    let deployment = table.rows().next().expect("there is a row");
+    let texts = format!(
+        "{:?} {:?} {:?} {:?} {:?}",
+        deployment.id(),
+        deployment.model_name(),
+        deployment.model(),
+        deployment.tag(),
+        deployment.team()
+    );
+    assert_eq!(texts, r#""d1" "a*" "x*" "v1" Some("t")"#);
+}
+
+#[test]
+fn a_load_leaves_nothing_of_what_was_there() {
+    let mut table = Table::of([VALID]).expect("the row is valid");
+    let row = Row { id: "d2", ..VALID };
+    table.load([row]).expect("the row is valid");
+    assert_eq!(table, Table::of([row]).expect("the row is valid"));
+    table.load([]).expect("there is nothing to refuse");
+    assert_eq!(table, Table::default());
 }
