@@ -8,6 +8,7 @@ cd "$(git rev-parse --show-toplevel)"
 : "${OUT:?says where the targets go}"
 sanitizer=${SANITIZER:-address}
 mkdir -p "$OUT"
+OUT=$(realpath "$OUT")
 target_dir=$PWD/fuzz/target/oss-$sanitizer
 cargo fuzz build --fuzz-dir fuzz -O -s "$sanitizer" --target-dir "$target_dir"
 host=$(rustc -vV | sed -n 's/^host: //p')
