@@ -32,11 +32,12 @@ expect() {
     fi
 }
 
-# row WHAT WANTED COMMAND...: runs the command, counts the states that it says it saw, and prints what it took.
+# row TIMES WHAT WANTED COMMAND...: runs the command so many times, counts the states that it says it saw, and prints what it
+# took in the median.
 row() {
-    local what=$1 wanted=$2 used
-    shift 2
-    used=$(python3 "$peers/measure.py" out.txt "$@")
+    local times=$1 what=$2 wanted=$3 used
+    shift 3
+    used=$(python3 "$peers/measure.py" "$times" out.txt "$@")
     # routeproof, SPIN and TLC, in this order; an error of SPIN is no count.
     local counted
     counted=$(awk '
@@ -57,7 +58,7 @@ row() {
 ours() {
     local what=$1 wanted=$2
     shift 2
-    row "$what" "$wanted" "$routeproof" explore --model poll2 "$@"
+    row 5 "$what" "$wanted" "$routeproof" explore --model poll2 "$@"
 }
 
 # promela WHAT WANTED DEFINES...: what SPIN generates is compiled before it is measured.
@@ -66,13 +67,13 @@ promela() {
     shift 2
     spin "$@" -a poll.pml
     cc -O2 -DSAFETY -DNOREDUCE -DVECTORSZ=256 -o pan pan.c
-    row "$what" "$wanted" ./pan -m100000 -w24
+    row 5 "$what" "$wanted" ./pan -m100000 -w24
 }
 
 # tlc CONFIGURATION
 tlc=(java -XX:+UseParallelGC -cp "$jar" tlc2.TLC -deadlock -cleanup -metadir "$work/tlc")
 tla() {
-    row "$1" "$2" "${tlc[@]}" -config "$3.cfg" Poll.tla
+    row 1 "$1" "$2" "${tlc[@]}" -config "$3.cfg" Poll.tla
 }
 
 first=(--replicas 2 --rows 2 --versions 3 --crash)
