@@ -217,3 +217,201 @@ pub fn in_order(order: &[String], table: &Table) -> Vec<Row> {
 pub fn took_an_id_twice(change: &Change, outcome: &Outcome, now: &Table) -> bool {
     !matches!(outcome, Outcome::Refused(_)) && matches!(change, Change::Replace(rows) if rows.len() != now.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn row(id: &str, name: &str, tag: &str) -> Row {
+        Row::new(id, name, "up/m", tag)
+    }
+
+    fn table(rows: &[Row]) -> Table {
+        rows.iter().map(|row| (row.id.clone(), row.clone())).collect()
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Refused("no".to_owned())
+    }
+
+    fn ground(opaque: &[&str], target_prefixes: &[&str]) -> Ground {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        Ground {
+            spec: None,
+            opaque: texts(opaque),
+            target_prefixes: texts(target_prefixes),
+            paths: Vec::new(),
+            patterns: Patterns::default(),
+        }
+    }
+
+    #[test]
+    fn each_way_has_words_of_its_own() {
+        use Way::{Claim, Exact, GlobalPattern, Id, Listing, Nothing, Size, TeamPattern};
+        let ways = [Exact, GlobalPattern, TeamPattern, Id, Listing, Claim, Size, Nothing];
+        let words: BTreeSet<&str> = ways.iter().map(|way| way.words()).collect();
+        assert_eq!(words.len(), ways.len());
+        assert!(words.iter().all(|words| words.len() > 1));
+        assert_eq!(GlobalPattern.words(), "global pattern");
+    }
+
+    #[test]
+    fn what_a_router_refused_did_not_happen_and_what_it_did_not_refuse_did() {
+        let (old, new, other) = (row("d1", "m", "v1"), row("d1", "m", "v2"), row("d2", "m", "v3"));
+        let held = table(std::slice::from_ref(&old));
+        #[rustfmt::skip]
+        let rows = [
+            (Change::Upsert(new.clone()), Outcome::Applied, vec![new.clone()]),
+            // It says that nothing was to be done, and holds another version.
+            (Change::Upsert(new.clone()), Outcome::Unchanged, vec![new.clone()]),
+            (Change::Upsert(new.clone()), refused(), vec![old.clone()]),
+            (Change::Add(new.clone()), Outcome::Applied, vec![new.clone()]),
+            // An id that is taken: an addition that changes nothing is right.
+            (Change::Add(new.clone()), Outcome::Unchanged, vec![old.clone()]),
+            (Change::Add(other.clone()), Outcome::Unchanged, vec![old.clone(), other.clone()]),
+            (Change::Delete("d1".into()), Outcome::Applied, vec![]),
+            (Change::Delete("d2".into()), Outcome::Unchanged, vec![old.clone()]),
+            (Change::Delete("d1".into()), refused(), vec![old.clone()]),
+            (Change::Replace(vec![other.clone()]), Outcome::Applied, vec![other.clone()]),
+            (Change::Replace(vec![other]), refused(), vec![old]),
+        ];
+        for (change, outcome, expected) in rows {
+            assert_eq!(
+                applied(&held, &change, &outcome),
+                table(&expected),
+                "{change:?}, {outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_stand_in_the_order_of_their_arrival() {
+        let mut now = Table::new();
+        let mut order = Vec::new();
+        let mut step = |change: &Change, outcome: &Outcome| {
+            now = applied(&now, change, outcome);
+            arrive(&mut order, change, outcome, &now);
+            in_order(&order, &now)
+                .into_iter()
+                .map(|row| row.tag)
+                .collect::<Vec<_>>()
+        };
+        let upsert = |id: &str, tag: &str| Change::Upsert(row(id, "m", tag));
+        assert_eq!(step(&upsert("d2", "v1"), &Outcome::Applied), ["v1"]);
+        assert_eq!(step(&upsert("d1", "v2"), &Outcome::Applied), ["v1", "v2"]);
+        assert_eq!(step(&upsert("d3", "v3"), &refused()), ["v1", "v2"]);
+        assert_eq!(
+            step(&upsert("d2", "v4"), &Outcome::Applied),
+            ["v4", "v2"],
+            "an update keeps its place"
+        );
+        assert_eq!(step(&Change::Delete("d2".into()), &Outcome::Applied), ["v2"]);
+        assert_eq!(
+            step(&upsert("d2", "v5"), &Outcome::Applied),
+            ["v2", "v5"],
+            "and a deletion gives it up"
+        );
+        let turned = Change::Replace(vec![row("d2", "m", "v6"), row("d1", "m", "v7")]);
+        assert_eq!(step(&turned, &refused()), ["v2", "v5"]);
+        assert_eq!(step(&turned, &Outcome::Applied), ["v6", "v7"]);
+    }
+
+    #[test]
+    fn a_list_with_an_id_twice_may_be_refused_or_taken() {
+        let (one, twin, other) = (row("d1", "m", "v1"), row("d1", "m", "v2"), row("d2", "m", "v3"));
+        let twice = Change::Replace(vec![one.clone(), twin.clone()]);
+        assert!(took_an_id_twice(
+            &twice,
+            &Outcome::Applied,
+            &table(std::slice::from_ref(&twin))
+        ));
+        assert!(!took_an_id_twice(&twice, &refused(), &Table::new()));
+        let once = Change::Replace(vec![one.clone(), other.clone()]);
+        assert!(!took_an_id_twice(&once, &Outcome::Applied, &table(&[one, other])));
+        assert!(!took_an_id_twice(
+            &Change::Upsert(twin),
+            &Outcome::Applied,
+            &Table::new()
+        ));
+    }
+
+    #[test]
+    fn a_row_that_the_preset_does_not_predict_makes_queries_opaque() {
+        let ground = ground(&["router"], &["up/"]);
+        let plain = row("d1", "m", "v1");
+        let extra = |extra: &str| Row {
+            extra: Some(extra.to_owned()),
+            ..plain.clone()
+        };
+        let elsewhere = Row {
+            model: "down/m".to_owned(),
+            ..plain.clone()
+        };
+        assert!(!ground.is_opaque(&plain) && !ground.is_opaque(&extra("region")));
+        assert!(ground.is_opaque(&extra("router")) && ground.is_opaque(&elsewhere));
+        assert!(!super::tests::ground(&[], &[]).is_opaque(&elsewhere));
+
+        let asks = |rows: &[Row], model: &str| {
+            let moment = Moment {
+                ground: &ground,
+                table: &table(rows),
+                issued: &Issued::new(),
+                after: 0,
+                queries: &[],
+                viewers: &[],
+                seen: &Observation::default(),
+                fresh: &[],
+            };
+            moment.is_opaque(&Query::new(model, None))
+        };
+        let named = Row {
+            team: Some("t1".into()),
+            team_model_name: Some("pub".into()),
+            ..elsewhere.clone()
+        };
+        let wild = Row {
+            model_name: "x*".into(),
+            ..elsewhere
+        };
+        assert!(!asks(std::slice::from_ref(&plain), "m"));
+        for (model, opaque) in [
+            ("m", true),
+            ("pub", true),
+            ("d1", true),
+            ("down/m", true),
+            ("other", false),
+        ] {
+            assert_eq!(asks(std::slice::from_ref(&named), model), opaque, "{model}");
+        }
+        assert!(asks(&[wild], "whatever"));
+    }
+
+    #[test]
+    fn a_candidate_is_of_the_row_that_is_there_or_of_the_version_that_was_issued() {
+        let (held, stale, twin) = (row("d1", "m", "v2"), row("d1", "m", "v1"), row("d2", "n", "v2"));
+        // A tag that two rows share is that of the row with the candidate's id.
+        let issued: Issued = [("v1".into(), stale.clone()), ("v2".into(), twin)].into();
+        let table = table(std::slice::from_ref(&held));
+        let ground = ground(&[], &[]);
+        let moment = Moment {
+            ground: &ground,
+            table: &table,
+            issued: &issued,
+            after: 0,
+            queries: &[],
+            viewers: &[],
+            seen: &Observation::default(),
+            fresh: &[],
+        };
+        let candidate = |tag: &str| Candidate {
+            id: "d1".to_owned(),
+            model: "up/m".to_owned(),
+            tag: tag.to_owned(),
+        };
+        assert_eq!(moment.version(&candidate("v2")), Some(&held));
+        assert_eq!(moment.version(&candidate("v1")), Some(&stale));
+        assert_eq!(moment.version(&candidate("v9")), None);
+    }
+}

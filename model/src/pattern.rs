@@ -128,5 +128,18 @@ mod tests {
         assert_eq!(python("a*c"), python("*bc"));
         assert!(python("a.*") < python("ab*"));
         assert!(python("*-*") < python("abcde*"));
+        assert_eq!(python("a-*"), (Reverse(7), Reverse(4), 0, ""));
+        assert_eq!(python("a+*"), (Reverse(7), Reverse(5), 0, ""));
+        assert_eq!(
+            rank("a*b*c", Precedence::Literals),
+            (Reverse(3), Reverse(0), 2, "a*b*c")
+        );
+    }
+
+    #[test]
+    fn a_text_matches_itself_and_a_pattern_what_it_spans() {
+        let patterns = Patterns::default();
+        assert!(patterns.matches("a.c", "a.c") && !patterns.matches("a.c", "abc"));
+        assert!(patterns.matches("a*c", "abc") && !patterns.matches("a*c", "abcd"));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::evidence::{Fresh, Way};
-use model::rules::{RULES, RuleSet, Tally};
+use model::rules::{Oracle, RULES, RuleSet, Tally, rule};
 use model::trial::{Judge, Tracked};
 use protocol::wire::{Dialect, PROTOCOL_VERSION};
 use protocol::{
@@ -400,8 +400,23 @@ fn a_tag_that_was_never_given_is_an_adapter_fault() {
 
 #[test]
 fn every_rule_is_explained() {
-    for rule in &RULES {
-        assert!(rule.explanation.len() > rule.sentence.len(), "{}", rule.id);
-        assert!(!rule.premise.is_empty(), "{}", rule.id);
+    for listed in &RULES {
+        assert!(listed.explanation.len() > listed.sentence.len(), "{}", listed.id);
+        assert!(!listed.premise.is_empty(), "{}", listed.id);
+        assert_eq!(rule(listed.id).map(|found| found.sentence), Some(listed.sentence));
     }
+    assert!(rule("currant").is_none());
+    let words = [Oracle::Absolute, Oracle::Metamorphic, Oracle::Spec].map(Oracle::word);
+    assert_eq!(words, ["absolute", "metamorphic", "spec"]);
+}
+
+#[test]
+fn tallies_add_up() {
+    let tally = |premises: &[(&'static str, u64)]| Tally {
+        premises: premises.iter().copied().collect(),
+        findings: Vec::new(),
+    };
+    let mut both = tally(&[("current", 2), ("complete", 3)]);
+    both.absorb(tally(&[("current", 5), ("listing", 1)]));
+    assert_eq!(both, tally(&[("complete", 3), ("current", 7), ("listing", 1)]));
 }
