@@ -83,7 +83,7 @@ pub enum Format {
 /// What `run` takes.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// `reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`
+    /// `reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`
     #[arg(long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
     /// The rules to judge by: an id, a pattern such as `*-free`, or with a `!` in front one to leave out; may be repeated
@@ -115,7 +115,7 @@ pub struct ReplayArgs {
     /// A trace, or a directory of them
     #[arg(value_name = "TRACE|DIR")]
     pub traces: PathBuf,
-    /// `reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`
+    /// `reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`
     #[arg(long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
 }
@@ -123,7 +123,7 @@ pub struct ReplayArgs {
 /// Which router to serve.
 #[derive(Clone, Debug, Args)]
 pub struct AdapterArgs {
-    /// `reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`
+    /// `reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`
     #[arg(value_name = "SPEC", value_parser = parse_spec)]
     pub router: Spec,
 }

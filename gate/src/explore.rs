@@ -35,7 +35,9 @@ pub fn explore_any(
             };
             with(name, visitor).expect("a parsed spec names a fault that there is")
         }
-        Spec::LiteLlm(_) | Spec::Exec(_) => explore_observed(router, judge, scope, limits, go_on),
+        Spec::LiteLlm(_) | Spec::LiteLlmProxy(_) | Spec::Exec(_) => {
+            explore_observed(router, judge, scope, limits, go_on)
+        }
     }
 }
 

@@ -40,8 +40,8 @@ def main() -> NoReturn:
     _end_with_the_parent()
     requests, replies = _take_the_pipes()
     _seclude()
-    dialect = Dialect(release)
-    serve(dialect, LiteLlm(dialect, ignore_invalid=ignore_invalid), requests, replies)
+    dialect = Dialect(release, ignore_invalid=ignore_invalid)
+    serve(dialect, LiteLlm(dialect), requests, replies)
     # At once, whatever threads LiteLLM may have left.
     os._exit(0)
 

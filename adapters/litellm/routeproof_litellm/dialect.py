@@ -347,11 +347,12 @@ _ROWS = (Upsert, Add, Replace)
 
 
 class Dialect:
-    """The dialect of one release."""
+    """The dialect of one release, and how its router is constructed."""
 
-    def __init__(self, release: str) -> None:
-        """Take the release as the package metadata names it."""
+    def __init__(self, release: str, *, ignore_invalid: bool = False) -> None:
+        """Take the release as the package metadata names it; with `ignore_invalid` as the proxy constructs a router."""
         self.release = release
+        self.ignore_invalid = ignore_invalid
         self.version = parse_version(release)
         self.bundles = {bundle.name: bundle for bundle in BUNDLES if bundle.since <= self.version}
 
@@ -359,7 +360,8 @@ class Dialect:
         """Introduce the router."""
         return {
             "protocol": PROTOCOL_VERSION,
-            "router": "litellm",
+            # Another router: it takes what this one refuses, and documented issues of this one are none of its own.
+            "router": "litellm-proxy" if self.ignore_invalid else "litellm",
             "version": self.release,
             "capabilities": list(CAPABILITIES),
             "dialect": {

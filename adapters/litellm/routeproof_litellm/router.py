@@ -80,10 +80,10 @@ class _PassThroughEndpoints:
 class LiteLlm:
     """LiteLLM in this process, as a router under test."""
 
-    def __init__(self, dialect: Dialect, *, ignore_invalid: bool = False) -> None:
+    def __init__(self, dialect: Dialect) -> None:
         """Import LiteLLM, quietly, and remember what a run may not leave behind."""
         self._dialect = dialect
-        self._options = {"ignore_invalid_deployments": True} if ignore_invalid else {}
+        self._options = {"ignore_invalid_deployments": True} if dialect.ignore_invalid else {}
         warnings.simplefilter("ignore")
         self._litellm = _module("litellm")
         self._types = _module("litellm.types.router")

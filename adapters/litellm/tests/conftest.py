@@ -31,17 +31,17 @@ def dialect() -> Dialect:
 @pytest.fixture(scope="session")
 def router(dialect: Dialect) -> LiteLlm:
     """Drive it, as its own default makes it."""
-    return _router(dialect, ignore_invalid=False)
+    return _router(dialect)
 
 
 @pytest.fixture(scope="session")
-def swallowing(dialect: Dialect) -> LiteLlm:
+def swallowing() -> LiteLlm:
     """Drive it, as its proxy makes it."""
-    return _router(dialect, ignore_invalid=True)
+    return _router(Dialect(release(), ignore_invalid=True))
 
 
-def _router(dialect: Dialect, *, ignore_invalid: bool) -> LiteLlm:
+def _router(dialect: Dialect) -> LiteLlm:
     from routeproof_litellm.router import LiteLlm  # noqa: PLC0415  after the environment is set
 
     os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_ENVIRONMENT=ENVIRONMENT)
-    return LiteLlm(dialect, ignore_invalid=ignore_invalid)
+    return LiteLlm(dialect)

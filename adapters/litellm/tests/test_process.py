@@ -103,6 +103,16 @@ def test_what_litellm_prints_is_not_in_the_protocol() -> None:
         assert errors.count(b"a print") == errors.count(b"an echo") == 2
 
 
+def test_the_router_of_the_proxy_is_another_one() -> None:
+    release()
+    with adapter("--ignore-invalid") as process:
+        assert call(process, 1, {"hello": {"protocol": 1}})["hello"]["router"] == "litellm-proxy"
+        nowhere = {**ROW, "model": "nowhere"}
+        run = {"steps": [{"upsert": nowhere}], "observe": [], "queries": []}
+        changed = {"changed": {"outcome": "unchanged", "held": []}}
+        assert call(process, 2, {"runs": [run]})["runs"][0]["steps"] == [changed]
+
+
 def test_a_bug_of_the_adapter_is_said_to_be_one() -> None:
     release()
     broken = "import routeproof_litellm.router as r\n"

@@ -46,12 +46,16 @@ pub fn open(
     match spec {
         Spec::Reference => Ok(builtin::reference()),
         Spec::Faulty(name) => builtin::faulty(name).ok_or_else(|| not_built_in(spec)),
-        Spec::LiteLlm(release) => {
+        Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
             let root = settings.cache_dir.as_ref().ok_or_else(|| {
                 let message = "there is no cache directory, since `HOME` is not set; name one with `--cache-dir`";
                 AdapterFault::new(FaultKind::Missing, message)
             })?;
-            let launch = venv::prepare(release, &Cache::open(root)?, settings.path.as_deref(), progress)?;
+            let mut launch = venv::prepare(release, &Cache::open(root)?, settings.path.as_deref(), progress)?;
+            launch.name = spec.to_string();
+            if matches!(spec, Spec::LiteLlmProxy(_)) {
+                launch.args.push("--ignore-invalid".into());
+            }
             progress(&format!("starting litellm {release}"));
             Ok(Box::new(Supervisor::start(launch, settings.waits)?))
         }

@@ -14,6 +14,8 @@ pub enum Spec {
     Faulty(String),
     /// This release of LiteLLM, in a virtual environment that the gate makes.
     LiteLlm(Release),
+    /// The same, constructed as LiteLLM's proxy does it: what it cannot take it leaves out, and does not refuse.
+    LiteLlmProxy(Release),
     /// Any program that speaks the protocol: its name and arguments.
     Exec(Vec<String>),
 }
@@ -39,11 +41,14 @@ impl Spec {
         if let Some(version) = text.strip_prefix("litellm==") {
             return Release::parse(version).map(Self::LiteLlm);
         }
+        if let Some(version) = text.strip_prefix("litellm-proxy==") {
+            return Release::parse(version).map(Self::LiteLlmProxy);
+        }
         match text {
             "reference" => Ok(Self::Reference),
-            "litellm" => Err(SpecError(
-                "`litellm` names no release; name one exactly: `litellm==1.109.1`".to_owned(),
-            )),
+            "litellm" | "litellm-proxy" => Err(SpecError(format!(
+                "`{text}` names no release; name one exactly: `{text}==1.109.1`"
+            ))),
             "faulty" => Err(SpecError(
                 "`faulty` names no fault; `routeproof faults` lists them: `faulty:NAME`".to_owned(),
             )),
@@ -58,6 +63,7 @@ impl fmt::Display for Spec {
             Self::Reference => f.write_str("reference"),
             Self::Faulty(name) => write!(f, "faulty:{name}"),
             Self::LiteLlm(release) => write!(f, "litellm=={release}"),
+            Self::LiteLlmProxy(release) => write!(f, "litellm-proxy=={release}"),
             Self::Exec(words) => write!(f, "exec:{}", command_line(words)),
         }
     }
@@ -98,15 +104,18 @@ fn faulty(name: &str, faults: &[&str]) -> Result<Spec, SpecError> {
     Err(SpecError(format!("there is no fault `{name}`; {hint}")))
 }
 
+/// The words that a router's name begins with.
+const ROUTERS: [&str; 5] = ["reference", "faulty", "litellm", "litellm-proxy", "exec"];
+
 fn unknown(text: &str) -> SpecError {
-    let forms = "`reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`";
+    let forms = "`reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
     let (head, rest) = text
-        .find(|c: char| !c.is_alphanumeric())
+        .find(|c: char| !c.is_alphanumeric() && c != '-')
         .map_or((text, ""), |at| text.split_at(at));
     let value = rest.trim_start_matches([':', '=', '@', ' ', '~', '>', '<']);
-    let hint = match nearest(&head.to_lowercase(), &["reference", "faulty", "litellm", "exec"]) {
+    let hint = match nearest(&head.to_lowercase(), &ROUTERS) {
         Some("reference") => Some("reference".to_owned()),
-        Some("litellm") if !value.is_empty() => Some(format!("litellm=={value}")),
+        Some(word @ ("litellm" | "litellm-proxy")) if !value.is_empty() => Some(format!("{word}=={value}")),
         Some(word @ ("faulty" | "exec")) if !value.is_empty() => Some(format!("{word}:{value}")),
         _ if Path::new(text).components().count() > 1 => Some(format!("exec:{text}")),
         _ => None,
@@ -210,6 +219,7 @@ mod tests {
             ("litellm==1.96.0rc1", release("1.96.0rc1")),
             ("litellm==1.90.1.post1", release("1.90.1.post1")),
             ("litellm==1.109.1", release("1.109.1")),
+            ("litellm-proxy==1.109.1", Spec::LiteLlmProxy(Release("1.109.1".to_owned()))),
             ("exec:./adapter", words(&["./adapter"])),
             ("exec:python -c 'a b' \"c d\"", words(&["python", "-c", "a b", "c d"])),
         ];
@@ -227,7 +237,7 @@ mod tests {
     fn what_does_not() {
         #[rustfmt::skip]
         let rows = [
-            ("", "names no router; write `reference`, `faulty:NAME`, `litellm==VERSION` or `exec:COMMAND`"),
+            ("", "names no router; write `reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`"),
             ("nginx", "`nginx` names no router; write"),
             ("referense", "did you mean `reference`?"),
             ("LiteLLM==1.85.0", "did you mean `litellm==1.85.0`?"),
@@ -235,6 +245,9 @@ mod tests {
             ("litellm=1.85.0", "did you mean `litellm==1.85.0`?"),
             ("litellm>=1.85.0", "did you mean `litellm==1.85.0`?"),
             ("litellm", "`litellm` names no release; name one exactly"),
+            ("litellm-proxy", "`litellm-proxy` names no release; name one exactly: `litellm-proxy==1.109.1`"),
+            ("litellm-proxy=1.85.0", "did you mean `litellm-proxy==1.85.0`?"),
+            ("litellm-proxy==1.82.7", "reported compromised"),
             ("litellm==", "`` is no exact release"),
             ("litellm==1.85", "`1.85` is no exact release"),
             ("litellm==1.85.*", "`1.85.*` is no exact release"),

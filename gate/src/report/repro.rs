@@ -13,10 +13,16 @@ use crate::event::Reported;
 
 /// A file name's ending and the script, for a router whose language is known.
 pub fn script(hello: &Hello, reported: &Reported) -> Option<(&'static str, String)> {
-    (hello.router == "litellm").then(|| ("py", litellm(hello, reported)))
+    let options = match hello.router.as_str() {
+        "litellm" => "",
+        "litellm-proxy" => ", ignore_invalid_deployments=True",
+        _ => return None,
+    };
+    Some(("py", litellm(hello, reported, options)))
 }
 
-fn litellm(hello: &Hello, reported: &Reported) -> String {
+/// `options` are what the router is constructed with behind its rows.
+fn litellm(hello: &Hello, reported: &Reported, options: &str) -> String {
     let case = &reported.failure.case;
     let finding = &reported.failure.finding;
     let version = &hello.version;
@@ -31,7 +37,7 @@ fn litellm(hello: &Hello, reported: &Reported) -> String {
     );
     let mut line = |line: &str| writeln!(text, "    {line}").expect("a string takes any text");
     let rows: Vec<String> = case.initial.iter().map(|row| python(&deployment(hello, row))).collect();
-    line(&format!("router = Router(model_list=[{}])", rows.join(", ")));
+    line(&format!("router = Router(model_list=[{}]{options})", rows.join(", ")));
     for step in &case.steps {
         match step {
             Step::Change(change) => line(&call(hello, change)),
@@ -59,7 +65,7 @@ fn litellm(hello: &Hello, reported: &Reported) -> String {
         }
         let rows: Vec<String> = rows.iter().map(|row| python(&deployment(hello, row))).collect();
         line("print(\"a fresh router of these rows:\")");
-        line(&format!("router = Router(model_list=[{}])", rows.join(", ")));
+        line(&format!("router = Router(model_list=[{}]{options})", rows.join(", ")));
         line(&ask(query));
     }
     text.push_str("\n\nasyncio.run(main())\n");
