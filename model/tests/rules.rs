@@ -406,6 +406,8 @@ fn every_rule_is_explained() {
         assert_eq!(rule(listed.id).map(|found| found.sentence), Some(listed.sentence));
     }
     assert!(rule("currant").is_none());
+    assert!(RuleSet::default().needs_fresh());
+    assert!(!RuleSet::matching(|id| id == "current" || id == "complete").needs_fresh());
     let words = [Oracle::Absolute, Oracle::Metamorphic, Oracle::Spec].map(Oracle::word);
     assert_eq!(words, ["absolute", "metamorphic", "spec"]);
 }
