@@ -29,11 +29,12 @@ expect_text() {
     grep -qE -- "$1" "$2" || { echo "$2 does not say \`$1\`" >&2; exit 1; }
 }
 
-# Installs a tool of Rust's, with the flags of `cargo install` behind its name, unless it is there.
+# Installs a tool of Rust's, with the flags of `cargo install` behind its name, unless it is there. None of them has much to
+# do here: it is built quickly, and not to be quick.
 tool() {
     local name=$1
     shift
-    command -v "$name" >/dev/null || cargo install --quiet --locked --root "$tools" "$name" "$@"
+    command -v "$name" >/dev/null || CARGO_PROFILE_DEV_DEBUG=none cargo install --quiet --locked --debug --root "$tools" "$name" "$@"
 }
 
 # Installs a program of Debian's, from the package of its name or another, unless it is there.
