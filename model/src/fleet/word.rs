@@ -39,97 +39,80 @@ pub trait Word:
         self.wide() as u64
     }
 
+    /// What [`scramble`](Self::scramble) multiplies by.
+    const ODDS: [Self; 2];
+
+    /// The inverses of [`ODDS`](Self::ODDS) modulo the power of two, in the opposite order.
+    const INVERSES: [Self; 2];
+
+    /// A bijection on the words below `2^bits`: multiplying by an odd number and folding the upper half onto the lower are
+    /// bijections modulo any power of two. A fold is its own inverse, so that the way back differs in the factors alone.
+    #[must_use]
+    fn mix(self, bits: u32, factors: [Self; 2]) -> Self;
+
     /// A bijection on the words below `2^bits` that spreads neighbours apart. It has no key and depends on no platform,
     /// so that every process of a run and every later run places a state alike.
     #[must_use]
-    fn scramble(self, bits: u32) -> Self;
+    #[inline]
+    fn scramble(self, bits: u32) -> Self {
+        self.mix(bits, Self::ODDS)
+    }
 
     /// The word that [`scramble`](Self::scramble) made this one of.
     #[must_use]
-    fn unscramble(self, bits: u32) -> Self;
-}
-
-const ODD_A: u64 = 0x9e37_79b9_7f4a_7c15;
-const ODD_B: u64 = 0xbf58_476d_1ce4_e5b9;
-const ODD_WIDE_A: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-const ODD_WIDE_B: u128 = 0xda94_2042_e4dd_58b5_2360_ed05_1fc6_5da5;
-// Their inverses modulo the power of two.
-const ODD_A_INVERSE: u64 = 0xf1de_83e1_9937_733d;
-const ODD_B_INVERSE: u64 = 0x96de_1b17_3f11_9089;
-const ODD_WIDE_A_INVERSE: u128 = 0x2896_9101_c228_2353_2f07_eb1a_988d_4a1d;
-const ODD_WIDE_B_INVERSE: u128 = 0x87aa_3816_7fb3_caf9_f8d7_1174_8779_422d;
-
-impl Word for u64 {
-    const BITS: u32 = 64;
-
-    #[expect(clippy::cast_possible_truncation, reason = "documented: what does not fit is lost")]
-    fn from_wide(wide: u128) -> Self {
-        wide as Self
-    }
-
-    fn wide(self) -> u128 {
-        u128::from(self)
-    }
-
-    // Multiplying by an odd number and folding the upper half onto the lower are bijections modulo any power of two.
-    #[inline]
-    fn scramble(self, bits: u32) -> Self {
-        let mask = Self::MAX >> (Self::BITS - bits);
-        let half = bits.div_ceil(2);
-        let mut x = self;
-        x ^= x >> half;
-        x = x.wrapping_mul(ODD_A) & mask;
-        x ^= x >> half;
-        x = x.wrapping_mul(ODD_B) & mask;
-        x ^ (x >> half)
-    }
-
     #[inline]
     fn unscramble(self, bits: u32) -> Self {
-        let mask = Self::MAX >> (Self::BITS - bits);
-        let half = bits.div_ceil(2);
-        let mut x = self;
-        x ^= x >> half;
-        x = x.wrapping_mul(ODD_B_INVERSE) & mask;
-        x ^= x >> half;
-        x = x.wrapping_mul(ODD_A_INVERSE) & mask;
-        x ^ (x >> half)
+        self.mix(bits, Self::INVERSES)
     }
 }
 
-impl Word for u128 {
-    const BITS: u32 = 128;
+macro_rules! words {
+    ($($word:ty: $odds:expr, $inverses:expr;)+) => { $(
+        impl Word for $word {
+            const BITS: u32 = <$word>::BITS;
+            const ODDS: [Self; 2] = $odds;
+            const INVERSES: [Self; 2] = $inverses;
 
-    fn from_wide(wide: u128) -> Self {
-        wide
-    }
+            fn from_wide(wide: u128) -> Self {
+                wide as $word
+            }
 
-    fn wide(self) -> u128 {
-        self
-    }
+            fn wide(self) -> u128 {
+                u128::from(self)
+            }
 
-    #[inline]
-    fn scramble(self, bits: u32) -> Self {
-        let mask = Self::MAX >> (Self::BITS - bits);
-        let half = bits.div_ceil(2);
-        let mut x = self;
-        x ^= x >> half;
-        x = x.wrapping_mul(ODD_WIDE_A) & mask;
-        x ^= x >> half;
-        x = x.wrapping_mul(ODD_WIDE_B) & mask;
-        x ^ (x >> half)
-    }
+            #[inline]
+            fn mix(self, bits: u32, [first, second]: [Self; 2]) -> Self {
+                let mask = Self::MAX >> (Self::BITS - bits);
+                let half = bits.div_ceil(2);
+                let mut x = self;
+                x ^= x >> half;
+                x = x.wrapping_mul(first) & mask;
+                x ^= x >> half;
+                x = x.wrapping_mul(second) & mask;
+                x ^ (x >> half)
+            }
+        }
+    )+ };
+}
 
-    #[inline]
-    fn unscramble(self, bits: u32) -> Self {
-        let mask = Self::MAX >> (Self::BITS - bits);
-        let half = bits.div_ceil(2);
-        let mut x = self;
-        x ^= x >> half;
-        x = x.wrapping_mul(ODD_WIDE_B_INVERSE) & mask;
-        x ^= x >> half;
-        x = x.wrapping_mul(ODD_WIDE_A_INVERSE) & mask;
-        x ^ (x >> half)
+#[expect(clippy::cast_possible_truncation, reason = "documented: what does not fit is lost")]
+mod words {
+    use super::Word;
+
+    words! {
+        u64:
+            [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9],
+            [0x96de_1b17_3f11_9089, 0xf1de_83e1_9937_733d];
+        u128:
+            [
+                0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835,
+                0xda94_2042_e4dd_58b5_2360_ed05_1fc6_5da5,
+            ],
+            [
+                0x87aa_3816_7fb3_caf9_f8d7_1174_8779_422d,
+                0x2896_9101_c228_2353_2f07_eb1a_988d_4a1d,
+            ];
     }
 }
 
