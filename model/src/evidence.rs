@@ -247,6 +247,20 @@ mod tests {
         }
     }
 
+    /// A moment at which nothing was asked.
+    fn moment<'a>(ground: &'a Ground, table: &'a Table, issued: &'a Issued, seen: &'a Observation) -> Moment<'a> {
+        Moment {
+            ground,
+            table,
+            issued,
+            after: 0,
+            queries: &[],
+            viewers: &[],
+            seen,
+            fresh: &[],
+        }
+    }
+
     #[test]
     fn each_way_has_words_of_its_own() {
         use Way::{Claim, Exact, GlobalPattern, Id, Listing, Nothing, Size, TeamPattern};
@@ -339,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_row_that_the_preset_does_not_predict_makes_queries_opaque() {
-        let ground = ground(&["router"], &["up/"]);
+        let told = ground(&["router"], &["up/"]);
         let plain = row("d1", "m", "v1");
         let extra = |extra: &str| Row {
             extra: Some(extra.to_owned()),
@@ -349,22 +363,13 @@ mod tests {
             model: "down/m".to_owned(),
             ..plain.clone()
         };
-        assert!(!ground.is_opaque(&plain) && !ground.is_opaque(&extra("region")));
-        assert!(ground.is_opaque(&extra("router")) && ground.is_opaque(&elsewhere));
-        assert!(!super::tests::ground(&[], &[]).is_opaque(&elsewhere));
+        assert!(!told.is_opaque(&plain) && !told.is_opaque(&extra("region")));
+        assert!(told.is_opaque(&extra("router")) && told.is_opaque(&elsewhere));
+        assert!(!ground(&[], &[]).is_opaque(&elsewhere));
 
         let asks = |rows: &[Row], model: &str| {
-            let moment = Moment {
-                ground: &ground,
-                table: &table(rows),
-                issued: &Issued::new(),
-                after: 0,
-                queries: &[],
-                viewers: &[],
-                seen: &Observation::default(),
-                fresh: &[],
-            };
-            moment.is_opaque(&Query::new(model, None))
+            let (table, issued, seen) = (table(rows), Issued::new(), Observation::default());
+            moment(&told, &table, &issued, &seen).is_opaque(&Query::new(model, None))
         };
         let named = Row {
             team: Some("t1".into()),
@@ -393,18 +398,12 @@ mod tests {
         let (held, stale, twin) = (row("d1", "m", "v2"), row("d1", "m", "v1"), row("d2", "n", "v2"));
         // A tag that two rows share is that of the row with the candidate's id.
         let issued: Issued = [("v1".into(), stale.clone()), ("v2".into(), twin)].into();
-        let table = table(std::slice::from_ref(&held));
-        let ground = ground(&[], &[]);
-        let moment = Moment {
-            ground: &ground,
-            table: &table,
-            issued: &issued,
-            after: 0,
-            queries: &[],
-            viewers: &[],
-            seen: &Observation::default(),
-            fresh: &[],
-        };
+        let (ground, table, seen) = (
+            ground(&[], &[]),
+            table(std::slice::from_ref(&held)),
+            Observation::default(),
+        );
+        let moment = moment(&ground, &table, &issued, &seen);
         let candidate = |tag: &str| Candidate {
             id: "d1".to_owned(),
             model: "up/m".to_owned(),

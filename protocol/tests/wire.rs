@@ -6,9 +6,9 @@ use protocol::router::FaultKind;
 use protocol::serve::{Line, read_line};
 use protocol::wire::{Call, Dialect, ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION, Reply, Request, Response};
 use protocol::wire::{LIST_ROWS_MAX, REPLICAS_MAX, RUN_QUERIES_MAX, RUN_STEPS_MAX, TEXT_BYTES_MAX, check_runs};
-use protocol::{AdapterFault, Observation, RouterUnderTest, Run, RunReply, Step};
 use protocol::{
-    Answer, Candidate, Capability, Change, Changed, Hello, InProcess, Local, Outcome, Query, Refusal, Row, serve,
+    AdapterFault, Answer, Candidate, Capability, Change, Changed, Hello, InProcess, Local, Observation, Outcome, Query,
+    Refusal, RouterUnderTest, Row, Run, RunReply, Step, serve,
 };
 
 /// Holds rows in a list and answers by exact name.
@@ -184,11 +184,6 @@ fn a_run_may_be_as_large_as_a_limit_and_no_larger() {
     let text = |bytes: usize| "x".repeat(bytes);
     let row = |id: String| Row::new(&id, "m", "m", "v");
     let upsert = |row: Row| vec![Step::Change(Change::Upsert(row))];
-    let run = |build: OfSize<'_>, max: usize, what: &str| {
-        assert_eq!(check_runs(&[build(max)]), Ok(()), "{what}");
-        let error = check_runs(&[build(max + 1)]).expect_err(what);
-        assert_eq!(error, format!("{what}, and this has {}", max + 1));
-    };
     #[rustfmt::skip]
     let rows: [(OfSize<'_>, usize, &str); 11] = [
         (&|n| Run { steps: vec![Step::Change(Change::Delete("d".into())); n], ..Run::default() }, RUN_STEPS_MAX, "a run may have at most 10000 steps"),
@@ -204,7 +199,9 @@ fn a_run_may_be_as_large_as_a_limit_and_no_larger() {
         (&|n| Run { viewers: vec![Some(text(n))], ..Run::default() }, TEXT_BYTES_MAX, "`team` may have at most 4096 bytes"),
     ];
     for (build, max, what) in rows {
-        run(build, max, what);
+        assert_eq!(check_runs(&[build(max)]), Ok(()), "{what}");
+        let error = check_runs(&[build(max + 1)]).expect_err(what);
+        assert_eq!(error, format!("{what}, and this has {}", max + 1));
     }
 }
 
