@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::adapter::spec::Spec;
+use crate::adapter::spec::{FORMS, Spec};
 use crate::adapter::supervisor::Waits;
 use crate::adapter::{Settings, builtin};
 use crate::commands::explore::args::ExploreArgs;
@@ -83,8 +83,8 @@ pub enum Format {
 /// What `run` takes.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// `reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`
-    #[arg(long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
+    /// The router on trial.
+    #[arg(help = FORMS, long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
     /// The rules to judge by: an id, a pattern such as `*-free`, or with a `!` in front one to leave out; may be repeated
     #[arg(long, value_name = "GLOB")]
@@ -115,16 +115,16 @@ pub struct ReplayArgs {
     /// A trace, or a directory of them
     #[arg(value_name = "TRACE|DIR")]
     pub traces: PathBuf,
-    /// `reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`
-    #[arg(long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
+    /// The router on trial.
+    #[arg(help = FORMS, long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
 }
 
 /// Which router to serve.
 #[derive(Clone, Debug, Args)]
 pub struct AdapterArgs {
-    /// `reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`
-    #[arg(value_name = "SPEC", value_parser = parse_spec)]
+    /// The router on trial.
+    #[arg(help = FORMS, value_name = "SPEC", value_parser = parse_spec)]
     pub router: Spec,
 }
 

@@ -52,8 +52,8 @@ pub fn open(
                 AdapterFault::new(FaultKind::Missing, message)
             })?;
             let mut launch = venv::prepare(release, &Cache::open(root)?, settings.path.as_deref(), progress)?;
-            launch.name = spec.to_string();
             if matches!(spec, Spec::LiteLlmProxy(_)) {
+                launch.name = spec.to_string();
                 launch.args.push("--ignore-invalid".into());
             }
             progress(&format!("starting litellm {release}"));

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use protocol::wire::TEXT_BYTES_MAX;
 
+/// The forms that such a text has.
+pub const FORMS: &str = "`reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
+
 /// Which router to put on trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spec {
@@ -108,7 +111,6 @@ fn faulty(name: &str, faults: &[&str]) -> Result<Spec, SpecError> {
 const ROUTERS: [&str; 5] = ["reference", "faulty", "litellm", "litellm-proxy", "exec"];
 
 fn unknown(text: &str) -> SpecError {
-    let forms = "`reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
     let (head, rest) = text
         .find(|c: char| !c.is_alphanumeric() && c != '-')
         .map_or((text, ""), |at| text.split_at(at));
@@ -121,8 +123,8 @@ fn unknown(text: &str) -> SpecError {
         _ => None,
     };
     SpecError(match hint {
-        Some(hint) => format!("`{text}` names no router; did you mean `{hint}`? (a router is {forms})"),
-        None => format!("`{text}` names no router; write {forms}"),
+        Some(hint) => format!("`{text}` names no router; did you mean `{hint}`? (a router is {FORMS})"),
+        None => format!("`{text}` names no router; write {FORMS}"),
     })
 }
 

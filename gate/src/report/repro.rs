@@ -36,8 +36,11 @@ fn litellm(hello: &Hello, reported: &Reported, options: &str) -> String {
         literal(&finding.got),
     );
     let mut line = |line: &str| writeln!(text, "    {line}").expect("a string takes any text");
-    let rows: Vec<String> = case.initial.iter().map(|row| python(&deployment(hello, row))).collect();
-    line(&format!("router = Router(model_list=[{}]{options})", rows.join(", ")));
+    let construct = |rows: &[Row]| {
+        let rows: Vec<String> = rows.iter().map(|row| python(&deployment(hello, row))).collect();
+        format!("router = Router(model_list=[{}]{options})", rows.join(", "))
+    };
+    line(&construct(&case.initial));
     for step in &case.steps {
         match step {
             Step::Change(change) => line(&call(hello, change)),
@@ -63,9 +66,8 @@ fn litellm(hello: &Hello, reported: &Reported, options: &str) -> String {
         if reported.rule.id == "order-free" {
             rows.reverse();
         }
-        let rows: Vec<String> = rows.iter().map(|row| python(&deployment(hello, row))).collect();
         line("print(\"a fresh router of these rows:\")");
-        line(&format!("router = Router(model_list=[{}]{options})", rows.join(", ")));
+        line(&construct(&rows));
         line(&ask(query));
     }
     text.push_str("\n\nasyncio.run(main())\n");
