@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 export CARGO_TERM_COLOR=never PIP_DISABLE_PIP_VERSION_CHECK=1
+routeproof=target/release/routeproof
 tools=${ROUTEPROOF_TOOLS:-$HOME/.cache/routeproof-tools}
 mkdir -p "$tools"
 export PATH="$tools/bin:$tools/spin/usr/bin:$PATH"
@@ -27,6 +28,14 @@ expect_exit() {
 # Fails unless a text is in a file.
 expect_text() {
     grep -qE -- "$1" "$2" || { echo "$2 does not say \`$1\`" >&2; exit 1; }
+}
+
+# Fails unless the table of what `routeproof explore --table` finds with these flags is as the book has it.
+fleet_table() {
+    local name=$1
+    shift
+    expect_exit 1 "$routeproof" explore --table --format markdown --converges "$@" >"$out/$name.md"
+    diff -u "docs/src/fleet/$name.md" "$out/$name.md"
 }
 
 # Installs a tool of Rust's, with the flags of `cargo install` behind its name, unless it is there. None of them has much to
