@@ -68,7 +68,7 @@ fn odd(scope: &Scope, id: &str) -> Row {
 fn rows(scope: &Scope, place: usize, id: &str) -> Vec<Row> {
     let universe = &scope.universe;
     let names: Vec<&str> = universe.names.iter().chain(universe.patterns).copied().collect();
-    let names = if universe.paired {
+    let names = if universe.paired && !names.is_empty() {
         &names[place % names.len()..=place % names.len()]
     } else {
         &names[..]

@@ -1,0 +1,354 @@
+//! What the engines draw, explore and find, as it was when somebody last looked at it: `engines.txt`.
+//!
+//! A seed means the same traces, and a scope the same states, from one version to the next, unless that file says
+//! otherwise. `ROUTEPROOF_BLESS=1 cargo test -p model --test engines` writes it anew.
+
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use adapter_faulty::{Fault, Trial, Visit, find, with};
+use model::alphabet::{alphabet, matrix};
+use model::exhaust::{Explored, Limits, explore, explore_observed};
+use model::generate::{Cadence, Seeded, Swarm, changes};
+use model::rules::RuleSet;
+use model::search::{Failure, Settings, draw, search};
+use model::trial::Judge;
+use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
+use protocol::wire::Extra;
+use protocol::{Capability, Change, Hello, Step};
+
+/// A scope that a debug build closes in a moment.
+const SMALL: Universe = Universe {
+    name: "small",
+    ids: &["d1", "d2"],
+    names: &["a"],
+    patterns: &["a*"],
+    teams: &["t1"],
+    paired: true,
+    ..TINY
+};
+
+/// Faults whose shortest traces look different: a leftover pattern, an order, a claim, a listing, a size, a refusal, a
+/// memo that a lookup fills.
+const FAULTS: [&str; 7] = [
+    "upsert-keeps-global-pattern",
+    "names-only-grow",
+    "targets-only-grow",
+    "refused-update-loses-old-row",
+    "replace-keeps-team-patterns",
+    "team-change-keeps-old-team",
+    "refused-replace-empties-table",
+];
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo passes a test no arguments that it does not filter by"
+)]
+fn check(section: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/engines/{section}.txt"));
+    if std::env::var_os("ROUTEPROOF_BLESS").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, found).unwrap();
+        return;
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    for (number, (kept, found)) in kept.lines().zip(found.lines()).enumerate() {
+        assert_eq!(kept, found, "{section}.txt, line {}", number + 1);
+    }
+    assert_eq!(kept.lines().count(), found.lines().count(), "{section}.txt, lines");
+}
+
+/// FNV-1a of what the value looks like, for what is too long to be kept. Source: Fowler, Noll and Vo, RFC 9923.
+fn digest(value: &impl serde::Serialize) -> u64 {
+    let json = serde_json::to_string(value).unwrap();
+    json.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Routers that can do all, little, and all with parameter bundles beside it.
+fn hellos() -> [(&'static str, Hello); 3] {
+    let full = find("none").unwrap().router().hello().clone();
+    let mut plain = full.clone();
+    plain.capabilities = vec![Capability::Upsert, Capability::Delete];
+    plain.dialect.semantics = None;
+    plain.dialect.target_prefixes = Vec::new();
+    let mut bundles = full.clone();
+    bundles.dialect.target_prefixes = vec!["openai/".to_owned(), "bedrock/".to_owned()];
+    bundles.dialect.extras = [("fallbacks", None), ("auto", Some("auto_router/x"))]
+        .map(|(name, target)| Extra {
+            name: name.to_owned(),
+            why: "it takes a path of its own".to_owned(),
+            target: target.map(str::to_owned),
+            plain: false,
+            params: None,
+        })
+        .to_vec();
+    [("full", full), ("plain", plain), ("bundles", bundles)]
+}
+
+fn judge(hello: &Hello) -> Judge {
+    Judge::new(hello, RuleSet::default()).unwrap()
+}
+
+#[test]
+fn a_scope_has_the_changes_and_questions_that_it_had() {
+    let mut text = String::new();
+    for (name, hello) in hellos().into_iter().take(2) {
+        for universe in CLOSABLE {
+            let scope = Scope::new(universe, &hello);
+            let (changes, questions) = (alphabet(&scope), matrix(&scope));
+            writeln!(
+                text,
+                "{name} {}: {} changes {:016x}, {} questions {:016x}",
+                universe.name,
+                changes.len(),
+                digest(&changes),
+                questions.len(),
+                digest(&questions),
+            )
+            .unwrap();
+        }
+    }
+    check("scopes", &text);
+}
+
+#[test]
+fn a_seed_means_the_traces_that_it_meant() {
+    let mut text = String::new();
+    for (name, hello) in hellos() {
+        for (cadence, word) in [(Cadence::EveryStep, "every step"), (Cadence::AtTheEnd, "at the end")] {
+            let settings = Settings {
+                seed: 1,
+                scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
+                cadence,
+                traces_max: 300,
+                batch: 1,
+            };
+            let runs: Vec<_> = (0..settings.traces_max)
+                .map(|number| draw(&settings, number).1)
+                .collect();
+            let steps: usize = runs.iter().map(|run| run.steps.len()).sum();
+            let queries: usize = runs.iter().map(|run| run.queries.len()).sum();
+            let digest = digest(&runs);
+            writeln!(
+                text,
+                "{name}, asked {word}: {steps} steps, {queries} queries, {digest:016x}"
+            )
+            .unwrap();
+        }
+    }
+    check("drawn", &text);
+}
+
+#[test]
+fn what_is_drawn_keeps_to_its_scope() {
+    for (name, hello) in hellos() {
+        let scope = Scope::new(&MID, &hello);
+        for number in 0..300 {
+            let choices = &mut Seeded::new(2, number);
+            let swarm = Swarm::draw(&scope, choices);
+            assert!(!swarm.ids().is_empty() && !swarm.names().is_empty(), "{name} {number}");
+            let (initial, steps) = changes(&scope, &swarm, choices);
+            assert!(
+                (1..=MID.steps_max as usize).contains(&steps.len()),
+                "{name} {number}: {} steps",
+                steps.len()
+            );
+            let rows = initial
+                .iter()
+                .chain(steps.iter().filter_map(Step::change).flat_map(Change::rows));
+            for row in rows {
+                assert!(swarm.ids().contains(&row.id.as_str()), "{name} {number}: {row:?}");
+                assert!(
+                    row.team.as_deref().is_none_or(|team| swarm.teams().contains(&team)),
+                    "{name} {number}: {row:?}"
+                );
+                assert!(
+                    scope.can(Capability::Blocked) || !row.blocked,
+                    "{name} {number}: {row:?}"
+                );
+                assert!(
+                    scope.can(Capability::Weights) || row.weight.is_none(),
+                    "{name} {number}: {row:?}"
+                );
+                assert!(
+                    scope.malformed || !row.model_name.is_empty(),
+                    "{name} {number}: {row:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Explores a router in this process, as long as `go_on` says.
+struct Exploring<'a>(
+    &'a Judge,
+    &'a Scope,
+    Limits,
+    &'a mut dyn FnMut(&Explored) -> ControlFlow<()>,
+);
+
+impl Visit for Exploring<'_> {
+    type Output = Explored;
+
+    fn visit<R: Trial>(self, _: &'static Fault) -> Explored {
+        explore::<R>(self.0, self.1, self.2, self.3).unwrap()
+    }
+}
+
+fn explored(fault: &str, universe: &Universe, limits: Limits) -> Explored {
+    let hello = find(fault).unwrap().router().hello().clone();
+    let (judge, scope) = (judge(&hello), Scope::new(universe, &hello));
+    with(
+        fault,
+        Exploring(&judge, &scope, limits, &mut |_| ControlFlow::Continue(())),
+    )
+    .unwrap()
+}
+
+fn observed(fault: &str, universe: &Universe, limits: Limits) -> Explored {
+    let mut router = find(fault).unwrap().router();
+    let (judge, scope) = (judge(router.hello()), Scope::new(universe, router.hello()));
+    explore_observed(router.as_mut(), &judge, &scope, limits, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap()
+}
+
+const ALL: Limits = Limits {
+    states_max: usize::MAX,
+    first_failure: false,
+};
+
+fn summary(text: &mut String, what: &str, explored: &Explored) {
+    let Explored {
+        states,
+        transitions,
+        depth,
+        closed,
+        whole_memory,
+        answers,
+        premises,
+        failures,
+    } = explored;
+    writeln!(
+        text,
+        "{what}: {states} states, {transitions} transitions, depth {depth}, closed {closed}, whole memory {whole_memory}, \
+         {answers} answers, premises {premises:?}"
+    )
+    .unwrap();
+    for (index, failure) in failures.values().enumerate() {
+        // The steps of one of them are enough to read.
+        add_failure(text, failure, index == 0);
+    }
+}
+
+fn add_failure(text: &mut String, failure: &Failure, with_steps: bool) {
+    let Failure {
+        signature,
+        finding,
+        case,
+        trace,
+        universe,
+        steps,
+        count,
+        shrunk,
+    } = failure;
+    writeln!(
+        text,
+        "  {} {} {:?} {} {:?}: {count} of it, first in trace {trace} of {universe}, {steps} steps, {} shrunk {shrunk}, after {}",
+        signature.kind.rule, signature.kind.class, signature.kind.way, signature.last, signature.extra, case.size(), finding.after
+    )
+    .unwrap();
+    if let Some(viewer) = &case.viewer {
+        writeln!(text, "    listing of {viewer:?}").unwrap();
+    }
+    if !with_steps {
+        return;
+    }
+    let trace = case.to_trace("");
+    for row in &trace.initial {
+        writeln!(text, "    initial {}", serde_json::to_string(row).unwrap()).unwrap();
+    }
+    for step in &trace.steps {
+        writeln!(text, "    {}", serde_json::to_string(step).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn every_state_of_a_small_scope_is_explored_once() {
+    let mut text = String::new();
+    summary(&mut text, "small", &explored("none", &SMALL, ALL));
+    summary(&mut text, "small, observed", &observed("none", &SMALL, ALL));
+    let cut = Limits { states_max: 50, ..ALL };
+    summary(&mut text, "small, of at most 50 states", &explored("none", &SMALL, cut));
+    check("explored", &text);
+}
+
+#[test]
+fn an_exploration_that_is_broken_off_says_so() {
+    let hello = find("none").unwrap().router().hello().clone();
+    let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
+    let mut calls = 0;
+    let go_on = &mut |_: &Explored| {
+        calls += 1;
+        if calls < 3 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    };
+    let explored = with("none", Exploring(&judge, &scope, ALL, go_on)).unwrap();
+    assert!(!explored.closed);
+    assert_eq!((calls, explored.transitions), (3, 2 * alphabet(&scope).len() as u64));
+}
+
+#[test]
+fn an_exploration_finds_each_failure_at_its_shortest_trace() {
+    let mut text = String::new();
+    for fault in FAULTS {
+        summary(&mut text, fault, &explored(fault, &SMALL, ALL));
+        let first = Limits {
+            first_failure: true,
+            ..ALL
+        };
+        summary(
+            &mut text,
+            &format!("{fault}, up to the first, observed"),
+            &observed(fault, &SMALL, first),
+        );
+    }
+    check("explored-faults", &text);
+}
+
+#[test]
+fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
+    let mut text = String::new();
+    for fault in FAULTS {
+        let mut router = find(fault).unwrap().router();
+        let judge = judge(router.hello());
+        let settings = Settings {
+            seed: 1,
+            scopes: [TINY, MID, BIG]
+                .iter()
+                .map(|universe| Scope::new(universe, router.hello()))
+                .collect(),
+            cadence: Cadence::EveryStep,
+            traces_max: 20,
+            batch: 8,
+        };
+        let progress = search(router.as_mut(), &judge, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+        writeln!(
+            text,
+            "{fault}: {} traces, {} changes, {} answers, uncounted {}, cut {}, premises {:?}",
+            progress.traces, progress.changes, progress.answers, progress.uncounted, progress.cut, progress.premises
+        )
+        .unwrap();
+        for failure in progress.failures.values() {
+            add_failure(&mut text, failure, true);
+        }
+    }
+    check("searched", &text);
+}
