@@ -126,6 +126,7 @@ fn lookups() {
         ("a tie", &["d1 a* up/1", "d2 *b up/2"], "ab", None, "", ["d2=up/2", "d1=up/1 or d2=up/2", "d1=up/1 or d2=up/2", "d1=up/1 or d2=up/2", "d1=up/1 or d2=up/2"]),
         ("a provider in front", &["d1 up/* up/*"], "m", None, "", ["unknown", "d1=up/m or unknown", "d1=up/m or unknown", "d1=up/m or unknown", "d1=up/m or unknown"]),
         ("a provider in front of a provider", &["d1 up/up/* up/*"], "up/m", None, "", ["unknown", "d1=up/m", "d1=up/m", "d1=up/m", "d1=up/m"]),
+        ("a pattern's own text", &["d1 a* up/g", "d2 z up/t @t1:*"], "a*", Some("t1"), "", ["d2=up/t", "d1=up/g", "d1=up/g", "d1=up/g", "d1=up/g"]),
         ("an empty text", &["d1 m up/m"], "", None, "", ["invalid", "unknown", "unknown", "unknown", "unknown"]),
         ("an empty team", &["d1 m up/m"], "m", Some(""), "", ["invalid", "d1=up/m", "d1=up/m", "d1=up/m", "d1=up/m"]),
     ];
