@@ -1,0 +1,196 @@
+//! Histories written by hand, and what a rule says of them.
+
+use std::collections::BTreeMap;
+
+use model::evidence::{Fresh, Way};
+use model::rules::{Finding, RuleSet, Tally};
+use model::trial::{Judge, Tracked};
+use protocol::wire::{Dialect, Extra, PROTOCOL_VERSION};
+use protocol::{
+    Answer, Candidate, Change, Changed, Hello, Observation, Outcome, Query, Refusal, Row, Run, RunReply, Step,
+    StepReply,
+};
+
+/// A history: changes and what the router said of them, then one question and what it got.
+pub(crate) struct History {
+    pub(crate) changes: Vec<(Change, Outcome, &'static [&'static str])>,
+    pub(crate) query: Query,
+    pub(crate) answer: Answer,
+    /// What was seen before the last change.
+    pub(crate) before: Option<Observation>,
+    pub(crate) listing: &'static [&'static str],
+    pub(crate) sizes: &'static [(&'static str, u64)],
+    pub(crate) fresh: Vec<Fresh>,
+}
+
+impl History {
+    pub(crate) fn of(changes: Vec<(Change, Outcome, &'static [&'static str])>, query: Query, answer: Answer) -> Self {
+        Self {
+            changes,
+            query,
+            answer,
+            before: None,
+            listing: &[],
+            sizes: &[],
+            fresh: Vec::new(),
+        }
+    }
+
+    fn seen(&self) -> Observation {
+        observation(self.answer.clone(), self.listing, self.sizes)
+    }
+
+    pub(crate) fn judge(&self, rule: &str) -> Tally {
+        let last = u32::try_from(self.changes.len()).unwrap();
+        let steps = self.changes.iter().map(|(change, ..)| Step::Change(change.clone()));
+        let run = Run {
+            steps: steps.collect(),
+            observe: if self.before.is_some() {
+                vec![last - 1, last]
+            } else {
+                vec![last]
+            },
+            queries: vec![self.query.clone()],
+            viewers: vec![self.query.team.clone()],
+            ..Run::default()
+        };
+        let changed = |(_, outcome, held): &(Change, Outcome, &[&str])| {
+            StepReply::Changed(Changed {
+                outcome: outcome.clone(),
+                held: Some(held.iter().map(ToString::to_string).collect()),
+            })
+        };
+        let reply = RunReply {
+            initial: Changed {
+                outcome: Outcome::Applied,
+                held: Some(Vec::new()),
+            },
+            steps: self.changes.iter().map(changed).collect(),
+            observations: self.before.iter().cloned().chain([self.seen()]).collect(),
+            router_ns: None,
+        };
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            router: "history".into(),
+            version: "1".into(),
+            capabilities: Vec::new(),
+            dialect: Dialect {
+                semantics: Some("strict".into()),
+                extras: vec![opaque()],
+                ..Dialect::default()
+            },
+        };
+        let judge = Judge::new(&hello, RuleSet::matching(|id| id == rule)).unwrap();
+        judge.judge(&run, &reply, &Tracked::new(&run, &reply).unwrap(), &self.fresh)
+    }
+
+    pub(crate) fn passes(&self, rule: &str) {
+        let tally = self.judge(rule);
+        assert_eq!(tally.findings, [], "{rule}");
+        assert!(
+            tally.premises.get(rule).copied() > Some(0),
+            "{rule} had nothing to check"
+        );
+    }
+
+    /// Fails with a finding that says this: whom it is about, what was asked, after how many changes, and what was allowed
+    /// and came.
+    #[track_caller]
+    pub(crate) fn fails(&self, rule: &str, class: &str, way: Way, says: &str) {
+        let tally = self.judge(rule);
+        let mut of_kind = tally
+            .findings
+            .iter()
+            .filter(|finding| (finding.class, finding.way) == (class, way));
+        let found = of_kind
+            .next()
+            .unwrap_or_else(|| panic!("{rule}: no ({class}, {way:?}) in {:?}", tally.findings));
+
+        assert_eq!(said(found), says, "{rule} {class}");
+        assert!(
+            tally.premises.get(rule).copied() > Some(0),
+            "{rule} counts no premise of its failure"
+        );
+    }
+}
+
+pub(crate) fn said(finding: &Finding) -> String {
+    let Finding {
+        id,
+        extra,
+        query,
+        viewer,
+        path,
+        after,
+        allowed,
+        got,
+        ..
+    } = finding;
+    let asked = match (query, viewer) {
+        (Some(Query { model, team, .. }), _) => format!(" asked {model} by {}", team.as_deref().unwrap_or("anyone")),
+        (None, Some(viewer)) => format!(" listed to {}", viewer.as_deref().unwrap_or("anyone")),
+        (None, None) => String::new(),
+    };
+    let id = id.as_deref().unwrap_or("no row");
+    let extra = extra
+        .as_ref()
+        .map_or_else(String::new, |extra| format!(" with {extra}"));
+    format!("{id}{extra}{asked} on path {path} after {after}: {allowed}; {got}")
+}
+
+pub(crate) fn observation(answer: Answer, listing: &[&str], sizes: &[(&str, u64)]) -> Observation {
+    Observation {
+        replica: None,
+        answers: vec![vec![answer]],
+        listings: vec![listing.iter().map(ToString::to_string).collect()],
+        sizes: sizes
+            .iter()
+            .map(|(name, size)| ((*name).to_owned(), *size))
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+pub(crate) fn row(id: &str, name: &str, tag: &str) -> Row {
+    Row::new(id, name, if name.contains('*') { "up/*" } else { "up" }, tag)
+}
+
+pub(crate) fn team_row(id: &str, name: &str, tag: &str, team: &str) -> Row {
+    Row {
+        team: Some(team.to_owned()),
+        ..row(id, name, tag)
+    }
+}
+
+pub(crate) fn upsert(row: Row) -> (Change, Outcome, &'static [&'static str]) {
+    (Change::Upsert(row), Outcome::Applied, &["d1"])
+}
+
+pub(crate) fn candidates(candidates: &[(&str, &str, &str)]) -> Answer {
+    let candidate = |(id, model, tag): &(&str, &str, &str)| Candidate {
+        id: (*id).to_owned(),
+        model: (*model).to_owned(),
+        tag: (*tag).to_owned(),
+    };
+    Answer::Candidates(candidates.iter().map(candidate).collect())
+}
+
+pub(crate) fn unknown() -> Answer {
+    Answer::Refused(Refusal::UnknownModel)
+}
+
+/// A wildcard that was updated once: version 2 is current.
+pub(crate) fn updated(answer: Answer) -> History {
+    let changes = vec![upsert(row("d1", "a*", "v1")), upsert(row("d1", "a*", "v2"))];
+    History::of(changes, Query::new("ax", None), answer)
+}
+
+/// A parameter bundle that the preset says nothing of.
+pub(crate) fn opaque() -> Extra {
+    Extra {
+        name: "auto".to_owned(),
+        why: "a router within the router".to_owned(),
+        target: None,
+        plain: false,
+        params: None,
+    }
+}

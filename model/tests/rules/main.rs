@@ -1,0 +1,503 @@
+//! Each rule has a history that it passes and one that it fails, and knows when it had nothing to check.
+
+mod history;
+
+use model::evidence::{Fresh, Way};
+use model::rules::{Oracle, RULES, RuleSet, Tally, rule};
+use model::trial::Tracked;
+use protocol::{Answer, Change, Changed, Outcome, Query, Refusal, Row, Run, RunReply, Step, StepReply};
+
+use crate::history::{History, candidates, observation, opaque, row, team_row, unknown, updated, upsert};
+
+#[test]
+fn current() {
+    updated(candidates(&[("d1", "up/x", "v2")])).passes("current");
+    updated(candidates(&[("d1", "up/x", "v1"), ("d1", "up/x", "v2")])).fails(
+        "current",
+        "stale",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: d1 v2; d1 v1, d1 v2",
+    );
+    let deleted = |answer, held| {
+        let changes = vec![
+            upsert(row("d1", "a", "v1")),
+            (Change::Delete("d1".into()), Outcome::Applied, held),
+        ];
+        History::of(changes, Query::new("a", None), answer)
+    };
+    deleted(candidates(&[("d1", "up", "v1")]), &[]).fails(
+        "current",
+        "ghost",
+        Way::Exact,
+        "d1 asked a by anyone on path 0 after 2: none; d1 v1",
+    );
+    deleted(unknown(), &["d1"]).fails("current", "claims-ghost", Way::Claim, "d1 on path 0 after 2: none; d1");
+    let two = vec![
+        (Change::Upsert(row("d1", "a", "v1")), Outcome::Applied, &["d1"][..]),
+        (
+            Change::Upsert(row("d2", "a", "v2")),
+            Outcome::Applied,
+            &["d1", "d2"][..],
+        ),
+    ];
+    let crossed = candidates(&[("d1", "up", "v2")]);
+    History::of(two, Query::new("a", None), crossed).fails(
+        "current",
+        "cross-wired",
+        Way::Exact,
+        "d1 asked a by anyone on path 0 after 2: d1 v1; d1 v2",
+    );
+}
+
+#[test]
+fn a_row_that_the_router_found_unchanged_is_current_all_the_same() {
+    let changes = vec![
+        upsert(row("d1", "a", "v1")),
+        (Change::Upsert(row("d1", "b", "v2")), Outcome::Unchanged, &["d1"][..]),
+    ];
+    let history = History::of(changes, Query::new("a", None), candidates(&[("d1", "up", "v1")]));
+    history.fails(
+        "current",
+        "stale",
+        Way::Exact,
+        "d1 asked a by anyone on path 0 after 2: d1 v2; d1 v1",
+    );
+}
+
+#[test]
+fn complete() {
+    updated(candidates(&[("d1", "up/x", "v2")])).passes("complete");
+    updated(unknown()).fails(
+        "complete",
+        "refused",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: d1 v2; refused: unknown model",
+    );
+    updated(Answer::Failed("IndexError".into())).fails(
+        "complete",
+        "failed",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: an answer; IndexError",
+    );
+    let blocked = Row {
+        blocked: true,
+        ..row("d1", "a", "v1")
+    };
+    let wrong_reason = History::of(vec![upsert(blocked)], Query::new("a", None), unknown());
+    wrong_reason.fails(
+        "complete",
+        "refusal-kind",
+        Way::Nothing,
+        "no row asked a by anyone on path 0 after 1: refused: blocked; refused: unknown model",
+    );
+    let swallowed = History::of(
+        vec![(Change::Upsert(row("d1", "a", "v1")), Outcome::Applied, &[])],
+        Query::new("b", None),
+        unknown(),
+    );
+    swallowed.fails("complete", "not-held", Way::Claim, "d1 on path 0 after 1: d1; none");
+    let refused = Outcome::Refused("no".into());
+    let valid = History::of(
+        vec![(Change::Upsert(row("d1", "a", "v1")), refused, &[])],
+        Query::new("b", None),
+        unknown(),
+    );
+    valid.fails(
+        "complete",
+        "wrongly-refused",
+        Way::Claim,
+        "d1 on path 0 after 1: applied; refused: no",
+    );
+    let two = vec![
+        upsert(row("d1", "a", "v1")),
+        (
+            Change::Upsert(row("d2", "a", "v2")),
+            Outcome::Applied,
+            &["d1", "d2"][..],
+        ),
+    ];
+    History::of(two, Query::new("a", None), candidates(&[("d1", "up", "v1")])).fails(
+        "complete",
+        "missing",
+        Way::Exact,
+        "d2 asked a by anyone on path 0 after 2: d1 v1, d2 v2; d1 v1",
+    );
+}
+
+#[test]
+fn complete_leaves_to_others_what_is_theirs() {
+    let never_held = vec![
+        (Change::Upsert(row("d1", "a", "v1")), Outcome::Applied, &[][..]),
+        (Change::Upsert(row("d2", "a", "v2")), Outcome::Applied, &["d2"]),
+    ];
+    let tally = History::of(never_held, Query::new("b", None), unknown()).judge("complete");
+    assert_eq!(tally.findings.len(), 1, "a row that was not held before is told once");
+    let apart = Row {
+        extra: Some(opaque().name),
+        ..row("d1", "a", "v1")
+    };
+    let tally = History::of(vec![upsert(apart)], Query::new("a", None), unknown()).judge("complete");
+    assert_eq!(tally.findings, [], "what the preset does not speak of is not predicted");
+    for change in [Change::Delete("d9".into()), Change::Add(row("d1", "b", "v2"))] {
+        let refused = Outcome::Refused("no".into());
+        let changes = vec![upsert(row("d1", "a", "v1")), (change, refused, &["d1"][..])];
+        let tally = History::of(changes, Query::new("b", None), unknown()).judge("complete");
+        assert_eq!(tally.findings, [], "what does nothing, or is not valid, may be refused");
+    }
+}
+
+#[test]
+fn no_duplicate() {
+    updated(candidates(&[("d1", "up/x", "v2")])).passes("no-duplicate");
+    let twice = updated(candidates(&[("d1", "up/x", "v2"), ("d1", "up/x", "v2")]));
+    twice.fails(
+        "no-duplicate",
+        "twice",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: d1 v2 once; d1 v2, d1 v2",
+    );
+    let claimed = vec![(
+        Change::Upsert(row("d1", "a", "v1")),
+        Outcome::Applied,
+        &["d1", "d1"][..],
+    )];
+    let again = claimed.iter().chain(&claimed).cloned().collect();
+    History::of(claimed.clone(), Query::new("b", None), unknown()).fails(
+        "no-duplicate",
+        "claimed-twice",
+        Way::Claim,
+        "d1 on path 0 after 1: d1 once; d1, d1",
+    );
+    let tally = History::of(again, Query::new("b", None), unknown()).judge("no-duplicate");
+    assert_eq!(tally.findings.len(), 1, "an id that was doubled before is told once");
+}
+
+#[test]
+fn scoped() {
+    let history = |answer, team| {
+        History::of(
+            vec![upsert(team_row("d1", "a*", "v1", "t1"))],
+            Query::new("ax", team),
+            answer,
+        )
+    };
+    history(unknown(), Some("t2")).passes("scoped");
+    history(candidates(&[("d1", "up/x", "v1")]), Some("t2")).fails(
+        "scoped",
+        "other-team",
+        Way::TeamPattern,
+        "d1 asked ax by t2 on path 0 after 1: rows of team t2 or of none; d1 v1 of team t1",
+    );
+    history(candidates(&[("d1", "up/x", "v1")]), None).fails(
+        "scoped",
+        "other-team",
+        Way::TeamPattern,
+        "d1 asked ax by anyone on path 0 after 1: rows without a team; d1 v1 of team t1",
+    );
+    let own = history(candidates(&[("d1", "up/x", "v1")]), Some("t1")).judge("scoped");
+    assert_eq!(own, Tally::default(), "a team's own row is no premise");
+    let mut listed = history(unknown(), Some("t2"));
+    listed.listing = &["a*"];
+    listed.fails(
+        "scoped",
+        "listed",
+        Way::Listing,
+        "d1 listed to t2 on path 0 after 1: no `a*`; a*",
+    );
+}
+
+#[test]
+fn not_blocked() {
+    let blocked = Row {
+        blocked: true,
+        ..row("d1", "a*", "v1")
+    };
+    let history = |answer| History::of(vec![upsert(blocked.clone())], Query::new("ax", None), answer);
+    history(Answer::Refused(Refusal::Blocked)).passes("not-blocked");
+    history(candidates(&[("d1", "up/x", "v1")])).fails(
+        "not-blocked",
+        "blocked",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 1: no d1; d1 v1",
+    );
+    let open = updated(candidates(&[("d1", "up/x", "v2")])).judge("not-blocked");
+    assert_eq!(open, Tally::default(), "a row that is not blocked is no premise");
+    let mut elsewhere = history(unknown());
+    elsewhere.query = Query::new("b", None);
+    let tally = elsewhere.judge("not-blocked");
+    assert_eq!(
+        tally,
+        Tally::default(),
+        "a blocked row that is not asked for is no premise"
+    );
+}
+
+#[test]
+fn resolved() {
+    updated(candidates(&[("d1", "up/x", "v2")])).passes("resolved");
+    updated(candidates(&[("d1", "up/*", "v2")])).fails(
+        "resolved",
+        "wrong-model",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; d1 v2 -> up/*",
+    );
+    let unanchored = History::of(
+        vec![upsert(row("d1", "a*c", "v1"))],
+        Query::new("abcd", None),
+        candidates(&[("d1", "up/b", "v1")]),
+    );
+    unanchored.fails(
+        "resolved",
+        "not-eligible",
+        Way::GlobalPattern,
+        "d1 asked abcd by anyone on path 0 after 1: refused: unknown model; d1 v1 -> up/b",
+    );
+    let blocked = Row {
+        blocked: true,
+        ..row("d1", "a", "v1")
+    };
+    let served = History::of(
+        vec![upsert(blocked)],
+        Query::new("a", None),
+        candidates(&[("d1", "up", "v1")]),
+    );
+    assert_eq!(
+        served.judge("resolved"),
+        Tally::default(),
+        "a blocked row is told by another rule"
+    );
+    let two = vec![upsert(row("d1", "a", "v1")), upsert(row("d2", "a", "v2"))];
+    let one_of_two = History::of(two, Query::new("a", None), candidates(&[("d1", "up", "v1")]));
+    one_of_two.passes("resolved");
+}
+
+#[test]
+fn history_free() {
+    let fresh = |answer| vec![Ok(observation(answer, &[], &[]))];
+    let right = candidates(&[("d1", "up/x", "v2")]);
+    let history = |answer: &Answer, fresh: Vec<Fresh>| {
+        let mut history = updated(answer.clone());
+        history.fresh = fresh;
+        history
+    };
+    history(&right, fresh(right.clone())).passes("history-free");
+    let both = candidates(&[("d1", "up/x", "v2"), ("d1", "up/x", "v1")]);
+    history(&both, fresh(right.clone())).fails(
+        "history-free",
+        "extra",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; d1 v1 -> up/x, d1 v2 -> up/x",
+    );
+    history(&unknown(), fresh(right.clone())).fails(
+        "history-free",
+        "missing",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; refused: unknown model",
+    );
+    history(&candidates(&[("d1", "up/x", "v1")]), fresh(right.clone())).fails(
+        "history-free",
+        "other",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; d1 v1 -> up/x",
+    );
+    history(&Answer::Refused(Refusal::Blocked), fresh(unknown())).fails(
+        "history-free",
+        "refusal",
+        Way::Nothing,
+        "no row asked ax by anyone on path 0 after 2: refused: unknown model; refused: blocked",
+    );
+    history(&right, vec![Err("refuses the rows".into())]).fails(
+        "history-free",
+        "unbuildable",
+        Way::Nothing,
+        "d1 on path 0 after 2: a fresh router of the rows; refuses the rows",
+    );
+    let mut listing = history(&right, fresh(right.clone()));
+    listing.listing = &["a*"];
+    listing.fails(
+        "history-free",
+        "listing",
+        Way::Listing,
+        "no row listed to anyone on path 0 after 2: none; a*",
+    );
+}
+
+#[test]
+fn order_free() {
+    let changes = || {
+        vec![
+            upsert(row("d1", "a*c", "v1")),
+            (
+                Change::Upsert(row("d2", "*bc", "v2")),
+                Outcome::Applied,
+                &["d1", "d2"][..],
+            ),
+        ]
+    };
+    let first = candidates(&[("d1", "up/b", "v1")]);
+    let other = candidates(&[("d2", "up/a", "v2")]);
+    let seen = |answer: &Answer| Ok(observation(answer.clone(), &[], &[]));
+    let mut history = History::of(changes(), Query::new("abc", None), first.clone());
+    history.fresh = vec![seen(&first), seen(&first)];
+    history.passes("order-free");
+    history.fresh = vec![seen(&first), seen(&other)];
+    history.fails(
+        "order-free",
+        "other",
+        Way::GlobalPattern,
+        "d2 asked abc by anyone on path 0 after 2: d1 v1 -> up/b; d2 v2 -> up/a",
+    );
+    history.fresh = vec![seen(&first), Err("refuses the rows".into())];
+    history.fails(
+        "order-free",
+        "unbuildable",
+        Way::Nothing,
+        "d1 on path 0 after 2: a router of the rows; refuses the rows",
+    );
+    let mut alone = History::of(changes()[..1].to_vec(), Query::new("abc", None), first.clone());
+    alone.fresh = vec![seen(&first), seen(&other)];
+    assert_eq!(alone.judge("order-free"), Tally::default(), "one row has one order");
+}
+
+#[test]
+fn atomic_refusal() {
+    let refused = || Outcome::Refused("`model` has 2 `*`".into());
+    let served = candidates(&[("d1", "up/x", "v1")]);
+    let history = |held, answer| {
+        let mut odd = row("d1", "a*", "v2");
+        odd.model = "up/*-*".into();
+        let changes = vec![upsert(row("d1", "a*", "v1")), (Change::Upsert(odd), refused(), held)];
+        let mut history = History::of(changes, Query::new("ax", None), answer);
+        history.before = Some(observation(served.clone(), &["a*"], &[("patterns", 1)]));
+        history.listing = &["a*"];
+        history.sizes = &[("patterns", 1)];
+        history
+    };
+    history(&["d1"], served.clone()).passes("atomic-refusal");
+    history(&["d1"], unknown()).fails(
+        "atomic-refusal",
+        "changed",
+        Way::GlobalPattern,
+        "d1 asked ax by anyone on path 0 after 2: d1 v1 -> up/x; refused: unknown model",
+    );
+    history(&[], served.clone()).fails("atomic-refusal", "claim", Way::Claim, "d1 on path 0 after 2: d1; none");
+    let mut hidden = history(&["d1"], served.clone());
+    hidden.listing = &[];
+    hidden.fails(
+        "atomic-refusal",
+        "changed",
+        Way::Listing,
+        "d1 on path 0 after 2: a*; none",
+    );
+    let mut grown = history(&["d1"], served.clone());
+    grown.sizes = &[("patterns", 2)];
+    grown.fails(
+        "atomic-refusal",
+        "changed",
+        Way::Size,
+        "d1 on path 0 after 2: patterns: 1; patterns: 2",
+    );
+    let existing = vec![
+        upsert(row("d1", "a", "v1")),
+        (Change::Add(row("d1", "a", "v2")), Outcome::Applied, &["d1"][..]),
+    ];
+    let accepted = History::of(existing, Query::new("a", None), candidates(&[("d1", "up", "v2")]));
+    accepted.fails(
+        "atomic-refusal",
+        "wrongly-accepted",
+        Way::Claim,
+        "d1 on path 0 after 2: refused: the id `d1` exists; applied",
+    );
+    let unchanged = vec![
+        upsert(row("d1", "a", "v1")),
+        (Change::Add(row("d1", "a", "v1")), Outcome::Unchanged, &["d1"][..]),
+    ];
+    let kept = History::of(unchanged, Query::new("a", None), candidates(&[("d1", "up", "v1")]));
+    assert_eq!(
+        kept.judge("atomic-refusal"),
+        Tally::default(),
+        "what changed nothing was not taken"
+    );
+}
+
+#[test]
+fn listing() {
+    let mut history = updated(candidates(&[("d1", "up/x", "v2")]));
+    history.listing = &["a*"];
+    history.passes("listing");
+    history.listing = &["a*", "gone"];
+    history.fails(
+        "listing",
+        "shown",
+        Way::Listing,
+        "no row listed to anyone on path 0 after 2: a*; a*, gone",
+    );
+    history.listing = &[];
+    history.fails(
+        "listing",
+        "hidden",
+        Way::Listing,
+        "d1 listed to anyone on path 0 after 2: a*; none",
+    );
+}
+
+#[test]
+fn bounded() {
+    let right = candidates(&[("d1", "up/x", "v2")]);
+    let mut history = updated(right.clone());
+    history.fresh = vec![Ok(observation(right, &[], &[("patterns", 1)]))];
+    history.sizes = &[("patterns", 1), ("cache", 7)];
+    history.passes("bounded");
+    history.sizes = &[("patterns", 2)];
+    history.fails(
+        "bounded",
+        "grown",
+        Way::Size,
+        "no row on path 0 after 2: patterns: at most 1; patterns: 2",
+    );
+}
+
+#[test]
+fn a_tag_that_was_never_given_is_an_adapter_fault() {
+    let run = Run {
+        steps: vec![Step::Lookup(Query::new("a", None))],
+        ..Run::default()
+    };
+    let reply = RunReply {
+        initial: Changed {
+            outcome: Outcome::Applied,
+            held: None,
+        },
+        steps: vec![StepReply::Answered(vec![candidates(&[("d1", "up", "v9")])])],
+        observations: Vec::new(),
+        router_ns: None,
+    };
+    let fault = Tracked::new(&run, &reply).unwrap_err();
+    assert_eq!(fault.kind, protocol::router::FaultKind::Lied);
+    assert!(fault.message.contains("`v9`"), "{fault}");
+}
+
+#[test]
+fn every_rule_is_explained() {
+    for listed in &RULES {
+        assert!(listed.explanation.len() > listed.sentence.len(), "{}", listed.id);
+        assert!(!listed.premise.is_empty(), "{}", listed.id);
+        assert_eq!(rule(listed.id).map(|found| found.sentence), Some(listed.sentence));
+    }
+    assert!(rule("currant").is_none());
+    assert!(RuleSet::default().needs_fresh());
+    assert!(!RuleSet::matching(|id| id == "current" || id == "complete").needs_fresh());
+    let words = [Oracle::Absolute, Oracle::Metamorphic, Oracle::Spec].map(Oracle::word);
+    assert_eq!(words, ["absolute", "metamorphic", "spec"]);
+}
+
+#[test]
+fn tallies_add_up() {
+    let tally = |premises: &[(&'static str, u64)]| Tally {
+        premises: premises.iter().copied().collect(),
+        findings: Vec::new(),
+    };
+    let mut both = tally(&[("current", 2), ("complete", 3)]);
+    both.absorb(tally(&[("current", 5), ("listing", 1)]));
+    assert_eq!(both, tally(&[("complete", 3), ("current", 7), ("listing", 1)]));
+}
