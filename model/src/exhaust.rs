@@ -22,7 +22,7 @@ use crate::rules::{Finding, Tally};
 use crate::search::{Failure, Signature, signature};
 use crate::shrink::Case;
 use crate::spec::Table;
-use crate::trial::{Judge, orders, seen_fresh};
+use crate::trial::{Judge, carry_out, orders, seen_fresh};
 use crate::universe::Scope;
 
 /// How far to explore.
@@ -209,19 +209,16 @@ impl Explorable for Observed<'_> {
                 ..self.questions.clone()
             })
             .collect();
-        let mut reached = Vec::with_capacity(runs.len());
-        for batch in runs.chunks(protocol::wire::BATCH_RUNS_MAX / 4) {
-            for mut reply in self.router.run(batch)? {
-                let Some(StepReply::Changed(changed)) = reply.steps.pop() else {
-                    continue;
-                };
-                reached.push(Reached {
-                    state: reply.observations.remove(0),
-                    changed,
-                });
-            }
-        }
-        Ok(reached)
+        let reached = carry_out(self.router, &runs)?.into_iter().filter_map(|mut reply| {
+            let Some(StepReply::Changed(changed)) = reply.steps.pop() else {
+                return None;
+            };
+            Some(Reached {
+                state: reply.observations.remove(0),
+                changed,
+            })
+        });
+        Ok(reached.collect())
     }
 
     fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault> {

@@ -340,7 +340,7 @@ pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> R
 }
 
 /// Carries out any number of runs, a batch at a time.
-fn carry_out(router: &mut dyn RouterUnderTest, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+pub(crate) fn carry_out(router: &mut dyn RouterUnderTest, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
     let mut replies = Vec::with_capacity(runs.len());
     for batch in runs.chunks(protocol::wire::BATCH_RUNS_MAX) {
         replies.extend(router.run(batch)?);
