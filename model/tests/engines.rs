@@ -282,6 +282,11 @@ fn every_state_of_a_small_scope_is_explored_once() {
     let mut text = String::new();
     summary(&mut text, "small", &explored("none", &SMALL, ALL));
     summary(&mut text, "small, observed", &observed("none", &SMALL, ALL));
+    let just_enough = Limits {
+        states_max: explored("none", &SMALL, ALL).states,
+        ..ALL
+    };
+    assert!(explored("none", &SMALL, just_enough).closed);
     let cut = Limits { states_max: 50, ..ALL };
     summary(&mut text, "small, of at most 50 states", &explored("none", &SMALL, cut));
     check("explored", &text);
