@@ -12,7 +12,7 @@ use model::alphabet::{alphabet, matrix};
 use model::exhaust::{Explored, Limits, explore, explore_observed};
 use model::generate::{Cadence, Seeded, Swarm, changes};
 use model::rules::RuleSet;
-use model::search::{Failure, Settings, draw, search};
+use model::search::{Failure, Settings, Signature, draw, search};
 use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use protocol::wire::Extra;
@@ -256,12 +256,21 @@ fn add_failure(text: &mut String, failure: &Failure, with_steps: bool) {
         count,
         shrunk,
     } = failure;
+    let Signature { kind, last, extra } = signature;
     writeln!(
         text,
-        "  {} {} {:?} {} {:?}: {count} of it, first in trace {trace} of {universe}, {steps} steps, {} shrunk {shrunk}, after {}",
-        signature.kind.rule, signature.kind.class, signature.kind.way, signature.last, signature.extra, case.size(), finding.after
+        "  {} {} {:?} {last} {extra:?}: {count} of it, first in trace {trace} of {universe}, {steps} steps, {} shrunk \
+         {shrunk}, after {}",
+        kind.rule,
+        kind.class,
+        kind.way,
+        case.size(),
+        finding.after,
     )
     .unwrap();
+    if case.every_step {
+        writeln!(text, "    asked after every step").unwrap();
+    }
     if let Some(viewer) = &case.viewer {
         writeln!(text, "    listing of {viewer:?}").unwrap();
     }
