@@ -160,23 +160,13 @@ fn what_is_drawn_keeps_to_its_scope() {
                 .iter()
                 .chain(steps.iter().filter_map(Step::change).flat_map(Change::rows));
             for row in rows {
-                assert!(swarm.ids().contains(&row.id.as_str()), "{name} {number}: {row:?}");
-                assert!(
-                    row.team.as_deref().is_none_or(|team| swarm.teams().contains(&team)),
-                    "{name} {number}: {row:?}"
-                );
-                assert!(
-                    scope.can(Capability::Blocked) || !row.blocked,
-                    "{name} {number}: {row:?}"
-                );
-                assert!(
-                    scope.can(Capability::Weights) || row.weight.is_none(),
-                    "{name} {number}: {row:?}"
-                );
-                assert!(
-                    scope.malformed || !row.model_name.is_empty(),
-                    "{name} {number}: {row:?}"
-                );
+                let of_the_swarm = (row.model_name.is_empty() || swarm.names().contains(&row.model_name.as_str()))
+                    && swarm.ids().contains(&row.id.as_str())
+                    && row.team.as_deref().is_none_or(|team| swarm.teams().contains(&team));
+                let of_the_scope = (scope.can(Capability::Blocked) || !row.blocked)
+                    && (scope.can(Capability::Weights) || row.weight.is_none())
+                    && (scope.malformed || !row.model_name.is_empty());
+                assert!(of_the_swarm && of_the_scope, "{name} {number}: {row:?}");
             }
         }
     }
