@@ -1,11 +1,10 @@
-//! What the engines draw, explore and find, as it was when somebody last looked at it: `engines.txt`.
-//!
-//! A seed means the same traces, and a scope the same states, from one version to the next, unless that file says
-//! otherwise. `ROUTEPROOF_BLESS=1 cargo test -p model --test engines` writes it anew.
+//! What the engines draw, explore and find is what is kept of it: a seed means the same traces, and a scope the same
+//! states, from one version to the next, unless those files say otherwise.
+
+mod kept;
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use adapter_faulty::{Fault, Trial, Visit, find, with};
 use model::alphabet::{alphabet, matrix};
@@ -17,6 +16,8 @@ use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use protocol::wire::Extra;
 use protocol::{Capability, Change, Hello, Step};
+
+use crate::kept::check;
 
 /// A scope that a debug build closes in a moment.
 const SMALL: Universe = Universe {
@@ -40,24 +41,6 @@ const FAULTS: [&str; 7] = [
     "team-change-keeps-old-team",
     "refused-replace-empties-table",
 ];
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "cargo passes a test no arguments that it does not filter by"
-)]
-fn check(section: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/engines/{section}.txt"));
-    if std::env::var_os("ROUTEPROOF_BLESS").is_some_and(|value| value == "1") {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, found).unwrap();
-        return;
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    for (number, (kept, found)) in kept.lines().zip(found.lines()).enumerate() {
-        assert_eq!(kept, found, "{section}.txt, line {}", number + 1);
-    }
-    assert_eq!(kept.lines().count(), found.lines().count(), "{section}.txt, lines");
-}
 
 /// FNV-1a of what the value looks like, for what is too long to be kept. Source: Fowler, Noll and Vo, RFC 9923.
 fn digest(value: &impl serde::Serialize) -> u64 {

@@ -1,0 +1,158 @@
+//! What an exploration of each strategy counts and finds is what is kept of it.
+
+mod kept;
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use model::fleet::actions::{Kind, Shape};
+use model::fleet::explore::{Options, explore};
+use model::fleet::fair::{Fairness, STATES_MAX, converges};
+use model::fleet::machine::Packed;
+use model::fleet::model::{Bounds, Fleet};
+use model::fleet::poll2::{self, Poll2};
+use model::fleet::strategies::{CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
+
+use crate::kept::check;
+
+fn fleet(rows: u8, strategies: &[Strategy]) -> Fleet {
+    let happens = |kind: &Kind| {
+        strategies.iter().any(|strategy| match kind {
+            Kind::Deliver | Kind::Duplicate | Kind::Drop => strategy.listens(),
+            Kind::Miss => strategy.reads_through,
+            Kind::PartialPoll => rows > 1,
+            _ => true,
+        })
+    };
+    Fleet::new(Bounds {
+        rows,
+        versions: 2,
+        strategies: strategies.to_vec(),
+        kinds: Kind::ALL.iter().copied().filter(happens).collect(),
+        shapes: Shape::ALL.to_vec(),
+        admin: true,
+    })
+    .expect("bounds fit")
+}
+
+fn explored<M: Packed + Clone>(text: &mut String, name: &str, fleet: &M, options: &Options) {
+    let report = explore(fleet, options, Arc::new(|_| {})).expect("it runs");
+    writeln!(
+        text,
+        "{name}: {}, {} distinct, {} generated, depth {}, coverage {:?}",
+        report.ended, report.distinct, report.generated, report.depth, report.coverage
+    )
+    .unwrap();
+    for (rule, premises) in fleet.rules().iter().zip(&report.premises) {
+        write!(text, "  {rule} {premises}").unwrap();
+    }
+    text.push('\n');
+    for violation in &report.violations {
+        let path: Vec<String> = violation.path.iter().map(|(action, _)| action.to_string()).collect();
+        writeln!(text, "  {}: {}", violation.rule, path.join(", ")).unwrap();
+    }
+}
+
+fn converging(text: &mut String, fleet: &Fleet) {
+    for fairness in [Fairness::Weak, Fairness::None] {
+        let found = converges(fleet, fairness, STATES_MAX).expect("it is small");
+        let stuck = found.stuck.map(|stuck| (stuck.path.len(), stuck.among));
+        writeln!(
+            text,
+            "  {fairness:?}: {} distinct, {} premises, stuck {stuck:?}",
+            found.distinct, found.premises
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn one_replica_of_every_strategy() {
+    let mut text = String::new();
+    let canaries = CANARIES
+        .iter()
+        .map(|(rule, canary)| (format!("canary of {rule}"), *canary));
+    let strategies = STRATEGIES
+        .into_iter()
+        .map(|strategy| (strategy.name.to_owned(), strategy));
+    for (name, strategy) in strategies.chain(canaries) {
+        let fleet = fleet(1, &[strategy]);
+        explored(&mut text, &name, &fleet, &Options::default());
+        converging(&mut text, &fleet);
+    }
+    check("fleet", &text);
+}
+
+#[test]
+fn fleets_of_several_replicas_and_rows() {
+    let mut text = String::new();
+    let whole = Options::default();
+    let symmetric = Options {
+        symmetric: true,
+        threads: 2,
+        ..Options::default()
+    };
+    let deep = Options {
+        depth_max: Some(6),
+        ..Options::default()
+    };
+    let shallow = Options {
+        depth_max: Some(4),
+        ..Options::default()
+    };
+    let first = Options {
+        stop_at_violation: true,
+        ..Options::default()
+    };
+    explored(
+        &mut text,
+        "two of 1.85, to a depth",
+        &fleet(1, &[LITELLM_1_85; 2]),
+        &deep,
+    );
+    explored(
+        &mut text,
+        "two of 1.85, symmetric, to the first",
+        &fleet(1, &[LITELLM_1_85; 2]),
+        &Options {
+            stop_at_violation: true,
+            ..symmetric
+        },
+    );
+    explored(
+        &mut text,
+        "two of the reference, to a depth",
+        &fleet(1, &[REFERENCE; 2]),
+        &deep,
+    );
+    explored(
+        &mut text,
+        "both, two rows, to a depth",
+        &fleet(2, &[REFERENCE, LITELLM_1_85]),
+        &shallow,
+    );
+    explored(
+        &mut text,
+        "1.85, three rows, to a depth",
+        &fleet(3, &[LITELLM_1_85]),
+        &shallow,
+    );
+    explored(
+        &mut text,
+        "1.85, three rows, to the first",
+        &fleet(3, &[LITELLM_1_85]),
+        &first,
+    );
+    for (replicas, rows, versions, crash) in [(2, 1, 2, false), (2, 1, 2, true), (1, 2, 2, true), (3, 1, 1, false)] {
+        let poll2 = Poll2::new(poll2::Bounds {
+            replicas,
+            rows,
+            versions,
+            crash,
+        })
+        .expect("bounds fit");
+        let name = format!("poll2 of {replicas} replicas, {rows} rows, {versions} versions, crash {crash}");
+        explored(&mut text, &name, &poll2, &whole);
+    }
+    check("fleets", &text);
+}
