@@ -15,7 +15,7 @@ use model::search::{Failure, Settings, Signature, draw, search};
 use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use protocol::wire::Extra;
-use protocol::{Capability, Change, Hello, Step};
+use protocol::{AdapterFault, Capability, Change, Hello, RouterUnderTest, Run, RunReply, Step};
 
 use crate::kept::check;
 
@@ -338,4 +338,68 @@ fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
         }
     }
     check("searched", &text);
+}
+
+/// A router that says of each run that it took a nanosecond.
+struct Timed(Box<dyn RouterUnderTest + Send>, u64);
+
+impl RouterUnderTest for Timed {
+    fn hello(&self) -> &Hello {
+        self.0.hello()
+    }
+
+    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        let mut replies = self.0.run(runs)?;
+        for reply in &mut replies {
+            reply.router_ns = Some(1);
+            self.1 += 1;
+        }
+        Ok(replies)
+    }
+}
+
+#[test]
+fn a_search_begins_with_small_messages_and_adds_up_the_time_in_the_router() {
+    let mut router = Timed(find("none").unwrap().router(), 0);
+    let judge = judge(router.hello());
+    let settings = Settings {
+        seed: 1,
+        scopes: vec![Scope::new(&MID, router.hello())],
+        cadence: Cadence::EveryStep,
+        traces_max: 20,
+        batch: 8,
+    };
+    let mut seen = Vec::new();
+    let progress = search(&mut router, &judge, &settings, &mut |progress| {
+        seen.push(progress.traces);
+        ControlFlow::Continue(())
+    });
+    assert_eq!(seen, [0, 1, 3, 7, 15]);
+    let (in_router, replies) = (progress.unwrap().router_ns, router.1);
+    assert!(replies > 20, "the fresh routers are among them: {replies}");
+    assert_eq!(in_router, replies);
+}
+
+#[test]
+fn a_search_that_is_broken_off_says_so() {
+    let mut router = find("upsert-keeps-global-pattern").unwrap().router();
+    let judge = judge(router.hello());
+    let settings = Settings {
+        seed: 1,
+        scopes: vec![Scope::new(&MID, router.hello())],
+        cadence: Cadence::EveryStep,
+        traces_max: 100,
+        batch: 8,
+    };
+    let progress = search(router.as_mut(), &judge, &settings, &mut |progress| {
+        if progress.failures.is_empty() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })
+    .unwrap();
+    assert!(progress.cut && progress.traces < 100, "{} traces", progress.traces);
+    assert!(progress.failures.values().any(|failure| failure.shrunk));
+    assert!(progress.uncounted > 0, "what came behind the first failure is counted");
 }
