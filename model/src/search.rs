@@ -202,6 +202,7 @@ impl Failure {
             signature: signature(&shrunk.finding, &shrunk.case.steps),
             case: shrunk.case,
             finding: shrunk.finding,
+            shrunk: true,
             ..self
         })
     }
@@ -244,5 +245,71 @@ pub fn signature(finding: &Finding, steps: &[Step]) -> Signature {
             .or_else(|| changes().next())
             .map_or("construction", Change::verb),
         extra: finding.extra.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Row;
+
+    use super::*;
+    use crate::evidence::Way;
+
+    fn failure(steps: usize, shrunk: bool, trace: u32) -> Failure {
+        let finding = Finding {
+            rule: "current",
+            class: "stale",
+            way: Way::Exact,
+            id: None,
+            extra: None,
+            query: None,
+            viewer: None,
+            path: 0,
+            after: steps,
+            allowed: String::new(),
+            got: String::new(),
+        };
+        let upsert = Step::Change(Change::Upsert(Row::new("d1", "a", "up", "v1")));
+        let case = Case {
+            initial: Vec::new(),
+            steps: vec![upsert; steps],
+            query: None,
+            viewer: None,
+            every_step: false,
+        };
+        Failure {
+            signature: signature(&finding, &case.steps),
+            finding,
+            case,
+            trace,
+            universe: "tiny",
+            steps,
+            count: 1,
+            shrunk,
+        }
+    }
+
+    #[test]
+    fn of_one_failure_the_smallest_shrunk_trace_is_kept() {
+        let mut progress = Progress::default();
+        // Steps, whether it was made small, its trace, and the trace that is kept by then.
+        for (steps, shrunk, trace, kept) in [
+            (3, false, 1, 1),
+            (2, false, 2, 2),
+            (4, true, 3, 3),
+            (4, true, 4, 3),
+            (1, false, 5, 3),
+            (3, true, 6, 6),
+        ] {
+            progress.keep(failure(steps, shrunk, trace));
+            let failures: Vec<_> = progress.failures.values().collect();
+            assert_eq!(
+                failures
+                    .iter()
+                    .map(|failure| (failure.trace, failure.count))
+                    .collect::<Vec<_>>(),
+                [(kept, u64::from(trace))]
+            );
+        }
     }
 }

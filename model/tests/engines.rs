@@ -12,10 +12,11 @@ use model::exhaust::{Explored, Limits, explore, explore_observed};
 use model::generate::{Cadence, Seeded, Swarm, changes};
 use model::rules::RuleSet;
 use model::search::{Failure, Settings, Signature, draw, search};
-use model::trial::Judge;
+use model::shrink::{Case, shrink};
+use model::trial::{Judge, trial};
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use protocol::wire::Extra;
-use protocol::{AdapterFault, Capability, Change, Hello, RouterUnderTest, Run, RunReply, Step};
+use protocol::{AdapterFault, Capability, Change, Hello, Query, RouterUnderTest, Row, Run, RunReply, Step};
 
 use crate::kept::check;
 
@@ -338,6 +339,78 @@ fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
         }
     }
     check("searched", &text);
+}
+
+#[test]
+fn what_an_exploration_finds_is_made_small() {
+    let mut text = String::new();
+    let first = Limits {
+        first_failure: true,
+        ..ALL
+    };
+    for fault in FAULTS {
+        let mut router = find(fault).unwrap().router();
+        let judge = judge(router.hello());
+        writeln!(text, "{fault}").unwrap();
+        for failure in explored(fault, &SMALL, first).failures.into_values() {
+            let shrunk = failure.shrunk_on(router.as_mut(), &judge).unwrap();
+            add_failure(&mut text, &shrunk, true);
+        }
+    }
+    check("shrunk", &text);
+}
+
+#[test]
+fn what_a_failure_does_not_need_goes() {
+    let mut router = find("upsert-keeps-global-pattern").unwrap().router();
+    let judge = judge(router.hello());
+    let row = |id: &str, name: &str, tag: &str| Row::new(id, name, "up", tag);
+    let upsert = |row: Row| Step::Change(Change::Upsert(row));
+    let weighted = Row {
+        weight: Some(5),
+        ..row("x", "openai/*", "b")
+    };
+    let run = Run {
+        initial: vec![row("y", "m", "a"), weighted],
+        steps: vec![
+            upsert(row("y", "m2", "c")),
+            Step::Change(Change::Delete("z".into())),
+            upsert(row("x", "openai/*", "d")),
+            Step::Lookup(Query::new("m2", None)),
+            upsert(row("z", "k", "e")),
+        ],
+        observe: (0..=5).collect(),
+        queries: vec![Query::new("m", None), Query::new("openai/q", Some("t1"))],
+        viewers: vec![None],
+        ..Run::default()
+    };
+    let findings = trial(router.as_mut(), &judge, std::slice::from_ref(&run))
+        .unwrap()
+        .remove(0)
+        .tally
+        .findings;
+    let stale = findings.iter().find(|finding| finding.rule == "current").unwrap();
+    let shrunk = shrink(router.as_mut(), &judge, &run, stale).unwrap().unwrap();
+    let small = Case {
+        initial: Vec::new(),
+        steps: vec![upsert(row("d1", "openai/*", "v1")), upsert(row("d1", "openai/*", "v2"))],
+        query: Some(Query::new("openai/q", Some("t1"))),
+        viewer: None,
+        every_step: false,
+    };
+    assert_eq!((&shrunk.case, shrunk.attempts), (&small, 9));
+    assert_eq!(shrunk.case.size(), 2);
+    let list = Step::Change(Change::Replace(vec![row("y", "m", "a"), row("z", "k", "e")]));
+    let longer = Case {
+        initial: run.initial.clone(),
+        steps: [run.steps.clone(), vec![list]].concat(),
+        ..small
+    };
+    assert_eq!(
+        longer.size(),
+        9,
+        "two rows, three of upserts, a deletion, a lookup, two of a list"
+    );
 }
 
 /// A router that says of each run that it took a nanosecond.
