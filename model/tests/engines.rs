@@ -360,11 +360,46 @@ fn what_an_exploration_finds_is_made_small() {
     check("shrunk", &text);
 }
 
+/// A router with a fault that says of each run that it took a nanosecond, and how targets start.
+struct Timed {
+    router: Box<dyn RouterUnderTest + Send>,
+    hello: Hello,
+    replies: u64,
+}
+
+impl Timed {
+    fn new(fault: &str) -> Self {
+        let router = find(fault).unwrap().router();
+        let mut hello = router.hello().clone();
+        hello.dialect.target_prefixes = vec!["openai/".to_owned()];
+        Self {
+            router,
+            hello,
+            replies: 0,
+        }
+    }
+}
+
+impl RouterUnderTest for Timed {
+    fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        let mut replies = self.router.run(runs)?;
+        for reply in &mut replies {
+            reply.router_ns = Some(1);
+            self.replies += 1;
+        }
+        Ok(replies)
+    }
+}
+
 #[test]
 fn what_a_failure_does_not_need_goes() {
-    let mut router = find("upsert-keeps-global-pattern").unwrap().router();
+    let mut router = Timed::new("upsert-keeps-global-pattern");
     let judge = judge(router.hello());
-    let row = |id: &str, name: &str, tag: &str| Row::new(id, name, "up", tag);
+    let row = |id: &str, name: &str, tag: &str| Row::new(id, name, "openai/up", tag);
     let upsert = |row: Row| Step::Change(Change::Upsert(row));
     let weighted = Row {
         weight: Some(5),
@@ -384,13 +419,13 @@ fn what_a_failure_does_not_need_goes() {
         viewers: vec![None],
         ..Run::default()
     };
-    let findings = trial(router.as_mut(), &judge, std::slice::from_ref(&run))
+    let findings = trial(&mut router, &judge, std::slice::from_ref(&run))
         .unwrap()
         .remove(0)
         .tally
         .findings;
     let stale = findings.iter().find(|finding| finding.rule == "current").unwrap();
-    let shrunk = shrink(router.as_mut(), &judge, &run, stale).unwrap().unwrap();
+    let shrunk = shrink(&mut router, &judge, &run, stale).unwrap().unwrap();
     let small = Case {
         initial: Vec::new(),
         steps: vec![upsert(row("d1", "openai/*", "v1")), upsert(row("d1", "openai/*", "v2"))],
@@ -413,27 +448,9 @@ fn what_a_failure_does_not_need_goes() {
     );
 }
 
-/// A router that says of each run that it took a nanosecond.
-struct Timed(Box<dyn RouterUnderTest + Send>, u64);
-
-impl RouterUnderTest for Timed {
-    fn hello(&self) -> &Hello {
-        self.0.hello()
-    }
-
-    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
-        let mut replies = self.0.run(runs)?;
-        for reply in &mut replies {
-            reply.router_ns = Some(1);
-            self.1 += 1;
-        }
-        Ok(replies)
-    }
-}
-
 #[test]
 fn a_search_begins_with_small_messages_and_adds_up_the_time_in_the_router() {
-    let mut router = Timed(find("none").unwrap().router(), 0);
+    let mut router = Timed::new("none");
     let judge = judge(router.hello());
     let settings = Settings {
         seed: 1,
@@ -448,7 +465,7 @@ fn a_search_begins_with_small_messages_and_adds_up_the_time_in_the_router() {
         ControlFlow::Continue(())
     });
     assert_eq!(seen, [0, 1, 3, 7, 15]);
-    let (in_router, replies) = (progress.unwrap().router_ns, router.1);
+    let (in_router, replies) = (progress.unwrap().router_ns, router.replies);
     assert!(replies > 20, "the fresh routers are among them: {replies}");
     assert_eq!(in_router, replies);
 }
