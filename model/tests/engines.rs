@@ -12,11 +12,10 @@ use model::exhaust::{Explored, Limits, explore, explore_observed};
 use model::generate::{Cadence, Seeded, Swarm, changes};
 use model::rules::RuleSet;
 use model::search::{Failure, Settings, Signature, draw, search};
-use model::shrink::{Case, shrink};
-use model::trial::{Judge, trial};
+use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use protocol::wire::Extra;
-use protocol::{AdapterFault, Capability, Change, Hello, Query, RouterUnderTest, Row, Run, RunReply, Step};
+use protocol::{Capability, Change, Hello, Step};
 
 use crate::kept::check;
 
@@ -358,138 +357,4 @@ fn what_an_exploration_finds_is_made_small() {
         }
     }
     check("shrunk", &text);
-}
-
-/// A router with a fault that says of each run that it took a nanosecond, and how targets start.
-struct Timed {
-    router: Box<dyn RouterUnderTest + Send>,
-    hello: Hello,
-    replies: u64,
-}
-
-impl Timed {
-    fn new(fault: &str) -> Self {
-        let router = find(fault).unwrap().router();
-        let mut hello = router.hello().clone();
-        hello.dialect.target_prefixes = vec!["openai/".to_owned()];
-        Self {
-            router,
-            hello,
-            replies: 0,
-        }
-    }
-}
-
-impl RouterUnderTest for Timed {
-    fn hello(&self) -> &Hello {
-        &self.hello
-    }
-
-    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
-        let mut replies = self.router.run(runs)?;
-        for reply in &mut replies {
-            reply.router_ns = Some(1);
-            self.replies += 1;
-        }
-        Ok(replies)
-    }
-}
-
-#[test]
-fn what_a_failure_does_not_need_goes() {
-    let mut router = Timed::new("upsert-keeps-global-pattern");
-    let judge = judge(router.hello());
-    let row = |id: &str, name: &str, tag: &str| Row::new(id, name, "openai/up", tag);
-    let upsert = |row: Row| Step::Change(Change::Upsert(row));
-    let weighted = Row {
-        weight: Some(5),
-        ..row("x", "openai/*", "b")
-    };
-    let run = Run {
-        initial: vec![row("y", "m", "a"), weighted],
-        steps: vec![
-            upsert(row("y", "m2", "c")),
-            Step::Change(Change::Delete("z".into())),
-            upsert(row("x", "openai/*", "d")),
-            Step::Lookup(Query::new("m2", None)),
-            upsert(row("z", "k", "e")),
-        ],
-        observe: (0..=5).collect(),
-        queries: vec![Query::new("m", None), Query::new("openai/q", Some("t1"))],
-        viewers: vec![None],
-        ..Run::default()
-    };
-    let findings = trial(&mut router, &judge, std::slice::from_ref(&run))
-        .unwrap()
-        .remove(0)
-        .tally
-        .findings;
-    let stale = findings.iter().find(|finding| finding.rule == "current").unwrap();
-    let shrunk = shrink(&mut router, &judge, &run, stale).unwrap().unwrap();
-    let small = Case {
-        initial: Vec::new(),
-        steps: vec![upsert(row("d1", "openai/*", "v1")), upsert(row("d1", "openai/*", "v2"))],
-        query: Some(Query::new("openai/q", Some("t1"))),
-        viewer: None,
-        every_step: false,
-    };
-    assert_eq!((&shrunk.case, shrunk.attempts), (&small, 9));
-    assert_eq!(shrunk.case.size(), 2);
-    let list = Step::Change(Change::Replace(vec![row("y", "m", "a"), row("z", "k", "e")]));
-    let longer = Case {
-        initial: run.initial.clone(),
-        steps: [run.steps.clone(), vec![list]].concat(),
-        ..small
-    };
-    assert_eq!(
-        longer.size(),
-        9,
-        "two rows, three of upserts, a deletion, a lookup, two of a list"
-    );
-}
-
-#[test]
-fn a_search_begins_with_small_messages_and_adds_up_the_time_in_the_router() {
-    let mut router = Timed::new("none");
-    let judge = judge(router.hello());
-    let settings = Settings {
-        seed: 1,
-        scopes: vec![Scope::new(&MID, router.hello())],
-        cadence: Cadence::EveryStep,
-        traces_max: 20,
-        batch: 8,
-    };
-    let mut seen = Vec::new();
-    let progress = search(&mut router, &judge, &settings, &mut |progress| {
-        seen.push(progress.traces);
-        ControlFlow::Continue(())
-    });
-    assert_eq!(seen, [0, 1, 3, 7, 15]);
-    let (in_router, replies) = (progress.unwrap().router_ns, router.replies);
-    assert!(replies > 20, "the fresh routers are among them: {replies}");
-    assert_eq!(in_router, replies);
-}
-
-#[test]
-fn a_search_that_is_broken_off_says_so() {
-    let mut router = find("upsert-keeps-global-pattern").unwrap().router();
-    let judge = judge(router.hello());
-    let settings = Settings {
-        seed: 1,
-        scopes: vec![Scope::new(&MID, router.hello())],
-        cadence: Cadence::EveryStep,
-        traces_max: 100,
-        batch: 8,
-    };
-    let progress = search(router.as_mut(), &judge, &settings, &mut |progress| {
-        if progress.failures.is_empty() {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    })
-    .unwrap();
-    assert!(progress.cut && progress.traces < 100, "{} traces", progress.traces);
-    assert!(progress.failures.values().any(|failure| failure.shrunk));
-    assert!(progress.uncounted > 0, "what came behind the first failure is counted");
 }
