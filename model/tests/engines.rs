@@ -3,10 +3,12 @@
 
 mod kept;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::hash::Hash;
 use std::ops::ControlFlow;
 
-use adapter_faulty::{Fault, Trial, Visit, find, with};
+use adapter_faulty::{Correct, Router, find};
 use model::alphabet::{alphabet, matrix};
 use model::exhaust::{Explored, Limits, explore, explore_observed};
 use model::generate::{Cadence, Seeded, Swarm, changes};
@@ -15,7 +17,7 @@ use model::search::{Failure, Settings, Signature, draw, search};
 use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use protocol::wire::Extra;
-use protocol::{Capability, Change, Hello, Step};
+use protocol::{Answer, Capability, Change, Changed, Hello, Local, Outcome, Query, Row, Step};
 
 use crate::kept::check;
 
@@ -155,35 +157,52 @@ fn what_is_drawn_keeps_to_its_scope() {
     }
 }
 
-/// Explores a router in this process, as long as `go_on` says.
-struct Exploring<'a>(
-    &'a Judge,
-    &'a Scope,
-    Limits,
-    &'a mut dyn FnMut(&Explored) -> ControlFlow<()>,
-);
+/// A router that forgets to delete. The planted faults are types that are not named, and all of them at once take long to
+/// compile.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Forgetful(Router<Correct>);
 
-impl Visit for Exploring<'_> {
-    type Output = Explored;
+impl Local for Forgetful {
+    fn describe() -> Hello {
+        Router::<Correct>::describe()
+    }
 
-    fn visit<R: Trial>(self, _: &'static Fault) -> Explored {
-        explore::<R>(self.0, self.1, self.2, self.3).unwrap()
+    fn reset(&mut self, initial: &[Row]) -> Changed {
+        self.0.reset(initial)
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        match change {
+            Change::Delete(_) => Changed {
+                outcome: Outcome::Applied,
+                ..self.0.change(&Change::Delete(String::new()))
+            },
+            _ => self.0.change(change),
+        }
+    }
+
+    fn lookup(&self, query: &Query) -> Vec<Answer> {
+        self.0.lookup(query)
+    }
+
+    fn listing(&self, team: Option<&str>) -> Vec<String> {
+        self.0.listing(team)
+    }
+
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        self.0.sizes()
     }
 }
 
-fn explored(fault: &str, universe: &Universe, limits: Limits) -> Explored {
-    let hello = find(fault).unwrap().router().hello().clone();
-    let (judge, scope) = (judge(&hello), Scope::new(universe, &hello));
-    with(
-        fault,
-        Exploring(&judge, &scope, limits, &mut |_| ControlFlow::Continue(())),
-    )
-    .unwrap()
+fn explored<R: Local + Default + Clone + Eq + Hash>(limits: Limits) -> Explored {
+    let hello = R::describe();
+    let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
+    explore::<R>(&judge, &scope, limits, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
-fn observed(fault: &str, universe: &Universe, limits: Limits) -> Explored {
+fn observed(fault: &str, limits: Limits) -> Explored {
     let mut router = find(fault).unwrap().router();
-    let (judge, scope) = (judge(router.hello()), Scope::new(universe, router.hello()));
+    let (judge, scope) = (judge(router.hello()), Scope::new(&SMALL, router.hello()));
     explore_observed(router.as_mut(), &judge, &scope, limits, &mut |_| {
         ControlFlow::Continue(())
     })
@@ -262,21 +281,26 @@ fn add_failure(text: &mut String, failure: &Failure, with_steps: bool) {
 #[test]
 fn every_state_of_a_small_scope_is_explored_once() {
     let mut text = String::new();
-    summary(&mut text, "small", &explored("none", &SMALL, ALL));
-    summary(&mut text, "small, observed", &observed("none", &SMALL, ALL));
+    let all = explored::<Router<Correct>>(ALL);
+    summary(&mut text, "small", &all);
+    summary(&mut text, "small, observed", &observed("none", ALL));
     let just_enough = Limits {
-        states_max: explored("none", &SMALL, ALL).states,
+        states_max: all.states,
         ..ALL
     };
-    assert!(explored("none", &SMALL, just_enough).closed);
+    assert!(explored::<Router<Correct>>(just_enough).closed);
     let cut = Limits { states_max: 50, ..ALL };
-    summary(&mut text, "small, of at most 50 states", &explored("none", &SMALL, cut));
+    summary(
+        &mut text,
+        "small, of at most 50 states",
+        &explored::<Router<Correct>>(cut),
+    );
     check("explored", &text);
 }
 
 #[test]
 fn an_exploration_that_is_broken_off_says_so() {
-    let hello = find("none").unwrap().router().hello().clone();
+    let hello = Router::<Correct>::describe();
     let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
     let mut calls = 0;
     let go_on = &mut |_: &Explored| {
@@ -287,7 +311,7 @@ fn an_exploration_that_is_broken_off_says_so() {
             ControlFlow::Break(())
         }
     };
-    let explored = with("none", Exploring(&judge, &scope, ALL, go_on)).unwrap();
+    let explored = explore::<Router<Correct>>(&judge, &scope, ALL, go_on).unwrap();
     assert!(!explored.closed);
     assert_eq!((calls, explored.transitions), (3, 2 * alphabet(&scope).len() as u64));
 }
@@ -295,19 +319,35 @@ fn an_exploration_that_is_broken_off_says_so() {
 #[test]
 fn an_exploration_finds_each_failure_at_its_shortest_trace() {
     let mut text = String::new();
+    summary(&mut text, "forgetful", &explored::<Forgetful>(ALL));
+    let first = Limits {
+        first_failure: true,
+        ..ALL
+    };
+    summary(&mut text, "forgetful, up to the first", &explored::<Forgetful>(first));
     for fault in FAULTS {
-        summary(&mut text, fault, &explored(fault, &SMALL, ALL));
-        let first = Limits {
-            first_failure: true,
-            ..ALL
-        };
-        summary(
-            &mut text,
-            &format!("{fault}, up to the first, observed"),
-            &observed(fault, &SMALL, first),
-        );
+        summary(&mut text, fault, &observed(fault, first));
     }
     check("explored-faults", &text);
+}
+
+#[test]
+fn what_an_exploration_finds_is_made_small() {
+    let mut text = String::new();
+    let first = Limits {
+        first_failure: true,
+        ..ALL
+    };
+    for fault in FAULTS {
+        let mut router = find(fault).unwrap().router();
+        let judge = judge(router.hello());
+        writeln!(text, "{fault}").unwrap();
+        for failure in observed(fault, first).failures.into_values() {
+            let shrunk = failure.shrunk_on(router.as_mut(), &judge).unwrap();
+            add_failure(&mut text, &shrunk, true);
+        }
+    }
+    check("shrunk", &text);
 }
 
 #[test]
@@ -338,23 +378,4 @@ fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
         }
     }
     check("searched", &text);
-}
-
-#[test]
-fn what_an_exploration_finds_is_made_small() {
-    let mut text = String::new();
-    let first = Limits {
-        first_failure: true,
-        ..ALL
-    };
-    for fault in FAULTS {
-        let mut router = find(fault).unwrap().router();
-        let judge = judge(router.hello());
-        writeln!(text, "{fault}").unwrap();
-        for failure in explored(fault, &SMALL, first).failures.into_values() {
-            let shrunk = failure.shrunk_on(router.as_mut(), &judge).unwrap();
-            add_failure(&mut text, &shrunk, true);
-        }
-    }
-    check("shrunk", &text);
 }
