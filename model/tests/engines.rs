@@ -34,10 +34,11 @@ const SMALL: Universe = Universe {
 
 /// Faults whose shortest traces look different: a leftover pattern, an order, a claim, a listing, a size, a refusal, a
 /// memo that a lookup fills.
-const FAULTS: [&str; 7] = [
+const FAULTS: [&str; 8] = [
     "upsert-keeps-global-pattern",
     "names-only-grow",
     "targets-only-grow",
+    "blocked-patterns-served",
     "refused-update-loses-old-row",
     "replace-keeps-team-patterns",
     "team-change-keeps-old-team",
@@ -252,12 +253,14 @@ fn add_failure(text: &mut String, failure: &Failure, with_steps: bool) {
     writeln!(
         text,
         "  {} {} {:?} {last} {extra:?}: {count} of it, first in trace {trace} of {universe}, {steps} steps, {} shrunk \
-         {shrunk}, after {}",
+         {shrunk}, after {}: {}; {}",
         kind.rule,
         kind.class,
         kind.way,
         case.size(),
         finding.after,
+        finding.allowed,
+        finding.got,
     )
     .unwrap();
     if case.every_step {
@@ -342,7 +345,9 @@ fn what_an_exploration_finds_is_made_small() {
         let mut router = find(fault).unwrap().router();
         let judge = judge(router.hello());
         writeln!(text, "{fault}").unwrap();
-        for failure in observed(fault, first).failures.into_values() {
+        for mut failure in observed(fault, first).failures.into_values() {
+            // What tells it apart is found out anew.
+            failure.signature.last = "construction";
             let shrunk = failure.shrunk_on(router.as_mut(), &judge).unwrap();
             add_failure(&mut text, &shrunk, true);
         }
