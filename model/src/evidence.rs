@@ -76,6 +76,8 @@ pub struct Transition<'a> {
 pub struct Seen<'a> {
     /// What was asked, both times.
     pub queries: &'a [Query],
+    /// Whose listings were asked for, both times.
+    pub viewers: &'a [Option<String>],
     /// Directly before.
     pub before: &'a Observation,
     /// Directly after.

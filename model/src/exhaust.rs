@@ -377,6 +377,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             held_before: node.changed.held.as_deref(),
             seen: Some(Seen {
                 queries: &self.questions.queries,
+                viewers: &self.questions.viewers,
                 before: &node.seen,
                 after: seen,
             }),

@@ -83,6 +83,7 @@ impl Judge {
                 held_before,
                 seen: seen.map(|(before, after)| Seen {
                     queries: &run.queries,
+                    viewers: &run.viewers,
                     before,
                     after,
                 }),

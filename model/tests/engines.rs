@@ -299,6 +299,16 @@ fn every_state_of_a_small_scope_is_explored_once() {
         &explored::<Router<Correct>>(cut),
     );
     check("explored", &text);
+    let hello = Forgetful::describe();
+    let judge = Judge::new(&hello, RuleSet::matching(|rule| rule == "listing")).unwrap();
+    let scope = Scope::new(&SMALL, &hello);
+    let go_on = &mut |_: &Explored| ControlFlow::Continue(());
+    let by_one_rule = explore::<Forgetful>(&judge, &scope, ALL, go_on).unwrap();
+    assert!(
+        by_one_rule.premises.keys().eq([&"listing"]),
+        "{:?}",
+        by_one_rule.premises
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use adapter_faulty::find;
+use model::evidence::Way;
 use model::generate::Cadence;
 use model::rules::RuleSet;
 use model::search::{Settings, search};
@@ -103,13 +104,15 @@ fn what_a_failure_does_not_need_goes() {
     );
 }
 
-/// The failure of a run by that rule, made small.
-fn shrunk_of(fault: &str, run: &Run, rule: &str) -> Shrunk {
+/// The first finding of a run by that rule and in that way, made small.
+fn shrunk_of(fault: &str, run: &Run, rule: &str, way: Way) -> Shrunk {
     let mut router = find(fault).unwrap().router();
     let judge = judge(router.hello());
     let judged = trial(router.as_mut(), &judge, std::slice::from_ref(run)).unwrap();
     let mut findings = judged[0].tally.findings.iter();
-    let finding = findings.find(|finding| finding.rule == rule).unwrap();
+    let finding = findings
+        .find(|finding| (finding.rule, finding.way) == (rule, way))
+        .unwrap();
     shrink(router.as_mut(), &judge, run, finding).unwrap().unwrap()
 }
 
@@ -126,7 +129,7 @@ fn teams_are_renamed_wherever_they_stand() {
         viewers: vec![Some("u".to_owned())],
         ..Run::default()
     };
-    let Case { viewer, steps, .. } = shrunk_of("listing-omits-team-names", &run, "listing").case;
+    let Case { viewer, steps, .. } = shrunk_of("listing-omits-team-names", &run, "listing", Way::Listing).case;
     assert_eq!(viewer, Some(Some("t1".to_owned())));
     let upserted = steps[0].change().unwrap().rows();
     assert_eq!(upserted[0].team.as_deref(), Some("t1"));
@@ -148,12 +151,120 @@ fn a_list_whose_rows_do_not_matter_becomes_empty_at_once() {
         queries: vec![Query::new("ax", Some("t1"))],
         ..Run::default()
     };
-    let shrunk = shrunk_of("replace-keeps-team-patterns", &run, "current");
+    let shrunk = shrunk_of("replace-keeps-team-patterns", &run, "current", Way::TeamPattern);
     assert_eq!(
         shrunk.case.steps.last(),
         Some(&Step::Change(Change::Replace(Vec::new())))
     );
     assert_eq!(shrunk.attempts, 13);
+}
+
+#[test]
+fn a_listing_that_a_refused_change_changes_is_asked_for_again() {
+    let row = Row::new("x", "a", "up", "a");
+    let odd = Row {
+        model: "up/*".to_owned(),
+        tag: "b".to_owned(),
+        ..row.clone()
+    };
+    let run = Run {
+        steps: [Change::Upsert(row), Change::Upsert(odd)].map(Step::Change).to_vec(),
+        observe: vec![1, 2],
+        viewers: vec![Some("u".to_owned()), None],
+        ..Run::default()
+    };
+    let shrunk = shrunk_of("refused-update-loses-old-row", &run, "atomic-refusal", Way::Listing);
+    assert_eq!(shrunk.finding.way, Way::Listing);
+    assert_eq!(
+        (shrunk.case.viewer, shrunk.case.every_step),
+        (Some(Some("u".to_owned())), true)
+    );
+}
+
+#[test]
+fn a_lookup_on_the_way_is_judged_where_it_was_made() {
+    let upsert = |tag: &str| Step::Change(Change::Upsert(Row::new("x", "a*", "up", tag)));
+    let asked = Step::Lookup(Query::new("ab", None));
+    let run = Run {
+        steps: vec![upsert("a"), upsert("b"), asked, upsert("c")],
+        ..Run::default()
+    };
+    let mut router = find("upsert-keeps-global-pattern").unwrap().router();
+    let judge = judge(router.hello());
+    let judged = trial(router.as_mut(), &judge, &[run]).unwrap().remove(0).tally;
+    let told: Vec<_> = judged
+        .findings
+        .iter()
+        .map(|finding| (finding.rule, finding.after))
+        .collect();
+    assert_eq!(told, [("current", 3)]);
+    let asked = Step::Lookup(Query::new("ab", None));
+    let deleted = Run {
+        steps: vec![upsert("a"), asked, Step::Change(Change::Delete("x".into()))],
+        ..Run::default()
+    };
+    let mut router = find("none").unwrap().router();
+    let judged = trial(router.as_mut(), &judge, &[deleted]).unwrap().remove(0).tally;
+    assert_eq!(judged.findings, [], "the row was there when it was asked for");
+}
+
+#[test]
+fn fresh_routers_are_built_only_where_a_rule_looks_at_them() {
+    let row = Row::new("x", "a", "openai/up", "a");
+    let list = Change::Replace(vec![row.clone(), row.clone()]);
+    let run = |changes: &[&Change], observe: &[u32]| Run {
+        steps: changes.iter().map(|change| Step::Change((*change).clone())).collect(),
+        observe: observe.to_vec(),
+        ..Run::default()
+    };
+    let upsert = Change::Upsert(row);
+    for (rule, changes, observe, routers) in [
+        ("history-free", &[&upsert][..], &[1][..], 2),
+        ("listing", &[&upsert], &[1], 1),
+        ("history-free", &[&upsert], &[0], 1),
+        ("history-free", &[&upsert], &[], 1),
+        ("history-free", &[&list], &[1], 1),
+    ] {
+        let mut router = Timed::new("replace-takes-double-ids");
+        let judge = Judge::new(router.hello(), RuleSet::matching(|id| id == rule)).unwrap();
+        trial(&mut router, &judge, &[run(changes, observe)]).unwrap();
+        assert_eq!(router.replies, routers, "{rule} {changes:?} {observe:?}");
+    }
+}
+
+#[test]
+fn what_a_router_holds_that_took_an_id_twice_is_not_judged() {
+    let row = Row::new("x", "a", "up", "a");
+    let changes = [
+        Change::Upsert(row.clone()),
+        Change::Replace(vec![row.clone(), row.clone()]),
+        Change::Upsert(row),
+    ];
+    let run = Run {
+        steps: changes.map(Step::Change).to_vec(),
+        observe: (0..=3).collect(),
+        viewers: vec![None],
+        ..Run::default()
+    };
+    let mut router = find("replace-takes-double-ids").unwrap().router();
+    let judge = Judge::new(router.hello(), RuleSet::matching(|rule| rule == "listing")).unwrap();
+    let judged = trial(router.as_mut(), &judge, &[run]).unwrap().remove(0).tally;
+    assert_eq!(
+        judged.premises.get("listing"),
+        Some(&2),
+        "at the start and after the first change"
+    );
+}
+
+#[test]
+fn a_claim_of_semantics_that_there_are_none_of_is_refused_with_those_there_are() {
+    let mut hello = find("none").unwrap().router().hello().clone();
+    hello.dialect.semantics = Some("lax".to_owned());
+    let why = Judge::new(&hello, RuleSet::default()).unwrap_err().to_string();
+    assert!(
+        why.contains("`lax`") && why.contains("`strict`, `litellm-1.85`"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -212,9 +212,15 @@ pub(super) fn atomic_refusal(transition: &Transition, notes: &mut Notes) {
             }
         }
     }
-    if seen.before.listings != seen.after.listings {
-        let [before, now] = [seen.before, seen.after].map(|seen| list(seen.listings.iter().flatten()));
-        notes.fail("changed", Way::Listing, subject(), before, now);
+    let listings = seen.before.listings.iter().zip(&seen.after.listings);
+    for (viewer, (before, now)) in seen.viewers.iter().zip(listings) {
+        if before != now {
+            let subject = Subject {
+                viewer: Some(viewer),
+                ..subject()
+            };
+            notes.fail("changed", Way::Listing, subject, list(before), list(now));
+        }
     }
     if seen.before.sizes != seen.after.sizes {
         let [before, now] = [seen.before, seen.after].map(|seen| sizes(&seen.sizes));

@@ -387,7 +387,7 @@ fn atomic_refusal() {
         "atomic-refusal",
         "changed",
         Way::Listing,
-        "d1 on path 0 after 2: a*; none",
+        "d1 listed to anyone on path 0 after 2: a*; none",
     );
     let mut grown = history(&["d1"], served.clone());
     grown.sizes = &[("patterns", 2)];
