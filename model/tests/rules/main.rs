@@ -173,6 +173,29 @@ fn no_duplicate() {
 }
 
 #[test]
+fn claims_are_told_with_what_is_known_of_the_row() {
+    let apart = Row {
+        extra: Some(opaque().name),
+        ..row("d1", "a", "v1")
+    };
+    let history = |change: Change, before: &'static [&'static str], held: &'static [&'static str]| {
+        let changes = vec![
+            (Change::Upsert(apart.clone()), Outcome::Applied, before),
+            (change, Outcome::Applied, held),
+        ];
+        History::of(changes, Query::new("b", None), unknown())
+    };
+    let (gone, kept) = (Change::Delete("d1".into()), Change::Delete("d2".into()));
+    let ghost = |says, held| history(gone.clone(), &["d1"], held).fails("current", "claims-ghost", Way::Claim, says);
+    ghost("d1 with auto on path 0 after 2: none; d1", &["d1"]);
+    ghost("d9 on path 0 after 2: none; d9", &["d9"]);
+    let twice =
+        |says, held| history(kept.clone(), &["d1"], held).fails("no-duplicate", "claimed-twice", Way::Claim, says);
+    twice("d1 with auto on path 0 after 2: d1 once; d1, d1", &["d1", "d1"]);
+    twice("d9 on path 0 after 2: d9 once; d9, d9", &["d9", "d9"]);
+}
+
+#[test]
 fn scoped() {
     let history = |answer, team| {
         History::of(
@@ -408,15 +431,22 @@ fn atomic_refusal() {
         Way::Claim,
         "d1 on path 0 after 2: refused: the id `d1` exists; applied",
     );
-    let unchanged = vec![
-        upsert(row("d1", "a", "v1")),
-        (Change::Add(row("d1", "a", "v1")), Outcome::Unchanged, &["d1"][..]),
-    ];
-    let kept = History::of(unchanged, Query::new("a", None), candidates(&[("d1", "up", "v1")]));
+    let again = |outcome| {
+        let changes = vec![
+            upsert(row("d1", "a", "v1")),
+            (Change::Add(row("d1", "a", "v1")), outcome, &["d1"][..]),
+        ];
+        History::of(changes, Query::new("a", None), candidates(&[("d1", "up", "v1")])).judge("atomic-refusal")
+    };
     assert_eq!(
-        kept.judge("atomic-refusal"),
+        again(Outcome::Unchanged),
         Tally::default(),
         "what changed nothing was not taken"
+    );
+    assert_eq!(
+        again(Outcome::Applied).findings.len(),
+        1,
+        "what is said to be applied was"
     );
 }
 
