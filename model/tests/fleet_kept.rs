@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::fleet::actions::{Kind, Shape};
 use model::fleet::explore::{Options, explore};
 use model::fleet::fair::{Fairness, STATES_MAX, converges};
-use model::fleet::machine::Packed;
+use model::fleet::machine::{Machine, Packed};
 use model::fleet::model::{Bounds, Fleet};
 use model::fleet::poll2::{self, Poll2};
 use model::fleet::strategies::{CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
@@ -53,6 +53,25 @@ fn explored<M: Packed + Clone>(text: &mut String, name: &str, fleet: &M, options
     }
 }
 
+/// Some run, in the words that a person is shown.
+fn walked<M: Machine>(text: &mut String, machine: &M) {
+    let mut state = machine.initial();
+    for step in 0..24 {
+        let mut successors = Vec::new();
+        machine.successors(&state, |action, next| {
+            if next != state {
+                successors.push((action, next));
+            }
+        });
+        let Some(index) = (step * 7 + 3_usize).checked_rem(successors.len()) else {
+            break;
+        };
+        let (action, next) = successors.swap_remove(index);
+        writeln!(text, "  {action}: {}", machine.lanes(&next).join("; ")).unwrap();
+        state = next;
+    }
+}
+
 fn converging(text: &mut String, fleet: &Fleet) {
     for fairness in [Fairness::Weak, Fairness::None] {
         let found = converges(fleet, fairness, STATES_MAX).expect("it is small");
@@ -86,7 +105,6 @@ fn one_replica_of_every_strategy() {
 #[test]
 fn fleets_of_several_replicas_and_rows() {
     let mut text = String::new();
-    let whole = Options::default();
     let symmetric = Options {
         symmetric: true,
         threads: 2,
@@ -143,6 +161,12 @@ fn fleets_of_several_replicas_and_rows() {
         &fleet(3, &[LITELLM_1_85]),
         &first,
     );
+    check("fleets", &text);
+}
+
+#[test]
+fn the_base_protocol_and_what_a_person_is_shown() {
+    let mut text = String::new();
     for (replicas, rows, versions, crash) in [(2, 1, 2, false), (2, 1, 2, true), (1, 2, 2, true), (3, 1, 1, false)] {
         let poll2 = Poll2::new(poll2::Bounds {
             replicas,
@@ -152,7 +176,13 @@ fn fleets_of_several_replicas_and_rows() {
         })
         .expect("bounds fit");
         let name = format!("poll2 of {replicas} replicas, {rows} rows, {versions} versions, crash {crash}");
-        explored(&mut text, &name, &poll2, &whole);
+        explored(&mut text, &name, &poll2, &Options::default());
+        walked(&mut text, &poll2);
     }
-    check("fleets", &text);
+    for strategies in [[REFERENCE, LITELLM_1_85], [LITELLM_1_85; 2]] {
+        let fleet = fleet(2, &strategies);
+        writeln!(text, "two rows of {} and {}", strategies[0].name, strategies[1].name).unwrap();
+        walked(&mut text, &fleet);
+    }
+    check("shown", &text);
 }
