@@ -150,12 +150,10 @@ impl Fleet {
         self.layout.lane_bits()
     }
 
-    /// The bit of a lane that says that a notification of `row` is under way.
+    /// The bit of a lane that says that a notification of `row` is under way; none for a row beyond the bounds.
     pub(super) fn notice(&self, row: usize) -> u128 {
         let mut state = State::default();
-        if row < self.rows() {
-            state.lanes[0].rows[row].notified = true;
-        }
+        state.lanes[0].rows[row].notified = true;
         self.pack(&state)
     }
 
