@@ -10,7 +10,9 @@ use model::fleet::explore::{Options, explore};
 use model::fleet::fair::{Fairness, STATES_MAX, converges};
 use model::fleet::machine::{Machine, Packed};
 use model::fleet::model::{Bounds, Fleet};
+use model::fleet::naive::NaiveReplica;
 use model::fleet::poll2::{self, Poll2};
+use model::fleet::replica;
 use model::fleet::strategies::{CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
 
 use crate::kept::check;
@@ -183,6 +185,9 @@ fn the_base_protocol_and_what_a_person_is_shown() {
         let fleet = fleet(2, &strategies);
         writeln!(text, "two rows of {} and {}", strategies[0].name, strategies[1].name).unwrap();
         walked(&mut text, &fleet);
+        writeln!(text, "the same over ordered maps").unwrap();
+        let naive = replica::Fleet::<NaiveReplica>::new(fleet.bounds().clone()).expect("bounds fit");
+        walked(&mut text, &naive);
     }
     check("shown", &text);
 }
