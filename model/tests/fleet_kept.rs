@@ -57,6 +57,8 @@ fn explored<M: Packed + Clone>(text: &mut String, name: &str, fleet: &M, options
 
 /// Some run, in the words that a person is shown.
 fn walked<M: Machine>(text: &mut String, machine: &M) {
+    let (rules, kinds) = (machine.rules().join(", "), machine.kinds());
+    writeln!(text, "  rules {rules}; kinds {kinds:?}").unwrap();
     let mut state = machine.initial();
     for step in 0..24 {
         let mut successors = Vec::new();
