@@ -32,8 +32,8 @@ const SMALL: Universe = Universe {
     ..TINY
 };
 
-/// Faults whose shortest traces look different: a leftover pattern, an order, a claim, a listing, a size, a refusal, a
-/// memo that a lookup fills.
+/// Faults whose shortest traces look different: a leftover pattern, names and targets that only grow, what is blocked, a
+/// refusal, a list, a team.
 const FAULTS: [&str; 8] = [
     "upsert-keeps-global-pattern",
     "names-only-grow",

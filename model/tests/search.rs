@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use adapter_faulty::find;
 use model::evidence::Way;
 use model::generate::Cadence;
-use model::rules::RuleSet;
+use model::rules::{RuleSet, Tally};
 use model::search::{Settings, search};
 use model::shrink::{Case, Shrunk, shrink};
 use model::trial::{Judge, trial};
@@ -14,6 +14,22 @@ use protocol::{AdapterFault, Change, Hello, Query, RouterUnderTest, Row, Run, Ru
 
 fn judge(hello: &Hello) -> Judge {
     Judge::new(hello, RuleSet::default()).unwrap()
+}
+
+fn settings(hello: &Hello, traces_max: u32) -> Settings {
+    Settings {
+        seed: 1,
+        scopes: vec![Scope::new(&MID, hello)],
+        cadence: Cadence::EveryStep,
+        traces_max,
+        batch: 8,
+    }
+}
+
+/// What the rules say of one run.
+fn judged(router: &mut dyn RouterUnderTest, judge: &Judge, run: &Run) -> Tally {
+    let judged = trial(router, judge, std::slice::from_ref(run));
+    judged.unwrap().remove(0).tally
 }
 
 /// A router with a fault that says of each run that it took a nanosecond, and how targets start.
@@ -75,11 +91,7 @@ fn what_a_failure_does_not_need_goes() {
         viewers: vec![None],
         ..Run::default()
     };
-    let findings = trial(&mut router, &judge, std::slice::from_ref(&run))
-        .unwrap()
-        .remove(0)
-        .tally
-        .findings;
+    let findings = judged(&mut router, &judge, &run).findings;
     let stale = findings.iter().find(|finding| finding.rule == "current").unwrap();
     let shrunk = shrink(&mut router, &judge, &run, stale).unwrap().unwrap();
     let small = Case {
@@ -108,9 +120,10 @@ fn what_a_failure_does_not_need_goes() {
 fn shrunk_of(fault: &str, run: &Run, rule: &str, way: Way) -> Shrunk {
     let mut router = find(fault).unwrap().router();
     let judge = judge(router.hello());
-    let judged = trial(router.as_mut(), &judge, std::slice::from_ref(run)).unwrap();
-    let mut findings = judged[0].tally.findings.iter();
-    let finding = findings
+    let tally = judged(router.as_mut(), &judge, run);
+    let finding = tally
+        .findings
+        .iter()
         .find(|finding| (finding.rule, finding.way) == (rule, way))
         .unwrap();
     shrink(router.as_mut(), &judge, run, finding).unwrap().unwrap()
@@ -191,8 +204,7 @@ fn a_lookup_on_the_way_is_judged_where_it_was_made() {
     };
     let mut router = find("upsert-keeps-global-pattern").unwrap().router();
     let judge = judge(router.hello());
-    let judged = trial(router.as_mut(), &judge, &[run]).unwrap().remove(0).tally;
-    let told: Vec<_> = judged
+    let told: Vec<_> = judged(router.as_mut(), &judge, &run)
         .findings
         .iter()
         .map(|finding| (finding.rule, finding.after))
@@ -204,8 +216,8 @@ fn a_lookup_on_the_way_is_judged_where_it_was_made() {
         ..Run::default()
     };
     let mut router = find("none").unwrap().router();
-    let judged = trial(router.as_mut(), &judge, &[deleted]).unwrap().remove(0).tally;
-    assert_eq!(judged.findings, [], "the row was there when it was asked for");
+    let tally = judged(router.as_mut(), &judge, &deleted);
+    assert_eq!(tally.findings, [], "the row was there when it was asked for");
 }
 
 #[test]
@@ -227,7 +239,7 @@ fn fresh_routers_are_built_only_where_a_rule_looks_at_them() {
     ] {
         let mut router = Timed::new("replace-takes-double-ids");
         let judge = Judge::new(router.hello(), RuleSet::matching(|id| id == rule)).unwrap();
-        trial(&mut router, &judge, &[run(changes, observe)]).unwrap();
+        judged(&mut router, &judge, &run(changes, observe));
         assert_eq!(router.replies, routers, "{rule} {changes:?} {observe:?}");
     }
 }
@@ -248,9 +260,9 @@ fn what_a_router_holds_that_took_an_id_twice_is_not_judged() {
     };
     let mut router = find("replace-takes-double-ids").unwrap().router();
     let judge = Judge::new(router.hello(), RuleSet::matching(|rule| rule == "listing")).unwrap();
-    let judged = trial(router.as_mut(), &judge, &[run]).unwrap().remove(0).tally;
+    let tally = judged(router.as_mut(), &judge, &run);
     assert_eq!(
-        judged.premises.get("listing"),
+        tally.premises.get("listing"),
         Some(&2),
         "at the start and after the first change"
     );
@@ -271,13 +283,7 @@ fn a_claim_of_semantics_that_there_are_none_of_is_refused_with_those_there_are()
 fn a_search_begins_with_small_messages_and_adds_up_the_time_in_the_router() {
     let mut router = Timed::new("none");
     let judge = judge(router.hello());
-    let settings = Settings {
-        seed: 1,
-        scopes: vec![Scope::new(&MID, router.hello())],
-        cadence: Cadence::EveryStep,
-        traces_max: 20,
-        batch: 8,
-    };
+    let settings = settings(router.hello(), 20);
     let mut seen = Vec::new();
     let progress = search(&mut router, &judge, &settings, &mut |progress| {
         seen.push(progress.traces);
@@ -293,13 +299,7 @@ fn a_search_begins_with_small_messages_and_adds_up_the_time_in_the_router() {
 fn a_search_that_is_broken_off_says_so() {
     let mut router = find("upsert-keeps-global-pattern").unwrap().router();
     let judge = judge(router.hello());
-    let settings = Settings {
-        seed: 1,
-        scopes: vec![Scope::new(&MID, router.hello())],
-        cadence: Cadence::EveryStep,
-        traces_max: 100,
-        batch: 8,
-    };
+    let settings = settings(router.hello(), 100);
     let progress = search(router.as_mut(), &judge, &settings, &mut |progress| {
         if progress.failures.is_empty() {
             ControlFlow::Continue(())
