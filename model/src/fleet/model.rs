@@ -39,6 +39,34 @@ impl Bounds {
         self.strategies.len()
     }
 
+    /// The same without the actions that can never happen.
+    #[must_use]
+    pub fn possible(self) -> Self {
+        let possible = |kind: &Kind| self.impossible(*kind).is_none();
+        let kinds = self.kinds.iter().copied().filter(possible).collect();
+        Self { kinds, ..self }
+    }
+
+    /// Why no state of the fleet allows this action, if none does.
+    fn impossible(&self, kind: Kind) -> Option<&'static str> {
+        let some = |can: fn(&Strategy) -> bool| self.strategies.iter().any(can);
+        let has = |needed| self.kinds.contains(&needed);
+        match kind {
+            Kind::Deliver | Kind::Duplicate | Kind::Drop if !some(Strategy::listens) => {
+                Some("no replica listens to notifications")
+            }
+            Kind::Duplicate | Kind::Drop if !has(Kind::Deliver) => Some("it needs `deliver`"),
+            Kind::Miss if !some(|strategy| strategy.reads_through) => Some("no replica looks rows up on a miss"),
+            Kind::Start if !has(Kind::Crash) => Some("it needs `crash`"),
+            Kind::PartialPoll if self.rows == 1 => Some("it needs two rows"),
+            Kind::Rename if self.shapes.len() == 1 => Some("it needs two shapes"),
+            Kind::Update | Kind::Delete | Kind::Rename | Kind::Block | Kind::Break if self.versions == 1 => {
+                Some("it needs two versions")
+            }
+            _ => None,
+        }
+    }
+
     /// The bounds in one line; those of two fleets are the same if it is.
     pub(super) fn identity(&self) -> String {
         let Bounds {
@@ -80,6 +108,12 @@ pub enum BoundsError {
         /// What there is.
         bits_max: u32,
     },
+    /// Without this action nothing else happens.
+    #[error("a fleet needs `create`, `read` and `apply`: there is no `{kind}`")]
+    Idle {
+        /// The action.
+        kind: &'static str,
+    },
     /// An action that can never happen in this fleet.
     #[error("`{kind}` can never happen here: {why}")]
     Impossible {
@@ -89,6 +123,9 @@ pub enum BoundsError {
         why: &'static str,
     },
 }
+
+/// Without these no replica ever has a row.
+const NEEDED: [Kind; 3] = [Kind::Create, Kind::Read, Kind::Apply];
 
 /// Called with each step of a replica: its kind, its row, and what it changes.
 type Steps<'a> = dyn FnMut(Kind, u8, &dyn Fn(&mut Lane)) + 'a;
@@ -105,7 +142,8 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// If a bound is out of its range, if a state would not fit its word, or if one of the actions can never happen.
+    /// If a bound is out of its range, if a state would not fit its word, if one of the actions can never happen, or if
+    /// nothing can.
     pub fn new(bounds: Bounds) -> Result<Self, BoundsError> {
         for (name, got, max) in [
             ("replicas", bounds.replicas(), REPLICAS_MAX),
@@ -117,8 +155,13 @@ impl Fleet {
                 return Err(BoundsError::Range { name, max, got });
             }
         }
-        if let Some((kind, why)) = impossible(&bounds) {
-            return Err(BoundsError::Impossible { kind: kind.name(), why });
+        if let Some(kind) = NEEDED.into_iter().find(|kind| !bounds.kinds.contains(kind)) {
+            return Err(BoundsError::Idle { kind: kind.name() });
+        }
+        for kind in &bounds.kinds {
+            if let Some(why) = bounds.impossible(*kind) {
+                return Err(BoundsError::Impossible { kind: kind.name(), why });
+            }
         }
         let layout = Layout::new(&bounds);
         if layout.bits() > u128::BITS {
@@ -335,30 +378,6 @@ fn hold(lane: &mut Lane, read: &Cells) {
     for (row, read) in lane.rows.iter_mut().zip(read) {
         row.read = *read;
     }
-}
-
-/// An action of the bounds that no state of the fleet allows.
-fn impossible(bounds: &Bounds) -> Option<(Kind, &'static str)> {
-    let listens = bounds.strategies.iter().any(Strategy::listens);
-    let reads_through = bounds.strategies.iter().any(|strategy| strategy.reads_through);
-    let needs = |needed: &'static [Kind]| needed.iter().all(|kind| bounds.kinds.contains(kind));
-    let read_writes = needs(&[Kind::Create, Kind::Read, Kind::Apply]);
-    bounds.kinds.iter().copied().find_map(|kind| {
-        let why = match kind {
-            _ if !read_writes => "a fleet needs `create`, `read` and `apply`",
-            Kind::Deliver | Kind::Duplicate | Kind::Drop if !listens => "no replica listens to notifications",
-            Kind::Duplicate | Kind::Drop if !needs(&[Kind::Deliver]) => "it needs `deliver`",
-            Kind::Miss if !reads_through => "no replica looks rows up on a miss",
-            Kind::Start if !needs(&[Kind::Crash]) => "it needs `crash`",
-            Kind::PartialPoll if bounds.rows == 1 => "it needs two rows",
-            Kind::Rename if bounds.shapes.len() == 1 => "it needs two shapes",
-            Kind::Update | Kind::Delete | Kind::Rename | Kind::Block | Kind::Break if bounds.versions == 1 => {
-                "it needs two versions"
-            }
-            _ => return None,
-        };
-        Some((kind, why))
-    })
 }
 
 impl Machine for Fleet {

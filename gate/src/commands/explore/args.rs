@@ -178,15 +178,26 @@ impl ExploreArgs {
 
     /// The fleet that is asked for.
     pub fn fleet(&self) -> Result<fleet::Fleet, Error> {
-        let bounds = fleet::Bounds {
+        let bounds = self.bounds(self.strategies()?)?;
+        // What was asked for by name must be able to happen.
+        let bounds = if self.actions.is_empty() {
+            bounds.possible()
+        } else {
+            bounds
+        };
+        fleet::Fleet::new(bounds).map_err(usage)
+    }
+
+    /// The bounds of a fleet of these replicas.
+    pub(super) fn bounds(&self, strategies: Vec<Strategy>) -> Result<fleet::Bounds, Error> {
+        Ok(fleet::Bounds {
             rows: self.rows,
             versions: self.versions,
-            strategies: self.strategies()?,
+            strategies,
             kinds: self.kinds(),
             shapes: self.shapes()?,
             admin: self.admin,
-        };
-        fleet::Fleet::new(bounds).map_err(usage)
+        })
     }
 
     fn strategies(&self) -> Result<Vec<Strategy>, Error> {
@@ -204,14 +215,9 @@ impl ExploreArgs {
     }
 
     /// What can happen.
-    pub(super) fn kinds(&self) -> Vec<Kind> {
+    fn kinds(&self) -> Vec<Kind> {
         let mut kinds = if self.actions.is_empty() {
-            let usual = USUAL.into_iter().filter(|kind| match kind {
-                Kind::Rename => self.shapes.len() > 1 && self.versions > 1,
-                Kind::Update | Kind::Delete => self.versions > 1,
-                _ => true,
-            });
-            usual.collect()
+            USUAL.to_vec()
         } else {
             self.actions.clone()
         };

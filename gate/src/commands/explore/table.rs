@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use model::fleet::actions::Kind;
 use model::fleet::explore::explore;
 use model::fleet::fair::{Convergence, Fairness, STATES_MAX, converges};
 use model::fleet::machine::Machine;
-use model::fleet::model::{Bounds, Fleet};
+use model::fleet::model::Fleet;
 use model::fleet::strategies::{LITELLM_1_85, LITELLM_1_109, REFERENCE, STRATEGIES, Strategy};
 use model::fleet::{Ended, Report};
 
@@ -80,22 +79,8 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
 }
 
 fn column(args: &ExploreArgs, name: String, strategies: Vec<Strategy>) -> Result<Column, Error> {
-    let mut bounds = Bounds {
-        rows: args.rows,
-        versions: args.versions,
-        strategies,
-        kinds: args.kinds(),
-        shapes: args.shapes()?,
-        admin: args.admin,
-    };
     // What one fleet cannot do, another can: each gets what applies to it.
-    let listens = bounds.strategies.iter().any(Strategy::listens);
-    let reads_through = bounds.strategies.iter().any(|strategy| strategy.reads_through);
-    bounds.kinds.retain(|kind| match kind {
-        Kind::Deliver | Kind::Duplicate | Kind::Drop => listens,
-        Kind::Miss => reads_through,
-        _ => true,
-    });
+    let bounds = args.bounds(strategies)?.possible();
     let fleet = Fleet::new(bounds).map_err(|why| Error::Usage(why.to_string()))?;
     let report = explore(&fleet, &args.options()?, Arc::new(|_| {})).map_err(failure)?;
     let convergence = if args.converges {
