@@ -13,28 +13,20 @@ use model::fleet::model::{Bounds, Fleet};
 use model::fleet::naive::NaiveReplica;
 use model::fleet::poll2::{self, Poll2};
 use model::fleet::replica;
-use model::fleet::strategies::{CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
+use model::fleet::strategies::{self, CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
 
 use crate::kept::check;
 
 fn fleet(rows: u8, strategies: &[Strategy]) -> Fleet {
-    let happens = |kind: &Kind| {
-        strategies.iter().any(|strategy| match kind {
-            Kind::Deliver | Kind::Duplicate | Kind::Drop => strategy.listens(),
-            Kind::Miss => strategy.reads_through,
-            Kind::PartialPoll => rows > 1,
-            _ => true,
-        })
-    };
-    Fleet::new(Bounds {
+    let bounds = Bounds {
         rows,
         versions: 2,
         strategies: strategies.to_vec(),
-        kinds: Kind::ALL.iter().copied().filter(happens).collect(),
+        kinds: Kind::ALL.to_vec(),
         shapes: Shape::ALL.to_vec(),
         admin: true,
-    })
-    .expect("bounds fit")
+    };
+    Fleet::new(bounds.possible()).expect("bounds fit")
 }
 
 fn explored<M: Packed + Clone>(text: &mut String, name: &str, fleet: &M, options: &Options) {
@@ -55,9 +47,24 @@ fn explored<M: Packed + Clone>(text: &mut String, name: &str, fleet: &M, options
     }
 }
 
+#[test]
+fn strategies_are_what_is_known_of_each_router() {
+    let mut text = String::new();
+    for strategy in STRATEGIES {
+        assert_eq!(strategies::named(strategy.name), Some(strategy));
+        writeln!(text, "{strategy:#?}").unwrap();
+    }
+    assert_eq!(strategies::named("nobody"), None);
+    for (rule, canary) in CANARIES {
+        writeln!(text, "canary of {rule}: {canary:#?}").unwrap();
+    }
+    check("strategies", &text);
+}
+
 /// Some run, in the words that a person is shown.
 fn walked<M: Machine>(text: &mut String, machine: &M) {
     let (rules, kinds) = (machine.rules().join(", "), machine.kinds());
+    writeln!(text, "  {}", machine.identity()).unwrap();
     writeln!(text, "  rules {rules}; kinds {kinds:?}").unwrap();
     let mut state = machine.initial();
     for step in 0..24 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::fleet::actions::{Kind, Shape};
 use model::fleet::checker::{self, check};
 use model::fleet::explore::{Options, explore};
-use model::fleet::fair::{Fairness, STATES_MAX, converges};
+use model::fleet::fair::{Fairness, STATES_MAX, TooManyStates, converges};
 use model::fleet::machine::Machine;
 use model::fleet::model::{Bounds, Fleet};
 use model::fleet::report::{Ended, Report};
@@ -85,6 +85,27 @@ fn each_rule_is_broken_by_its_canary() {
             assert!(broken(&report).contains(&rule), "{rule}: {:?}", broken(&report));
         }
     }
+}
+
+/// What a replica was told through its admin endpoint binds it until the store says otherwise.
+#[test]
+fn a_row_that_a_newer_refused_one_took_away_is_no_lost_write() {
+    let forgetful = Strategy {
+        refusal_keeps: false,
+        refuses_invalid_reads: false,
+        ..REFERENCE
+    };
+    let report = exhaust(&fleet(1, 2, &[forgetful], KINDS, true));
+    assert_eq!(broken(&report), ["atomic-refusal"]);
+}
+
+#[test]
+fn a_graph_of_as_many_states_as_may_be_is_judged() {
+    let fleet = fleet(1, 1, &[REFERENCE], &[Kind::Create, Kind::Read, Kind::Apply], false);
+    let states = usize::try_from(exhaust(&fleet).distinct).expect("they are few");
+    let judged = |states_max| converges(&fleet, Fairness::Weak, states_max).map(|found| found.distinct);
+    assert_eq!(judged(states), Ok(states));
+    assert_eq!(judged(states - 1), Err(TooManyStates(states - 1)));
 }
 
 #[test]

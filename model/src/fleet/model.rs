@@ -436,8 +436,10 @@ impl Machine for Fleet {
         let strategies = &self.bounds.strategies;
         for place in 0..replicas {
             for other in place + 1..replicas {
-                if strategies[place] == strategies[other] && lanes[other] < lanes[place] {
-                    lanes.swap(place, other);
+                if strategies[place] == strategies[other] {
+                    let pair = [lanes[place], lanes[other]];
+                    lanes[place] = pair[0].min(pair[1]);
+                    lanes[other] = pair[0].max(pair[1]);
                 }
             }
         }
@@ -514,7 +516,6 @@ impl Serving for Fleet {
             let answer = |query| {
                 let mut answer = Vec::new();
                 lane.candidates(strategy, query, |candidate| answer.push(candidate));
-                answer.sort_unstable();
                 answer
             };
             QUERIES.map(answer).to_vec()

@@ -261,13 +261,4 @@ impl Replica for NaiveReplica {
     fn entries(&self) -> u8 {
         self.entries.values().sum()
     }
-
-    fn holds_like(&self, other: &Self, row: u8) -> bool {
-        let entries = |replica: &Self| -> Vec<_> {
-            let entries = replica.entries.iter().filter(|((_, of, _), _)| *of == row);
-            entries.map(|(entry, copies)| (*entry, *copies)).collect()
-        };
-        let cell = |replica: &Self| (replica.list.get(&row).copied(), replica.gone.get(&row).copied());
-        cell(self) == cell(other) && entries(self) == entries(other)
-    }
 }

@@ -237,8 +237,7 @@ impl<R: Replica> View for Seen<'_, R> {
                 replica.apply(part, &Read::Whole(read.clone()));
             }
         }
-        let rows = (0..).zip(store).filter(|(_, cell)| cell.version > 0);
-        let store_rows = rows.map(|(row, cell)| (row, *cell)).collect();
+        let store_rows = (0..).zip(store).map(|(row, cell)| (row, *cell)).collect();
         apply(replica, self.rows, &Read::Whole(read(self.strategy, &store_rows)));
         let healed = healed.seen(self.strategy, self.rows).expect("it is up");
         view::agrees(&healed, store)

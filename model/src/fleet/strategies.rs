@@ -163,7 +163,6 @@ pub const LITELLM_1_109: Strategy = Strategy {
     sticky_names: false,
     filters_blocked: true,
     team_first: true,
-    refusal_keeps: false,
     knows_failures: true,
     empty_read: EmptyRead::DeletesAll,
     locked: true,
