@@ -5,7 +5,7 @@ mod kept;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use model::fleet::actions::{Kind, Shape};
+use model::fleet::actions::{Action, At, Kind, Shape};
 use model::fleet::explore::{Options, explore};
 use model::fleet::fair::{Fairness, STATES_MAX, converges};
 use model::fleet::machine::{Machine, Packed};
@@ -14,6 +14,7 @@ use model::fleet::naive::NaiveReplica;
 use model::fleet::poll2::{self, Poll2};
 use model::fleet::replica;
 use model::fleet::strategies::{self, CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
+use model::fleet::trace::trace;
 
 use crate::kept::check;
 
@@ -81,6 +82,58 @@ fn walked<M: Machine>(text: &mut String, machine: &M) {
         writeln!(text, "  {action}: {}", machine.lanes(&next).join("; ")).unwrap();
         state = next;
     }
+}
+
+#[test]
+fn a_path_of_everything_becomes_a_trace() {
+    let store = |kind, row| Action::new(kind, At::Store, row);
+    let first = |kind, row| Action::new(kind, At::Replica(0), row);
+    let second = |kind| Action::new(kind, At::Replica(1), 0);
+    let path = [
+        // Nothing to read but the second row: a read of the first shows nothing.
+        store(Kind::Create, 1).shaped(Shape::Team),
+        first(Kind::PartialPoll, 0),
+        store(Kind::Create, 0).shaped(Shape::Wild),
+        first(Kind::PartialPoll, 0),
+        first(Kind::Create, 2).shaped(Shape::Exact),
+        first(Kind::Read, 0),
+        second(Kind::StaleRead),
+        first(Kind::Apply, 0),
+        second(Kind::Apply),
+        first(Kind::Apply, 0),
+        first(Kind::Read, 0),
+        first(Kind::Apply, 0),
+        store(Kind::Update, 2),
+        // The notifications of r1: d2, d1, d3.
+        first(Kind::Duplicate, 2),
+        first(Kind::Deliver, 0),
+        first(Kind::Drop, 1),
+        first(Kind::Deliver, 2),
+        store(Kind::Break, 0),
+        store(Kind::Update, 0),
+        store(Kind::Block, 1),
+        store(Kind::Rename, 1).shaped(Shape::Exact),
+        store(Kind::Block, 1),
+        store(Kind::Break, 1),
+        first(Kind::Block, 1),
+        first(Kind::Request, 0),
+        second(Kind::FailedPoll),
+        second(Kind::EmptyPoll),
+        second(Kind::Crash),
+        store(Kind::Delete, 1),
+        second(Kind::Start),
+        second(Kind::Update),
+        second(Kind::Miss),
+        first(Kind::Deliver, 0),
+        first(Kind::Crash, 0),
+    ];
+    for kind in Kind::ALL {
+        assert!(path.iter().any(|action| action.kind == *kind), "{kind:?} never happens");
+    }
+    check(
+        "path",
+        &trace("everything happens", "current", &path, 3, Shape::Wild).to_toml(),
+    );
 }
 
 fn converging(text: &mut String, fleet: &Fleet) {

@@ -9,8 +9,8 @@ use model::fleet::model::{Bounds, Fleet};
 use model::fleet::naive::NaiveReplica;
 use model::fleet::replica::{self, Replica};
 use model::fleet::state::{Cell, Lane, State};
-use model::fleet::strategies::{CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
-use model::fleet::walk::Serving;
+use model::fleet::strategies::{CANARIES, LITELLM_1_85, Patterns, REFERENCE, STRATEGIES, Strategy};
+use model::fleet::walk::{Parting, Serving, Walks, compare};
 
 type Naive = replica::State<NaiveReplica>;
 
@@ -175,4 +175,49 @@ fn packed_agrees_with_naive_for_a_mixed_fleet() {
 #[test]
 fn packed_agrees_with_naive_for_replicas_that_can_change_places() {
     assert_eq!(agree(&bounds(1, 2, &[LITELLM_1_85; 3], Kind::ALL), 2_000), 2_000);
+}
+
+#[test]
+fn machines_part_where_one_does_something_else() {
+    let fleet = |strategy: Strategy| Fleet::new(bounds(1, 2, &[strategy], Kind::ALL)).expect("bounds fit");
+    let walks = Walks {
+        seed: 1,
+        walks: 20,
+        steps: 30,
+    };
+    let twin = replica::Fleet::<NaiveReplica>::new(bounds(1, 2, &[REFERENCE], Kind::ALL)).expect("bounds fit");
+    assert_eq!(compare(&fleet(REFERENCE), &twin, walks), Ok(600));
+    let parting = |change: fn(&mut Strategy)| {
+        let mut strategy = REFERENCE;
+        change(&mut strategy);
+        let Parting { path, what } = compare(&fleet(REFERENCE), &fleet(strategy), walks).expect_err("they part");
+        let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+        format!("{}; {what}", path.join(", "))
+    };
+    let blocked = "create d1 as a team's wildcard at r1, block d1 at r1";
+    for (change, path, what) in [
+        (
+            (|strategy| strategy.on_delete = Patterns::Kept) as fn(&mut Strategy),
+            "create d1 as a wildcard at r1, empty-poll at r1, delete d1 at r1",
+            "answers: [Some([[], [], [], []])] in one, [Some([[Candidate",
+        ),
+        (
+            |strategy| strategy.sticky_names = true,
+            blocked,
+            "findings of the state: Findings { premises: 3330, violated: 0 } in one",
+        ),
+        (
+            |strategy| strategy.reads_through = true,
+            &format!("{blocked}, stale-read at r1, crash at r1, start at r1"),
+            "actions: [\"read at r1\", ",
+        ),
+        (
+            |strategy| (strategy.knows_failures, strategy.refuses_older) = (false, false),
+            "create d1 as a team's wildcard at r1",
+            "findings of `failed-poll at r1`: Findings { premises: 4096, violated: 0 } in one",
+        ),
+    ] {
+        let got = parting(change);
+        assert!(got.starts_with(&format!("{path}; {what}")), "{got}");
+    }
 }

@@ -41,7 +41,6 @@ pub fn question(query: view::Query) -> Query {
 ///
 /// `mended` is the shape that an update gives to an invalid row. The parts of an apply are one step: into how many parts it
 /// falls is for the router to show.
-///
 pub fn trace(why: &str, rule: &str, actions: &[Action], replicas: u8, mended: Shape) -> Trace {
     let mut writer = Writer {
         rows: BTreeMap::new(),
