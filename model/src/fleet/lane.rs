@@ -43,7 +43,7 @@ impl View for Seen<'_> {
 
     fn lists(&self, shape: Shape) -> bool {
         if self.strategy.sticky_names {
-            self.lane.names >> shape as u8 & 1 == 1
+            self.lane.has_served(shape)
         } else {
             let rows = &self.lane.rows;
             rows.iter().any(|row| row.cell.content == Content::Row(shape))
@@ -81,11 +81,16 @@ impl Lane {
         self.rows.map(|row| row.cell)
     }
 
+    /// Whether the name of this shape was ever served; only where names are sticky.
+    pub(super) fn has_served(&self, shape: Shape) -> bool {
+        self.names >> shape as u8 & 1 == 1
+    }
+
     /// The candidates that the replica answers `query` with.
     pub fn candidates(&self, strategy: &Strategy, query: Query, mut visit: impl FnMut(Candidate)) {
         let is_exact = |cell: &Cell| cell.content.shape() == Some(Shape::Exact);
         let known = if strategy.sticky_names {
-            self.names >> Shape::Exact as u8 & 1 == 1
+            self.has_served(Shape::Exact)
         } else {
             self.rows.iter().any(|row| is_exact(&row.cell))
         };

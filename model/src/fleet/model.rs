@@ -435,11 +435,11 @@ impl Machine for Fleet {
         // Only replicas of one strategy can change places.
         let strategies = &self.bounds.strategies;
         for place in 0..replicas {
-            for other in place + 1..replicas {
-                if strategies[place] == strategies[other] {
-                    let pair = [lanes[place], lanes[other]];
-                    lanes[place] = pair[0].min(pair[1]);
-                    lanes[other] = pair[0].max(pair[1]);
+            for before in 0..place {
+                if strategies[before] == strategies[place] {
+                    let pair = [lanes[before], lanes[place]];
+                    lanes[before] = pair[0].min(pair[1]);
+                    lanes[place] = pair[0].max(pair[1]);
                 }
             }
         }

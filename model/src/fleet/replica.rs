@@ -255,17 +255,16 @@ impl<R: Replica> Machine for Fleet<R> {
     /// but two that do not may have two representatives, where fingerprints collide.
     fn canonical(&self, state: &State<R>) -> State<R> {
         let mut state = state.clone();
-        let prints: Vec<_> = state.seats.iter().map(fingerprint).collect();
-        let mut sorted: Vec<usize> = (0..prints.len()).collect();
         let strategies = &self.bounds.strategies;
-        for place in 0..sorted.len() {
-            for other in place + 1..sorted.len() {
-                if strategies[place] == strategies[other] && prints[sorted[other]] < prints[sorted[place]] {
-                    sorted.swap(place, other);
+        for place in 0..strategies.len() {
+            for before in 0..place {
+                if strategies[before] == strategies[place] {
+                    let mut pair = [before, place].map(|seat| state.seats[seat].clone());
+                    pair.sort_by_key(fingerprint);
+                    [state.seats[before], state.seats[place]] = pair;
                 }
             }
         }
-        state.seats = sorted.into_iter().map(|seat| state.seats[seat].clone()).collect();
         state
     }
 

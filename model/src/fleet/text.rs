@@ -20,9 +20,7 @@ pub(super) fn lane(lane: &Lane, strategy: &Strategy) -> String {
         parts.push(format!("read {}", cells(&lane.rows.map(|row| row.read))));
     }
     if strategy.sticky_names && lane.names > 0 {
-        let names = Shape::ALL
-            .into_iter()
-            .filter(|shape| lane.names >> *shape as u8 & 1 == 1);
+        let names = Shape::ALL.into_iter().filter(|shape| lane.has_served(*shape));
         let names: Vec<&str> = names.map(name).collect();
         parts.push(format!("names {}", names.join(", ")));
     }
