@@ -8,7 +8,7 @@ use model::fleet::explore::{Options, explore};
 use model::fleet::fair::{Fairness, STATES_MAX, TooManyStates, converges};
 use model::fleet::machine::Machine;
 use model::fleet::model::{Bounds, Fleet};
-use model::fleet::report::{Ended, Report};
+use model::fleet::report::{Ended, Limit, Report};
 use model::fleet::strategies::{CANARIES, LITELLM_1_85, REBUILD_ON_UPDATE, REFERENCE, REMOVE_BY_ID, Strategy};
 
 const KINDS: &[Kind] = &[
@@ -160,6 +160,22 @@ fn both_engines_count_alike_and_find_paths_of_one_length() {
             .collect()
     };
     assert_eq!(lengths(&theirs), lengths(&ours));
+}
+
+#[test]
+fn a_limit_of_the_checker_is_named_where_it_cuts() {
+    let fleet = fleet(1, 2, &[REFERENCE; 2], KINDS, true);
+    let whole = check(&fleet, checker::Options::default());
+    let ended = |states_max| {
+        let options = checker::Options {
+            states_max: Some(states_max),
+            ..checker::Options::default()
+        };
+        let report = check(&fleet, options);
+        (report.ended, report.distinct == whole.distinct)
+    };
+    assert_eq!(ended(50), (Ended::Cut(Limit::States(50)), false));
+    assert_eq!(ended(whole.generated + 1), (Ended::Exhausted, true));
 }
 
 #[test]

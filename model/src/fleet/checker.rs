@@ -192,7 +192,9 @@ impl<M: Machine> Checked<M> {
             steps,
             violated: findings
                 .iter()
-                .fold(0, |violated, findings| violated | findings.violated),
+                .copied()
+                .fold(Findings::default(), Findings::and)
+                .violated,
             findings,
         }
     }
@@ -285,7 +287,10 @@ impl<M: Machine> Model for Checked<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::actions::{Kind, Shape};
+    use crate::fleet::model::{self as fleet, Fleet};
     use crate::fleet::poll2::{Bounds, Poll2};
+    use crate::fleet::strategies::LITELLM_1_85;
 
     fn poll2(replicas: u8, rows: u8, versions: u8, crash: bool) -> Poll2 {
         Poll2::new(Bounds {
@@ -310,6 +315,31 @@ mod tests {
         assert_eq!(report.dead(machine), []);
         assert_eq!(report.vacuous(machine), Vec::<&str>::new());
         (report.distinct, report.generated, report.depth)
+    }
+
+    /// As where two threads remember their states in one place.
+    #[test]
+    fn what_is_remembered_of_one_state_is_not_taken_for_anothers() {
+        let fleet = Fleet::new(
+            fleet::Bounds {
+                rows: 1,
+                versions: 2,
+                strategies: vec![LITELLM_1_85],
+                kinds: Kind::ALL.to_vec(),
+                shapes: Shape::ALL.to_vec(),
+                admin: true,
+            }
+            .possible(),
+        )
+        .expect("bounds fit");
+        let report = check(&fleet, Options::default());
+        let violation = &report.violations[0];
+        assert_eq!(violation.rule, fleet.rules()[0]);
+        let (_, broken) = violation.path.last().expect("it takes a step");
+        let checked = Checked::new(&fleet, false);
+        for (state, holds) in [(fleet.initial(), true), (*broken, false), (fleet.initial(), true)] {
+            assert_eq!(checked.holds::<0>(&state), holds);
+        }
     }
 
     #[test]

@@ -115,17 +115,19 @@ pub fn prescribed(cells: &Cells, strategy: &Strategy, query: Query, mut visit: i
     }
 }
 
+/// How many copies of each version of each row are candidates.
+type Copies = [[u8; VERSIONS_MAX + 1]; ROWS_MAX];
+
 /// Whether every answer is exactly what `store` prescribes.
 pub(super) fn agrees(view: &impl View, store: &Cells) -> bool {
     QUERIES.into_iter().all(|query| {
-        let mut difference = [[0_i8; VERSIONS_MAX + 1]; ROWS_MAX];
-        let mut count = |candidate: Candidate, sign: i8| {
-            let copies = i8::try_from(candidate.copies).expect("copies are few");
-            difference[usize::from(candidate.row)][usize::from(candidate.version)] += sign * copies;
+        let [mut answered, mut due] = [[[0; VERSIONS_MAX + 1]; ROWS_MAX]; 2];
+        let count = |copies: &mut Copies, candidate: Candidate| {
+            copies[usize::from(candidate.row)][usize::from(candidate.version)] += candidate.copies;
         };
-        view.candidates(query, |candidate| count(candidate, 1));
-        prescribed(store, view.strategy(), query, |candidate| count(candidate, -1));
-        difference == [[0; VERSIONS_MAX + 1]; ROWS_MAX]
+        view.candidates(query, |candidate| count(&mut answered, candidate));
+        prescribed(store, view.strategy(), query, |candidate| count(&mut due, candidate));
+        answered == due
     })
 }
 
