@@ -27,9 +27,9 @@ fn main() -> ExitCode {
             }
             failure.exit()
         }
-        // The panic's message is on stderr already.
+        // The panic's message is on stderr already. The embedded router has invariants of its own.
         Err(_) => {
-            complain("this is a bug of routeproof; please report it with the lines above");
+            complain("this is a bug of routeproof or of its embedded router; please report it with the lines above");
             Exit::Internal
         }
     };
