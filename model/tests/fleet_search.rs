@@ -1,0 +1,146 @@
+//! What the engine for scale tells on its way, where its limits cut, and how its workers share.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use model::fleet::Checkpoint;
+use model::fleet::explore::{Options, Progress, explore};
+use model::fleet::machine::Packed as _;
+use model::fleet::poll2::{Bounds, Poll2};
+use model::fleet::report::{Ended, Limit, Report};
+use model::fleet::visited::Visited;
+
+/// Bytes of a state.
+const STATE_BYTES: u64 = 8;
+
+fn poll2() -> Poll2 {
+    Poll2::new(Bounds {
+        replicas: 2,
+        rows: 2,
+        versions: 2,
+        crash: false,
+    })
+    .expect("bounds fit")
+}
+
+fn run(options: &Options) -> (Report<u64>, Vec<Progress>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let on_progress = Arc::new(move |progress| telling.lock().expect("no panic").push(progress));
+    let report = explore(&poll2(), options, on_progress).expect("it runs");
+    let told = told.lock().expect("no panic").clone();
+    (report, told)
+}
+
+fn kept(dir: &Path, threads: usize) -> Options {
+    Options {
+        threads,
+        checkpoint: Some(Checkpoint {
+            dir: dir.to_owned(),
+            resume: false,
+        }),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn each_level_is_told_once_as_a_run_that_ends_there_reports_it() {
+    for threads in [1, 2] {
+        let options = Options {
+            threads,
+            ..Options::default()
+        };
+        let (whole, told) = run(&options);
+        assert_eq!((whole.ended, told.len()), (Ended::Exhausted, whole.depth as usize));
+        let mut before = 0;
+        for (depth, progress) in (1..).zip(&told) {
+            let (cut, _) = run(&Options {
+                depth_max: Some(depth),
+                ..options.clone()
+            });
+            assert_eq!(cut.ended, Ended::Cut(Limit::Depth(depth)));
+            assert_eq!(
+                (progress.depth, progress.distinct, progress.generated),
+                (cut.depth, cut.distinct, cut.generated)
+            );
+            assert_eq!(progress.frontier, progress.distinct - before);
+            before = progress.distinct;
+        }
+        assert_eq!(before, whole.distinct);
+    }
+}
+
+#[test]
+fn the_bytes_told_are_those_of_the_set_and_of_the_states_in_memory() {
+    for threads in [1, 2] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (_, in_memory) = run(&Options {
+            threads,
+            ..Options::default()
+        });
+        let (_, in_files) = run(&kept(dir.path(), threads));
+        let empty = Visited::<u64>::new(poll2().bits()).bytes() * threads as u64;
+        assert_eq!(in_memory[0].bytes, empty + STATE_BYTES);
+        for (memory, files) in in_memory.iter().zip(&in_files) {
+            assert_eq!(
+                memory.bytes - memory.distinct * STATE_BYTES,
+                files.bytes - files.frontier * STATE_BYTES,
+                "in files only the last level stays in memory"
+            );
+        }
+        let last = in_memory.last().expect("there are levels");
+        assert!(last.bytes > empty + last.distinct * STATE_BYTES, "the set has grown");
+    }
+}
+
+#[test]
+fn a_limit_cuts_at_the_first_level_that_meets_it() {
+    let (_, told) = run(&Options::default());
+    let third = told[2];
+    let cut = |states_max, depth_max| {
+        let (report, _) = run(&Options {
+            states_max,
+            depth_max,
+            ..Options::default()
+        });
+        (report.ended, report.depth)
+    };
+    let (exactly, more) = (third.distinct, third.distinct + 1);
+    assert_eq!(cut(Some(exactly), None), (Ended::Cut(Limit::States(exactly)), 3));
+    assert_eq!(cut(Some(more), None), (Ended::Cut(Limit::States(more)), 4));
+    assert_eq!(cut(Some(more), Some(3)), (Ended::Cut(Limit::Depth(3)), 3));
+
+    // A bound on memory cuts within a level.
+    let tenth = told[9];
+    let (report, progress) = run(&Options {
+        memory_max: Some(tenth.bytes),
+        ..Options::default()
+    });
+    assert_eq!(report.ended, Ended::Cut(Limit::Memory(tenth.bytes)));
+    assert_eq!(
+        (report.depth as usize, progress.len()),
+        (progress.len() + 1, progress.len())
+    );
+    let before = progress.last().expect("there are levels").distinct;
+    assert!(before < report.distinct && report.distinct <= told[progress.len()].distinct);
+}
+
+#[test]
+fn the_workers_share_every_large_level_evenly() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (_, told) = run(&kept(dir.path(), 3));
+    for (level, progress) in told
+        .iter()
+        .enumerate()
+        .filter(|(_, progress)| progress.frontier > 1_000)
+    {
+        for part in 0..3 {
+            let part = dir.path().join(format!("level-{level:04}.part-{part:03}"));
+            let bytes = std::fs::read(&part).expect("the part is there");
+            let header = bytes.iter().position(|byte| *byte == b'\n').expect("a first line") + 1;
+            let states = (bytes.len() - header) as u64 / STATE_BYTES;
+            let even = progress.frontier / 3;
+            assert!(states.abs_diff(even) < even / 4, "{states} of {}", progress.frontier);
+        }
+    }
+}
