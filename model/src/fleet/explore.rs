@@ -239,7 +239,11 @@ fn check_memory<M: Packed>(machine: &M, options: &Options) -> Result<(), Explore
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::fleet::levels::Levels;
+    use crate::fleet::machine::Machine as _;
     use crate::fleet::poll2::{Bounds, Poll2};
     use crate::fleet::report::{Ended, Limit};
 
@@ -409,6 +413,33 @@ mod tests {
                 "{corrupt}"
             );
         }
+    }
+
+    #[test]
+    fn a_level_with_the_states_of_another_worker_or_level_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let machine = poll2(2, 1, 2, true);
+        let whole = run(&machine, &kept(dir.path(), false)).expect("it runs");
+        let resuming = kept(dir.path(), true);
+        let part = |part| {
+            let run = format!("{} symmetric=false", machine.identity());
+            Levels::<u64>::open(resuming.checkpoint.as_ref(), run, part, 2).expect("it is there")
+        };
+        let level = |number, of_part| {
+            let mut states = Vec::new();
+            let counted = part(of_part).visit::<serde_json::Value>(number, |chunk| states.extend_from_slice(chunk));
+            (Rc::new(states), counted.expect("it reads back").expect("it is a file"))
+        };
+        let keep = |(states, counted)| part(0).keep(4, &states, &counted).expect("it can be written");
+        let own = level(4, 0);
+        for other in [level(4, 1), level(3, 0)] {
+            keep(other);
+            let refused = run(&machine, &resuming).expect_err("refused").to_string();
+            assert!(refused.contains("its states are not those of the level"), "{refused}");
+        }
+        keep(own);
+        let resumed = run(&machine, &resuming).expect("it resumes");
+        assert_eq!(format!("{resumed:?}"), format!("{whole:?}"));
     }
 
     #[test]

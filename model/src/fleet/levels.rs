@@ -239,7 +239,11 @@ impl<W: Word> Levels<W> {
                 wanted: name(&self.run, self.parts),
             });
         }
-        if (header.format, header.level, header.part) != (FORMAT, level, self.part) {
+        let (found, wanted) = (
+            (header.format, header.level, header.part, header.word_bytes),
+            (FORMAT, level, self.part, W::BITS / u8::BITS),
+        );
+        if found != wanted {
             return Err(corrupt("it belongs to another place"));
         }
         let mut sum = CHECKSUM_START;
