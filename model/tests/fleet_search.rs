@@ -110,6 +110,12 @@ fn a_limit_cuts_at_the_first_level_that_meets_it() {
     assert_eq!(cut(Some(more), None), (Ended::Cut(Limit::States(more)), 4));
     assert_eq!(cut(Some(more), Some(3)), (Ended::Cut(Limit::Depth(3)), 3));
 
+    let (report, _) = run(&Options {
+        memory_max: Some(1 << 30),
+        ..Options::default()
+    });
+    assert_eq!(report.ended, Ended::Exhausted);
+
     // A bound on memory cuts within a level.
     let tenth = told[9];
     let (report, progress) = run(&Options {
