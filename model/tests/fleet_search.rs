@@ -109,26 +109,30 @@ fn a_limit_cuts_at_the_first_level_that_meets_it() {
     assert_eq!(cut(Some(exactly), None), (Ended::Cut(Limit::States(exactly)), 3));
     assert_eq!(cut(Some(more), None), (Ended::Cut(Limit::States(more)), 4));
     assert_eq!(cut(Some(more), Some(3)), (Ended::Cut(Limit::Depth(3)), 3));
+}
 
-    let (report, _) = run(&Options {
-        memory_max: Some(1 << 30),
-        ..Options::default()
-    });
-    assert_eq!(report.ended, Ended::Exhausted);
-
-    // A bound on memory cuts within a level.
-    let tenth = told[9];
-    let (report, progress) = run(&Options {
-        memory_max: Some(tenth.bytes),
-        ..Options::default()
-    });
-    assert_eq!(report.ended, Ended::Cut(Limit::Memory(tenth.bytes)));
-    assert_eq!(
-        (report.depth as usize, progress.len()),
-        (progress.len() + 1, progress.len())
-    );
-    let before = progress.last().expect("there are levels").distinct;
-    assert!(before < report.distinct && report.distinct <= told[progress.len()].distinct);
+#[test]
+fn a_bound_on_memory_cuts_within_a_level() {
+    for threads in [1, 2] {
+        let bounded = |memory_max| {
+            run(&Options {
+                threads,
+                memory_max: Some(memory_max),
+                ..Options::default()
+            })
+        };
+        let (whole, told) = bounded(1 << 30);
+        assert_eq!(whole.ended, Ended::Exhausted);
+        let enough_for_some = told[4].bytes;
+        let (report, progress) = bounded(enough_for_some);
+        assert_eq!(report.ended, Ended::Cut(Limit::Memory(enough_for_some)));
+        assert_eq!(
+            (report.depth as usize, progress.len()),
+            (progress.len() + 1, progress.len())
+        );
+        let before = progress.last().expect("there are levels").distinct;
+        assert!(before < report.distinct && report.distinct <= told[progress.len()].distinct);
+    }
 }
 
 #[test]
