@@ -1,14 +1,21 @@
 //! What the engine for scale tells on its way, where its limits cut, and how its workers share.
 
+mod kept;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use model::fleet::Checkpoint;
+use model::fleet::actions::{Kind, Shape};
 use model::fleet::explore::{Options, Progress, explore};
-use model::fleet::machine::Packed as _;
+use model::fleet::machine::Packed;
+use model::fleet::model::{self as fleet, Fleet};
 use model::fleet::poll2::{Bounds, Poll2};
 use model::fleet::report::{Ended, Limit, Report};
+use model::fleet::strategies::{LITELLM_1_85, REFERENCE};
 use model::fleet::visited::Visited;
+
+use crate::kept::check;
 
 /// Bytes of a state.
 const STATE_BYTES: u64 = 8;
@@ -32,7 +39,7 @@ fn run(options: &Options) -> (Report<u64>, Vec<Progress>) {
     (report, told)
 }
 
-fn kept(dir: &Path, threads: usize) -> Options {
+fn in_files(dir: &Path, threads: usize) -> Options {
     Options {
         threads,
         checkpoint: Some(Checkpoint {
@@ -78,10 +85,10 @@ fn the_bytes_told_are_those_of_the_set_and_of_the_states_in_memory() {
             threads,
             ..Options::default()
         });
-        let (_, in_files) = run(&kept(dir.path(), threads));
+        let (_, filed) = run(&in_files(dir.path(), threads));
         let empty = Visited::<u64>::new(poll2().bits()).bytes() * threads as u64;
         assert_eq!(in_memory[0].bytes, empty + STATE_BYTES);
-        for (memory, files) in in_memory.iter().zip(&in_files) {
+        for (memory, files) in in_memory.iter().zip(&filed) {
             assert_eq!(
                 memory.bytes - memory.distinct * STATE_BYTES,
                 files.bytes - files.frontier * STATE_BYTES,
@@ -138,7 +145,7 @@ fn a_bound_on_memory_cuts_within_a_level() {
 #[test]
 fn the_workers_share_every_large_level_evenly() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (_, told) = run(&kept(dir.path(), 3));
+    let (_, told) = run(&in_files(dir.path(), 3));
     for (level, progress) in told
         .iter()
         .enumerate()
@@ -153,4 +160,38 @@ fn the_workers_share_every_large_level_evenly() {
             assert!(states.abs_diff(even) < even / 4, "{states} of {}", progress.frontier);
         }
     }
+}
+
+/// The first lines of the files of four levels.
+fn headers<M: Packed>(machine: &M) -> String {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = Options {
+        depth_max: Some(4),
+        ..in_files(dir.path(), 1)
+    };
+    explore(machine, &options, Arc::new(|_| {})).expect("it runs");
+    let header = |level| {
+        let bytes = std::fs::read(dir.path().join(format!("level-{level:04}.part-000"))).expect("the level is there");
+        let header = bytes
+            .split_inclusive(|byte| *byte == b'\n')
+            .next()
+            .expect("a first line");
+        String::from_utf8(header.to_vec()).expect("it is JSON")
+    };
+    (0..4).map(header).collect()
+}
+
+/// A checkpoint outlives the program that wrote it.
+#[test]
+fn the_files_of_a_level_are_what_they_were() {
+    let wide = fleet::Bounds {
+        rows: 2,
+        versions: 2,
+        strategies: vec![LITELLM_1_85, REFERENCE],
+        kinds: Kind::ALL.to_vec(),
+        shapes: Shape::ALL.to_vec(),
+        admin: true,
+    };
+    let wide = Fleet::new(wide.possible()).expect("bounds fit");
+    check("levels", &(headers(&poll2()) + &headers(&wide)));
 }

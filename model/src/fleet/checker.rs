@@ -343,6 +343,26 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_told_as_its_action_and_the_lanes_after_it() {
+        let machine = poll2(1, 1, 1, false);
+        let checked = Checked::new(&machine, false);
+        let mut steps = Vec::new();
+        checked.actions(&machine.initial(), &mut steps);
+        let told = |step: &Step<u64>| {
+            let outcome = checked.format_step(&machine.initial(), step.clone());
+            (checked.format_action(step), outcome.expect("it leads somewhere"))
+        };
+        assert_eq!(
+            steps.iter().map(told).collect::<Vec<_>>(),
+            [
+                ("create d1 in the store", "store: d1 v1\nr1: serves "),
+                ("read at r1", "store: \nr1: serves ; read "),
+            ]
+            .map(|(action, lanes)| (action.to_owned(), lanes.to_owned()))
+        );
+    }
+
+    #[test]
     fn small_counts_are_pinned() {
         assert_eq!(counts(&poll2(2, 1, 2, true), false), (902, 4_074, 15));
         assert_eq!(counts(&poll2(2, 1, 2, true), true), (477, 2_158, 15));
