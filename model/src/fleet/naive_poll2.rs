@@ -138,7 +138,8 @@ impl Poll2Replica {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::machine::Machine;
+    use crate::fleet::fair::Converging as _;
+    use crate::fleet::machine::{Findings, Machine};
     use crate::fleet::poll2::Poll2;
 
     /// Walks every naive state within the bounds and compares its packed form's actions with its own.
@@ -178,5 +179,57 @@ mod tests {
         assert_eq!(agree(bounds(2, 1, 2, true)), 902);
         assert_eq!(agree(bounds(1, 2, 2, true)), 898);
         assert_eq!(agree(bounds(3, 1, 1, false)), 351);
+    }
+
+    /// Some state, reachable or not.
+    fn any_state(random: &mut fastrand::Rng, bounds: Bounds) -> Poll2State {
+        let mut versions = || -> Versions {
+            let rows = (0..bounds.rows).map(|row| (row, random.u8(..=bounds.versions)));
+            rows.filter(|(_, version)| *version > 0).collect()
+        };
+        let written = versions();
+        let replicas = (0..bounds.replicas).map(|_| Poll2Replica {
+            up: true,
+            read: None,
+            table: versions(),
+            answered: versions(),
+        });
+        let replicas = replicas.collect();
+        Poll2State {
+            present: written.keys().copied().filter(|_| random.bool()).collect(),
+            versions: written,
+            replicas,
+        }
+    }
+
+    #[test]
+    fn packed_is_judged_as_its_naive_form() {
+        let bounds = Bounds {
+            replicas: 2,
+            rows: 2,
+            versions: 3,
+            crash: true,
+        };
+        let packed = Poll2::new(bounds).expect("bounds fit");
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..4_000 {
+            let state = any_state(&mut random, bounds);
+            let mut findings = Findings::default();
+            for replica in &state.replicas {
+                for (row, held) in &replica.table {
+                    for (rule, holds) in [
+                        ("no-future", Some(held) <= state.versions.get(row)),
+                        ("monotonic", Some(held) >= replica.answered.get(row)),
+                    ] {
+                        let index = packed.rules().iter().position(|known| *known == rule);
+                        findings.check(index.expect("it is one of its rules"), holds);
+                    }
+                }
+            }
+            let word = packed.pack(&state);
+            assert_eq!(packed.judge(&word), findings, "{state:?}");
+            let agrees = state.replicas.iter().all(|replica| replica.table == state.stored());
+            assert_eq!(packed.agrees(&word), agrees, "{state:?}");
+        }
     }
 }
