@@ -265,6 +265,10 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), states_max);
+        let lanes: usize = compiled.lanes.iter().map(HashMap::capacity).sum();
+        let remembered = [lanes, compiled.writes.capacity()].map(|count| count * size_of::<(u128, Known)>());
+        let steps = compiled.steps.capacity() * size_of::<Step>();
+        assert_eq!(compiled.bytes(), (remembered[0] + remembered[1] + steps) as u64);
     }
 
     #[test]

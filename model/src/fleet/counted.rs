@@ -79,9 +79,7 @@ impl<W: Word> Counted<W> {
         while left != 0 {
             let best = &mut self.found[left.trailing_zeros() as usize];
             left &= left - 1;
-            if best.is_none_or(|best| found < best) {
-                *best = Some(found);
-            }
+            *best = least(*best, Some(found));
         }
     }
 

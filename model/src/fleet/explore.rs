@@ -322,17 +322,6 @@ mod tests {
             ..Options::default()
         });
         assert_eq!(none, "a search needs at least one thread");
-        let little = refused(Options {
-            memory_max: Some(100),
-            ..Options::default()
-        });
-        assert!(little.starts_with("100 bytes of memory are too few"), "{little}");
-        let bound = refused(Options {
-            memory_max: Some(1 << 30),
-            states_max: Some(1 << 40),
-            ..Options::default()
-        });
-        assert!(bound.contains("take at least 8 bytes each"), "{bound}");
         let hosts = refused(Options {
             hosts: Some(Hosts {
                 addresses: vec!["localhost:0".to_owned()],
@@ -342,6 +331,54 @@ mod tests {
             ..Options::default()
         });
         assert!(hosts.starts_with("process 1 is not one of the 1"), "{hosts}");
+    }
+
+    #[test]
+    fn a_bound_on_memory_that_nothing_fits_is_refused() {
+        let machine = poll2(2, 1, 1, false);
+        let empty = Visited::<u64>::new(machine.bits()).bytes();
+        // Two processes share the states, and the second never comes.
+        let outcome = |threads, memory_max, states_max, processes| {
+            let address = |_| "localhost:0".to_owned();
+            let hosts = (processes > 1).then(|| Hosts {
+                addresses: (0..processes).map(address).collect(),
+                process: 0,
+                wait: Duration::ZERO,
+            });
+            let options = Options {
+                threads,
+                memory_max: Some(memory_max),
+                states_max,
+                hosts,
+                ..Options::default()
+            };
+            match run(&machine, &options) {
+                Ok(_) | Err(ExploreError::Absent { .. }) => "taken".to_owned(),
+                Err(why) => why.to_string(),
+            }
+        };
+        for threads in [1, 2] {
+            let least = empty * threads as u64;
+            assert_eq!(outcome(threads, least, None, 1), "taken");
+            assert_eq!(
+                outcome(threads, least - 1, None, 1),
+                format!(
+                    "{} bytes of memory are too few: the empty set of states takes {least}",
+                    least - 1
+                )
+            );
+        }
+        for processes in [1, 2] {
+            let most = processes << 17;
+            assert_eq!(outcome(1, 1 << 20, Some(most), processes), "taken");
+            assert_eq!(
+                outcome(1, 1 << 20, Some(most + processes), processes),
+                format!(
+                    "1048576 bytes of memory are too few: {} states take at least 8 bytes each",
+                    most + processes
+                )
+            );
+        }
     }
 
     fn kept(dir: &std::path::Path, resume: bool) -> Options {
