@@ -116,8 +116,7 @@ impl<W: Word> Visited<W> {
         let fill = |width| {
             let slot_bits = slot_bits_min(key_bits, width);
             let slots = 1_u128 << (self.segment_bits + slot_bits);
-            let fills = slot_bits < key_bits && u128::from(self.len) * 100 >= slots * LOAD_NARROWED;
-            fills.then_some(slot_bits)
+            (u128::from(self.len) * 100 >= slots * LOAD_NARROWED).then_some(slot_bits)
         };
         self.segments = match (&mut self.segments, fill(u32::BITS), fill(u64::BITS)) {
             (Segments::Wide(segments), Some(slot_bits), _) => {
@@ -375,25 +374,38 @@ mod tests {
         assert!(visited.bytes() <= 11 * visited.len(), "{} bytes", visited.bytes());
     }
 
-    #[test]
-    fn a_small_set_of_wide_words_takes_little_and_a_large_one_few_bytes_a_state() {
-        let mut visited = Visited::<u64>::new(44);
-        assert!(visited.bytes() < 1 << 20, "{} bytes", visited.bytes());
-        let word = |number: u64| (number * 7_919).scramble(44);
+    /// Adds words until their slots are narrow enough, of `bytes_max` a state from then on, and `count` in all.
+    fn narrows<W: Word>(bits: u32, count: u64, bytes_max: u64, narrow: fn(&Segments) -> bool) {
+        let mut visited = Visited::<W>::new(bits);
+        assert!(
+            visited.is_empty() && visited.bytes() < 1 << 21,
+            "{} bytes",
+            visited.bytes()
+        );
+        let word = |number: u64| W::from_wide(u128::from(number * 7_919)).scramble(bits);
         let mut narrowed = false;
-        for first in (0..1_200_000).step_by(10_000) {
-            let words: Vec<u64> = (first..first + 10_000).map(word).collect();
+        for first in (0..count).step_by(10_000) {
+            let words: Vec<W> = (first..first + 10_000).map(word).collect();
             visited.extend(&words, |_| {});
-            if !narrowed && matches!(visited.segments, Segments::Narrow(_)) {
+            if !narrowed && narrow(&visited.segments) {
                 narrowed = true;
-                assert!(visited.bytes() <= 8 * visited.len(), "{} bytes", visited.bytes());
+                assert!(
+                    visited.bytes() <= bytes_max * visited.len(),
+                    "{} bytes",
+                    visited.bytes()
+                );
             }
         }
-        assert!(narrowed, "{} words", visited.len());
-        visited.extend(&[word(0), word(1_199_999)], |index| {
-            panic!("word {index} was forgotten")
-        });
-        assert_eq!(visited.len(), 1_200_000);
+        assert!(narrowed && !visited.is_empty(), "{} words", visited.len());
+        let known: Vec<W> = (0..count).map(word).collect();
+        visited.extend(&known, |index| panic!("word {index} was forgotten"));
+        assert_eq!(visited.len(), count);
+    }
+
+    #[test]
+    fn a_small_set_of_wide_words_takes_little_and_a_large_one_few_bytes_a_state() {
+        narrows::<u64>(44, 1_200_000, 8, |segments| matches!(segments, Segments::Narrow(_)));
+        narrows::<u128>(74, 400_000, 16, |segments| matches!(segments, Segments::Wide(_)));
     }
 
     #[test]
