@@ -409,6 +409,21 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_grows_when_three_quarters_of_it_are_taken() {
+        let slots = |bits: u32, count: u64| {
+            let mut visited = Visited::<u64>::new(bits);
+            let words: Vec<u64> = (0..count).map(|word| word.scramble(bits)).collect();
+            visited.extend(&words, |_| {});
+            visited.bytes() / u64::from(u32::BITS / u8::BITS)
+        };
+        assert_eq!(
+            [0, 192, 193, 384, 385].map(|count| slots(20, count)),
+            [256, 256, 512, 512, 1024]
+        );
+        assert_eq!(slots(8, 256), 256, "there is a slot for every word");
+    }
+
+    #[test]
     fn a_crowd_around_one_slot_makes_the_segment_grow() {
         let mut visited = Visited::<u64>::new(23);
         let crowd: Vec<u64> = (0..2_000).map(|rest| rest << 12).collect();
