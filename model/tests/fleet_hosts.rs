@@ -50,8 +50,13 @@ fn processes_count_what_one_does_whoever_else_calls() {
             scope.spawn(move || process(addresses, number, Duration::from_mins(1)))
         };
         let first = run(0);
-        // Two who are none of the search: one says nothing that is known, the other names a process that there is not.
-        for greeting in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"rtproof1\0\0\0\0\0\0\0\x07"] {
+        // Three who are none of the search: one says nothing that is known, the others name a process that there is not,
+        // and the one that listens.
+        for greeting in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            b"rtproof1\0\0\0\0\0\0\0\x07",
+            b"rtproof1\0\0\0\0\0\0\0\0",
+        ] {
             let mut stranger = loop {
                 match TcpStream::connect(&addresses[0]) {
                     Ok(stranger) => break stranger,

@@ -119,6 +119,20 @@ fn a_limit_cuts_at_the_first_level_that_meets_it() {
 }
 
 #[test]
+fn what_a_cut_run_had_no_time_for_is_named() {
+    let (report, _) = run(&Options {
+        depth_max: Some(2),
+        ..Options::default()
+    });
+    let machine = poll2();
+    assert_eq!(
+        report.dead(&machine),
+        [Kind::Update, Kind::Delete, Kind::Apply, Kind::Request]
+    );
+    assert_eq!(report.vacuous(&machine), ["no-future", "monotonic"]);
+}
+
+#[test]
 fn a_bound_on_memory_cuts_within_a_level() {
     for threads in [1, 2] {
         let bounded = |memory_max| {
