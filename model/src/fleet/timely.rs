@@ -158,3 +158,66 @@ impl<'w, S: Message, N: Message> Fabric<'w, S, N> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// What each of two workers makes of its end.
+    fn two<T: Send + 'static>(work: impl Fn(Fabric<'_, u64, u64>) -> T + Send + Sync + 'static) -> [T; 2] {
+        let workers = ::timely::execute(::timely::Config::process(2), move |worker| work(Fabric::join(worker)));
+        let made: Vec<T> = workers
+            .expect("the threads start")
+            .join()
+            .into_iter()
+            .map(|made| made.expect("no worker panics"))
+            .collect();
+        made.try_into().ok().expect("two workers were asked for")
+    }
+
+    #[test]
+    fn a_worker_that_is_ahead_waits_for_the_slowest() {
+        const ROUNDS: u64 = 3 * ROUNDS_AHEAD_MAX;
+        let (pumped, wait) = channel();
+        let wait = Mutex::new(wait);
+        let [fast, slow] = two(move |mut fabric| {
+            for note in 0..2 {
+                assert!(fabric.gather(&note, |_| {}).is_ok(), "both are here");
+            }
+            let me = fabric.index();
+            let rounds_of_the_fast = (me == 1).then(|| {
+                let wait = wait.lock().expect("no worker panics");
+                let first = (0..ROUNDS_AHEAD_MAX).all(|_| wait.recv_timeout(Duration::from_secs(10)).is_ok());
+                // One that does not wait pumps once more meanwhile.
+                (first, wait.recv_timeout(Duration::from_millis(50)).is_ok())
+            });
+            let mut arrived = Vec::new();
+            let mut late = 0;
+            for round in 1..=ROUNDS {
+                fabric.send(1 - me, vec![round]);
+                fabric.pump(|states| arrived.extend(states));
+                late += usize::from((arrived.len() as u64) < round.saturating_sub(ROUNDS_AHEAD_MAX));
+                if me == 0 {
+                    pumped.send(()).expect("the receiver lives as long as the workers");
+                }
+            }
+            let met = fabric.gather(&2, |states| arrived.extend(states)).is_ok();
+            (met, arrived, late, rounds_of_the_fast)
+        });
+        let all: Vec<u64> = (1..=ROUNDS).collect();
+        assert_eq!(fast, (true, all.clone(), 0, None));
+        assert_eq!(slow, (true, all, 0, Some((true, false))));
+    }
+
+    #[test]
+    fn a_meeting_that_a_worker_has_left_is_an_error() {
+        let met = two(|mut fabric| {
+            let stays = fabric.index() == 0;
+            stays.then(|| fabric.gather(&0, |_| {}).is_ok())
+        });
+        assert_eq!(met, [Some(false), None]);
+    }
+}
