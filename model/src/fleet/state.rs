@@ -276,10 +276,9 @@ impl Writer {
     #[inline]
     fn put(&mut self, value: u8, bits: u32) {
         debug_assert!(u32::from(value) < 1 << bits, "{value} fits {bits} bits");
-        if bits > 0 {
-            self.bits |= u128::from(value) << self.used;
-            self.used += bits;
-        }
+        // Behind a full word come only fields without bits, whose value is zero wherever it is shifted to.
+        self.bits |= u128::from(value).wrapping_shl(self.used);
+        self.used += bits;
     }
 }
 
