@@ -77,6 +77,11 @@ fn table(lines: &[&str]) -> Table {
     table
 }
 
+/// What a table of these rows alone gives.
+fn ask_of(lines: &[&str], model: &str) -> Found {
+    ask(&table(lines), model, None)
+}
+
 /// Name of the example, rows, query (`model` or `model@team`), answer (`id:model` by id, or a refusal).
 type Example = (&'static str, &'static [&'static str], &'static str, &'static str);
 
@@ -378,6 +383,17 @@ fn listing() {
         "a blocked row of the team shadows the global name"
     );
     assert_eq!(table.visible_names(Some("")), [""; 0], "an invalid caller sees nothing");
+}
+
+#[test]
+fn a_pattern_stays_until_its_last_row_goes() {
+    // No part tells these patterns apart: they are tried one by one.
+    let mut table = table(&["1 *b* x", "2 *b* y", "3 *b** z"]);
+    assert_eq!(ask(&table, "abc", None), ask_of(&["1 *b* x", "2 *b* y"], "abc"));
+    for (deleted, left) in [("1", &["2 *b* y"][..]), ("2", &["3 *b** z"]), ("3", &[])] {
+        assert!(table.delete(deleted).is_some(), "{deleted} was held");
+        assert_eq!(ask(&table, "abc", None), ask_of(left, "abc"), "without {deleted}");
+    }
 }
 
 /// Texts that collide on purpose: ids that are names, names that are patterns' texts, prefixes of one another.
