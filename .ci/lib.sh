@@ -5,14 +5,32 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+trap 'rm -rf "$out"; times' EXIT
 export CARGO_TERM_COLOR=never PIP_DISABLE_PIP_VERSION_CHECK=1
 routeproof=target/release/routeproof
 tools=${ROUTEPROOF_TOOLS:-$HOME/.cache/routeproof-tools}
 mkdir -p "$tools"
 export PATH="$tools/bin:$tools/spin/usr/bin:$PATH"
 
-step() { printf '\n== %s\n' "$*"; }
+# The steps so far, and the second in which each began.
+steps=()
+began=()
+step() {
+    printf '\n== %s\n' "$*"
+    steps+=("$*")
+    began+=("$SECONDS")
+}
+
+# Prints how long each step took, also where the last one failed.
+times() {
+    local number now=$SECONDS
+    [ ${#steps[@]} -gt 0 ] || return 0
+    printf '\n== seconds of each step\n'
+    for number in "${!steps[@]}"; do
+        printf '%6d  %s\n' $((${began[number + 1]:-$now} - began[number])) "${steps[number]}"
+    done
+    printf '%6d  in all\n' "$now"
+}
 
 # Fails unless the command ends with that exit code.
 expect_exit() {
