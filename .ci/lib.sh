@@ -6,11 +6,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"; times' EXIT
-export CARGO_TERM_COLOR=never PIP_DISABLE_PIP_VERSION_CHECK=1
+export CARGO_TERM_COLOR=never PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 routeproof=target/release/routeproof
 tools=${ROUTEPROOF_TOOLS:-$HOME/.cache/routeproof-tools}
 mkdir -p "$tools"
-export PATH="$tools/bin:$tools/spin/usr/bin:$PATH"
+export PATH="$tools/bin:$PATH"
 
 # The steps so far, and the second in which each began.
 steps=()
