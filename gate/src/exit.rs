@@ -12,7 +12,7 @@ pub enum Exit {
     Conforms,
     /// At least one rule was broken.
     Violation,
-    /// The command line, a file or a name in it is wrong.
+    /// The command line, a file or a name in it is wrong; or output that cannot be written.
     Usage,
     /// Something could not be judged.
     Inconclusive,
@@ -69,7 +69,9 @@ impl Exit {
                 "every rule that was asked for was checked and held; where there was nothing to judge, the command did as told"
             }
             Self::Violation => "at least one rule was broken, and the report shows how",
-            Self::Usage => "the command line, a file or a name in it is wrong; nothing was tried",
+            Self::Usage => {
+                "the command line, a file or a name in it is wrong, and nothing was tried; or what was to be written could not be"
+            }
             Self::Inconclusive => {
                 "no rule was broken, but one could not be judged: it never had anything to check, or a limit cut the run"
             }

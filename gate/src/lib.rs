@@ -10,6 +10,7 @@
 //! | [`kill`] | planted faults against engines |
 //! | [`event`], [`report`] | what commands emit, and who reads it |
 //! | [`files`], [`skip`] | traces written, failures excused |
+//! | [`output`] | stdout and stderr |
 //! | [`clock`] | the one place where time is read |
 //! | [`guard`] | what must not outlive this process |
 //! | [`exit`] | the table of exit codes |
@@ -29,6 +30,7 @@ pub mod explore;
 pub mod files;
 pub mod guard;
 pub mod kill;
+pub mod output;
 pub mod property;
 pub mod report;
 pub mod skip;

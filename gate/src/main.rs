@@ -11,7 +11,10 @@ use gate::exit::Exit;
 use gate::guard::clean_up_on_signals;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(why) => return said(&why),
+    };
     // A child must not be started before its end is seen to.
     if let Err(why) = clean_up_on_signals() {
         complain(&format!("cannot handle signals ({why})"));
@@ -22,9 +25,7 @@ fn main() -> ExitCode {
     let exit = match ended {
         Ok(Ok(exit)) => exit,
         Ok(Err(failure)) => {
-            if failure.exit() != Exit::Conforms {
-                complain(&failure.to_string());
-            }
+            complain(&failure.to_string());
             failure.exit()
         }
         // The panic's message is on stderr already. The embedded router has invariants of its own.
@@ -34,6 +35,14 @@ fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// Prints help, the version or what is wrong with the command line.
+fn said(message: &clap::Error) -> ExitCode {
+    match message.print() {
+        Ok(()) if !message.use_stderr() => Exit::Conforms.into(),
+        Ok(()) | Err(_) => Exit::Usage.into(),
+    }
 }
 
 fn complain(message: &str) {

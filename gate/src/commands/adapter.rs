@@ -2,10 +2,11 @@
 
 use std::io::{self, BufWriter};
 
-use super::{Error, progress};
+use super::Error;
 use crate::adapter::{Settings, open};
 use crate::cli::AdapterArgs;
 use crate::exit::Exit;
+use crate::output::progress;
 
 /// Serves until stdin ends.
 ///

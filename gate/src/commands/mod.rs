@@ -9,7 +9,7 @@ pub mod run;
 pub mod shell;
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 
 use model::fleet::explore::ExploreError;
 use model::pattern::Patterns;
@@ -24,6 +24,7 @@ use crate::event::Event;
 use crate::exit::Exit;
 use crate::files::write_whole;
 use crate::kill::{self, Fuzzed};
+use crate::output::{ended, print, progress, write_stdout};
 use crate::report::Reporter;
 use crate::report::human::Human;
 use crate::report::json::Json;
@@ -45,7 +46,7 @@ pub enum Error {
     #[error(transparent)]
     Search(ExploreError),
     /// What was to be written could not be.
-    #[error("cannot write the report ({0}); see that its place is open and has room")]
+    #[error("cannot write to stdout ({0}); see that it is open and has room")]
     Output(#[from] io::Error),
 }
 
@@ -55,8 +56,6 @@ impl Error {
         match self {
             Self::Adapter(_) | Self::Preset(_) => Exit::AdapterFault,
             Self::Search(_) => Exit::Inconclusive,
-            // Whoever closed the pipe has read what they wanted.
-            Self::Output(why) if why.kind() == io::ErrorKind::BrokenPipe => Exit::Conforms,
             Self::Usage(_) | Self::Output(_) => Exit::Usage,
         }
     }
@@ -76,11 +75,11 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
             let fuzzed = fuzzed.as_deref().map(Fuzzed::read).transpose();
             let fuzzed = fuzzed.map_err(|why| Error::Usage(why.to_string()))?;
             let table = kill::table(fuzzed.as_ref(), &mut |line| progress(line))?;
-            print(&match format {
+            let printed = write_stdout(&match format {
                 Format::Text => table.text(),
                 Format::Markdown => table.markdown(),
-            })?;
-            Ok(table.exit())
+            });
+            ended(table.exit(), printed)
         }
         Command::Explore(args) => explore::run(args),
         Command::Rules { format } => print(&match format {
@@ -125,13 +124,17 @@ fn put_on_trial(args: &RunArgs, settings: &crate::adapter::Settings) -> Result<E
     let mut human = Human::new(anstream::stdout());
     let mut json = Vec::new();
     let mut gathering = Json::new(&mut json);
+    // A report that nobody reads any longer is no reason to stop: the verdict and the files are still to come.
+    let mut printed = Ok(());
     let exit = run::run(
         &options,
         router.as_mut(),
         &mut |line| progress(line),
         &mut |event: &Event| {
-            gathering.event(event)?;
-            human.event(event)
+            if printed.is_ok() {
+                printed = human.event(event);
+            }
+            gathering.event(event)
         },
     )?;
     drop(gathering);
@@ -139,7 +142,7 @@ fn put_on_trial(args: &RunArgs, settings: &crate::adapter::Settings) -> Result<E
         let text = String::from_utf8_lossy(&json);
         write_whole(path, &text).map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?;
     }
-    Ok(exit)
+    ended(exit, printed)
 }
 
 /// The rules that match one of the patterns, or all where none is given, less those that a `!` leaves out.
@@ -172,19 +175,6 @@ fn replay_traces(args: &ReplayArgs, settings: &crate::adapter::Settings) -> Resu
     }
     let mut router = open(&args.router, settings, &progress)?;
     let replayed = replay::replay(traces, router.as_mut())?;
-    print(&replay::text(&replayed))?;
-    Ok(replay::conclude(&replayed))
-}
-
-fn print(text: &str) -> Result<Exit, Error> {
-    let mut stdout = anstream::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
-    Ok(Exit::Conforms)
-}
-
-/// A line of progress on stderr.
-pub fn progress(line: &str) {
-    // Progress that nobody can see is no reason to stop.
-    let _ = writeln!(anstream::stderr(), "routeproof: {line}");
+    let printed = write_stdout(&replay::text(&replayed));
+    ended(replay::conclude(&replayed), printed)
 }

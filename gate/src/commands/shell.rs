@@ -1,13 +1,12 @@
 //! `routeproof completions` and `routeproof man`: both come from the flags.
 
-use std::io::{self, Write as _};
-
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::Error;
 use crate::cli::Cli;
 use crate::exit::Exit;
+use crate::output::print;
 
 /// Prints the completions for `shell`.
 ///
@@ -17,7 +16,7 @@ use crate::exit::Exit;
 pub fn completions(shell: Shell) -> Result<Exit, Error> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "routeproof", &mut text);
-    print(&text)
+    print(&String::from_utf8_lossy(&text))
 }
 
 /// Prints the manual page.
@@ -30,14 +29,5 @@ pub fn man() -> Result<Exit, Error> {
     clap_mangen::Man::new(Cli::command())
         .render(&mut text)
         .map_err(Error::Output)?;
-    print(&text)
-}
-
-fn print(text: &[u8]) -> Result<Exit, Error> {
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text)
-        .and_then(|()| stdout.flush())
-        .map_err(Error::Output)?;
-    Ok(Exit::Conforms)
+    print(&String::from_utf8_lossy(&text))
 }

@@ -18,8 +18,9 @@ use model::fleet::report::Report;
 use model::fleet::{Violation, checker, trace};
 
 use self::args::{Engine, ExploreArgs, Model};
-use crate::commands::{Error, progress};
+use crate::commands::Error;
 use crate::exit::Exit;
+use crate::output::{ended, progress};
 
 /// Explores, prints the report, and writes the counterexamples.
 ///
@@ -93,8 +94,8 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
         took,
     };
     let files = write_counterexamples(args, &explored, mended)?;
-    print::report(&explored, &files).map_err(Error::Output)?;
-    Ok(exit(machine, &explored.report, explored.convergence.as_ref()))
+    let printed = print::report(&explored, &files);
+    ended(exit(machine, &explored.report, explored.convergence.as_ref()), printed)
 }
 
 /// A violation outweighs a limit: it is there, whatever lies beyond.

@@ -1,7 +1,6 @@
 //! `routeproof explore --table`: every strategy, and every upgrade half rolled out, by every rule.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use model::fleet::explore::explore;
@@ -14,8 +13,9 @@ use model::fleet::{Ended, Report};
 use super::args::ExploreArgs;
 use super::failure;
 use crate::cli::Format;
-use crate::commands::{Error, progress};
+use crate::commands::Error;
 use crate::exit::Exit;
+use crate::output::{ended, progress, write_stdout};
 
 /// From what to what a fleet is upgraded; one replica has the new one already.
 const UPGRADES: [(Strategy, Strategy); 3] = [
@@ -67,15 +67,16 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
         Format::Text => text(&columns),
         Format::Markdown => markdown(&columns),
     };
-    anstream::stdout().write_all(text.as_bytes()).map_err(Error::Output)?;
+    let printed = write_stdout(&text);
     let fails = |column: &Column| !column.report.violations.is_empty() || column.stuck().is_some();
-    Ok(if columns.iter().any(fails) {
+    let verdict = if columns.iter().any(fails) {
         Exit::Violation
     } else if columns.iter().any(|column| column.report.ended != Ended::Exhausted) {
         Exit::Inconclusive
     } else {
         Exit::Conforms
-    })
+    };
+    ended(verdict, printed)
 }
 
 fn column(args: &ExploreArgs, name: String, strategies: Vec<Strategy>) -> Result<Column, Error> {
