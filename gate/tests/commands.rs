@@ -181,6 +181,24 @@ fn bad_input_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn a_replay_takes_ten_thousand_traces_and_refuses_more() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("many/more")).unwrap();
+    for number in 0..10_000 {
+        let place = if number % 2 == 0 { "many" } else { "many/more" };
+        fs::write(dir.path().join(format!("{place}/{number:05}.toml")), "").unwrap();
+    }
+    let taken = routeproof(dir.path(), &["replay", "many"]);
+    assert!(stderr(&taken).contains("00000.toml: "), "{}", stderr(&taken));
+
+    fs::write(dir.path().join("many/more/one-more.toml"), "").unwrap();
+    let refused = routeproof(dir.path(), &["replay", "many"]);
+    ends(&refused, 2);
+    let said = "many: there are more than 10000 traces here; replay its directories one by one";
+    assert!(stderr(&refused).contains(said), "{}", stderr(&refused));
+}
+
+#[test]
 fn rules_are_listed_and_explained() {
     let listed = routeproof(Path::new("."), &["rules"]);
     ends(&listed, 0);

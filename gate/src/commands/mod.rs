@@ -168,13 +168,17 @@ fn chosen_rules(globs: &[String]) -> Result<RuleSet, Error> {
 }
 
 fn replay_traces(args: &ReplayArgs, settings: &crate::adapter::Settings) -> Result<Exit, Error> {
-    let traces = replay::read(&args.traces)?;
-    if traces.is_empty() {
+    let files = replay::files(&args.traces)?;
+    if files.is_empty() {
         progress(&format!("there is no trace in {}", args.traces.display()));
         return Ok(Exit::NothingRan);
     }
+    // A file that cannot be read is told before anything is tried.
+    for file in &files {
+        replay::read(file)?;
+    }
     let mut router = open(&args.router, settings, &progress)?;
-    let replayed = replay::replay(traces, router.as_mut())?;
+    let replayed = replay::replay(files, router.as_mut())?;
     let printed = write_stdout(&replay::text(&replayed));
     ended(replay::conclude(&replayed), printed)
 }

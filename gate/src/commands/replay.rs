@@ -15,7 +15,7 @@ use protocol::{Change, Hello, Query, RouterUnderTest, Row, Run, Step, Trace};
 use super::Error;
 use crate::exit::Exit;
 
-/// The most trace files of one directory.
+/// The most trace files that one replay takes.
 const FILES_MAX: usize = 10_000;
 
 /// What became of one trace.
@@ -62,42 +62,27 @@ impl Verdict {
     }
 }
 
-/// Reads the traces at `path`: a file, or every `.toml` file below a directory, in the order of their names.
+/// Lists the trace files at `path`: the file itself, or every `.toml` file below a directory, in the order of their names.
 ///
 /// # Errors
 ///
-/// A usage error that names the file.
-pub fn read(path: &Path) -> Result<Vec<(PathBuf, Trace)>, Error> {
-    let usage = |path: &Path, why: &dyn std::fmt::Display| Error::Usage(format!("{}: {why}", path.display()));
+/// A usage error that names what cannot be read, or says that there are more than [`FILES_MAX`].
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     if path.is_dir() {
-        gather(path, &mut files).map_err(|why| usage(path, &why))?;
+        gather(path, &mut files).map_err(|why| usage(path, why))?;
+        if files.len() > FILES_MAX {
+            let what = format!("there are more than {FILES_MAX} traces here; replay its directories one by one");
+            return Err(usage(path, what));
+        }
         files.sort();
     } else {
         files.push(path.to_owned());
     }
-    let mut traces = Vec::with_capacity(files.len());
-    for file in files {
-        let mut bytes = Vec::new();
-        let opened = fs::File::open(&file).map_err(|why| usage(&file, &why))?;
-        let limit = TRACE_BYTES_MAX as u64 + 1;
-        opened
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|why| usage(&file, &why))?;
-        let text = String::from_utf8(bytes).map_err(|_| usage(&file, &"this is no UTF-8 text, and a trace is"))?;
-        let trace = Trace::parse(&text).map_err(|why| usage(&file, &why))?;
-        if let Some(rule) = trace.rule.as_deref().filter(|rule| model::rules::rule(rule).is_none()) {
-            return Err(usage(
-                &file,
-                &format!("there is no rule `{rule}`; `routeproof rules` lists them"),
-            ));
-        }
-        traces.push((file, trace));
-    }
-    Ok(traces)
+    Ok(files)
 }
 
+/// Adds the trace files below `dir`; goes no further than one beyond [`FILES_MAX`].
 fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -105,22 +90,54 @@ fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         // Links are not followed: a loop of them has no end.
         if entry.file_type()?.is_dir() {
             gather(&path, files)?;
-        } else if path.extension().is_some_and(|ending| ending == "toml") && files.len() < FILES_MAX {
+        } else if path.extension().is_some_and(|ending| ending == "toml") {
             files.push(path);
+        }
+        if files.len() > FILES_MAX {
+            break;
         }
     }
     Ok(())
 }
 
-/// Replays traces on `router`.
+/// Reads one trace.
+///
+/// # Errors
+///
+/// A usage error that names the file.
+pub fn read(file: &Path) -> Result<Trace, Error> {
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(file).map_err(|why| usage(file, why))?;
+    let limit = TRACE_BYTES_MAX as u64 + 1;
+    opened
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|why| usage(file, why))?;
+    let text = String::from_utf8(bytes).map_err(|_| usage(file, "this is no UTF-8 text, and a trace is"))?;
+    let trace = Trace::parse(&text).map_err(|why| usage(file, why))?;
+    match trace.rule.as_deref().filter(|rule| model::rules::rule(rule).is_none()) {
+        Some(rule) => Err(usage(
+            file,
+            format!("there is no rule `{rule}`; `routeproof rules` lists them"),
+        )),
+        None => Ok(trace),
+    }
+}
+
+fn usage(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::Usage(format!("{}: {why}", path.display()))
+}
+
+/// Replays the traces in `files` on `router`, one at a time.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn replay(traces: Vec<(PathBuf, Trace)>, router: &mut dyn RouterUnderTest) -> Result<Vec<Replayed>, Error> {
+pub fn replay(files: Vec<PathBuf>, router: &mut dyn RouterUnderTest) -> Result<Vec<Replayed>, Error> {
     let hello = router.hello().clone();
-    let mut replayed = Vec::with_capacity(traces.len());
-    for (path, trace) in traces {
+    let mut replayed = Vec::with_capacity(files.len());
+    for path in files {
+        let trace = read(&path)?;
         replayed.push(match unfit(&trace, &hello) {
             Some(why) => Replayed {
                 path,
