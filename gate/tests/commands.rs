@@ -60,6 +60,18 @@ fn the_reference_conforms_and_the_report_says_what_was_judged() {
 }
 
 #[test]
+fn a_cut_exploration_alone_is_inconclusive() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = [
+        "run", "--rule", "current", "--seed", "1", "--traces", "0", "--budget", "300ms",
+    ];
+    let output = routeproof(dir.path(), &args);
+    ends(&output, 3);
+    let said = "the exploration was cut and no random trace was tried: raise `--budget`";
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+}
+
+#[test]
 fn a_planted_fault_is_found_shrunk_written_and_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let fault = "faulty:upsert-keeps-global-pattern";

@@ -56,6 +56,10 @@ struct Found {
     failures: BTreeMap<Signature, (Failure, Duration)>,
     premises: BTreeMap<&'static str, u64>,
     ran: bool,
+    /// Whether an exploration was cut.
+    cut: bool,
+    /// Random traces put on trial.
+    traces: u32,
 }
 
 impl Found {
@@ -130,7 +134,7 @@ pub fn run(
     if let Some(why) = shelf.trouble() {
         progress(&why);
     }
-    let summary = conclude(options, &rulings, &reported, found.ran, clock.elapsed());
+    let summary = conclude(options, &rulings, &reported, &found, clock.elapsed());
     emit(&Event::End(&summary))?;
     Ok(summary.exit)
 }
@@ -159,6 +163,7 @@ fn explore(
         clock.go_on_until(until)
     })?;
     found.ran |= explored.transitions > 0;
+    found.cut |= !explored.closed;
     found.count(&explored.premises);
     let mut failures = BTreeMap::new();
     for failure in explored.failures.into_values() {
@@ -218,6 +223,7 @@ fn look(
         clock.go_on_until(options.budget)
     })?;
     found.ran |= searched.traces > 0;
+    found.traces += searched.traces;
     found.count(&searched.premises);
     emit(&Event::Searched(&Searched {
         traces: searched.traces,
@@ -300,7 +306,7 @@ fn word(capability: protocol::Capability) -> String {
         .unwrap_or_default()
 }
 
-fn conclude(options: &Options, rulings: &[Ruling], reported: &[Reported], ran: bool, took: Duration) -> Summary {
+fn conclude(options: &Options, rulings: &[Ruling], reported: &[Reported], found: &Found, took: Duration) -> Summary {
     let count = |wanted: fn(&Status) -> bool| rulings.iter().filter(|ruling| wanted(&ruling.status)).count();
     let failures: Vec<&Failure> = reported.iter().map(|reported| &reported.failure).collect();
     let idle = options.skips.idle(&failures);
@@ -315,11 +321,14 @@ fn conclude(options: &Options, rulings: &[Ruling], reported: &[Reported], ran: b
             skip.rule, skip.reason
         );
         (Exit::Usage, Some(why))
-    } else if !ran || rulings.iter().all(|ruling| matches!(ruling.status, Status::Skip(_))) {
+    } else if !found.ran || rulings.iter().all(|ruling| matches!(ruling.status, Status::Skip(_))) {
         (
             Exit::NothingRan,
             Some("nothing was judged; see that a rule and a trace are left to run".to_owned()),
         )
+    } else if found.cut && found.traces == 0 {
+        let why = "the exploration was cut and no random trace was tried: raise `--budget`, and `--traces` if it is 0";
+        (Exit::Inconclusive, Some(why.to_owned()))
     } else if vacuous > 0 {
         let why = "a rule never had anything to check: raise `--budget`, or leave the rule out with `--rule`";
         (Exit::Inconclusive, Some(why.to_owned()))
