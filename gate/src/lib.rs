@@ -13,7 +13,7 @@
 //! | [`output`] | stdout and stderr |
 //! | [`clock`] | the one place where time is read |
 //! | [`guard`] | what must not outlive this process |
-//! | [`exit`] | the table of exit codes |
+//! | [`error`], [`exit`] | why there is no verdict, and the table of exit codes |
 //!
 //! stdout carries the report or the protocol, stderr everything else.
 
@@ -24,6 +24,7 @@ pub mod adapter;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod error;
 pub mod event;
 pub mod exit;
 pub mod explore;

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write as _};
 
-use crate::commands::Error;
+use crate::error::Error;
 use crate::exit::Exit;
 
 /// Prints what a command is for and judges nothing by.

@@ -2,9 +2,9 @@
 
 use std::io::{self, BufWriter};
 
-use super::Error;
 use crate::adapter::{Settings, open};
 use crate::cli::AdapterArgs;
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::progress;
 

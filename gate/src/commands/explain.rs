@@ -3,7 +3,7 @@
 use model::fleet::properties::FLEET_RULES;
 use model::rules::{RULES, rule};
 
-use super::Error;
+use crate::error::Error;
 
 /// What there is to say of the rule.
 ///

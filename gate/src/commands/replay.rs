@@ -12,8 +12,11 @@ use model::universe::{BIG, Scope};
 use protocol::trace::TRACE_BYTES_MAX;
 use protocol::{Change, Hello, Query, RouterUnderTest, Row, Run, Step, Trace};
 
-use super::Error;
+use crate::adapter::{Settings, open};
+use crate::cli::ReplayArgs;
+use crate::error::Error;
 use crate::exit::Exit;
+use crate::output::{ended, progress, write_stdout};
 
 /// The most trace files that one replay takes.
 const FILES_MAX: usize = 10_000;
@@ -60,6 +63,27 @@ impl Verdict {
             Self::Skipped(why) => why,
         }
     }
+}
+
+/// Replays the traces that the flags name, and reports.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Exit, Error> {
+    let files = files(&args.traces)?;
+    if files.is_empty() {
+        progress(&format!("there is no trace in {}", args.traces.display()));
+        return Ok(Exit::NothingRan);
+    }
+    // A file that cannot be read is told before anything is tried.
+    for file in &files {
+        read(file)?;
+    }
+    let mut router = open(&args.router, settings, &progress)?;
+    let replayed = replay(files, router.as_mut())?;
+    let printed = write_stdout(&text(&replayed));
+    ended(conclude(&replayed), printed)
 }
 
 /// Lists the trace files at `path`: the file itself, or every `.toml` file below a directory, in the order of their names.

@@ -1,24 +1,32 @@
 //! `routeproof run`: every rule, on one router, by every engine that it can have.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use model::exhaust::Limits;
 use model::generate::Cadence;
+use model::pattern::Patterns;
 use model::rules::{Oracle, Rule, RuleSet};
 use model::search::{Failure, Progress, Settings, Signature, search};
 use model::trial::Judge;
 use model::universe::{Scope, TINY, UNIVERSES};
 use protocol::RouterUnderTest;
 
-use super::Error;
 use crate::adapter::spec::Spec;
-use crate::clock::Clock;
+use crate::adapter::{self, open};
+use crate::cli::RunArgs;
+use crate::clock::{Clock, seed_of_the_moment};
+use crate::error::Error;
 use crate::event::{Event, Exploration, Reported, Ruling, Searched, Status, Summary};
 use crate::exit::Exit;
 use crate::explore::explore_any;
-use crate::files::Shelf;
+use crate::files::{Shelf, write_whole};
+use crate::output::{ended, progress};
+use crate::report::Reporter;
+use crate::report::human::Human;
+use crate::report::json::Json;
 use crate::skip::Skips;
 
 /// The most states of an exploration.
@@ -87,12 +95,91 @@ impl Found {
     }
 }
 
+/// Puts the router that the flags name on trial, and reports.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Exit, Error> {
+    let rules = chosen_rules(&args.rule)?;
+    let skips = match &args.skips {
+        None => Skips::default(),
+        Some(path) => fs::read_to_string(path)
+            .map_err(|why| why.to_string())
+            .and_then(|text| Skips::parse(&text))
+            .map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?,
+    };
+    if let Some(path) = args
+        .report
+        .iter()
+        .find(|path| path.extension().is_none_or(|ending| ending != "json"))
+    {
+        let what = format!("{}: a report ends in `.json`", path.display());
+        return Err(Error::Usage(what));
+    }
+    let options = Options {
+        spec: args.router.clone(),
+        rules,
+        budget: args.budget,
+        seed: args.seed.unwrap_or_else(seed_of_the_moment),
+        traces_max: args.traces,
+        out: args.out.clone(),
+        skips,
+    };
+    progress(&format!("seed {}", options.seed));
+    let mut router = open(&options.spec, settings, &progress)?;
+    let mut human = Human::new(anstream::stdout());
+    let mut json = Vec::new();
+    let mut gathering = Json::new(&mut json);
+    // A report that nobody reads any longer is no reason to stop: the verdict and the files are still to come.
+    let mut printed = Ok(());
+    let exit = put_on_trial(
+        &options,
+        router.as_mut(),
+        &mut |line| progress(line),
+        &mut |event: &Event| {
+            if printed.is_ok() {
+                printed = human.event(event);
+            }
+            gathering.event(event)
+        },
+    )?;
+    drop(gathering);
+    for path in &args.report {
+        let text = String::from_utf8_lossy(&json);
+        write_whole(path, &text).map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?;
+    }
+    ended(exit, printed)
+}
+
+/// The rules that match one of the patterns, or all where none is given, less those that a `!` leaves out.
+fn chosen_rules(globs: &[String]) -> Result<RuleSet, Error> {
+    let patterns = Patterns::default();
+    for glob in globs {
+        let glob = glob.strip_prefix('!').unwrap_or(glob);
+        if !model::rules::RULES.iter().any(|rule| patterns.matches(glob, rule.id)) {
+            return Err(Error::Usage(format!(
+                "no rule matches `{glob}`; `routeproof rules` lists them"
+            )));
+        }
+    }
+    let (left_out, wanted): (Vec<&String>, Vec<&String>) = globs.iter().partition(|glob| glob.starts_with('!'));
+    let rules = RuleSet::matching(|id| {
+        let named = |glob: &&String| patterns.matches(glob.trim_start_matches('!'), id);
+        (wanted.is_empty() || wanted.iter().any(named)) && !left_out.iter().any(named)
+    });
+    if rules.iter().next().is_none() {
+        return Err(Error::Usage("every rule is left out; leave one in".to_owned()));
+    }
+    Ok(rules)
+}
+
 /// Puts `router` on trial.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn run(
+pub fn put_on_trial(
     options: &Options,
     router: &mut dyn RouterUnderTest,
     progress: &mut dyn FnMut(&str),

@@ -3,8 +3,8 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::Error;
 use crate::cli::Cli;
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::print;
 

@@ -13,7 +13,7 @@ use protocol::Hello;
 
 use super::{Kill, SEEDS};
 use crate::adapter::spec::Spec;
-use crate::commands::Error;
+use crate::error::Error;
 use crate::explore::explore_any;
 use crate::property::{self, Runs};
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub use fuzzed::{Fuzzed, Unreadable};
 
-use crate::commands::Error;
+use crate::error::Error;
 use crate::exit::Exit;
 
 /// The seeds whose median is told.

@@ -1,6 +1,5 @@
 //! `routeproof explore`: every interleaving of a small fleet.
 
-pub mod args;
 mod diagram;
 mod print;
 mod table;
@@ -17,8 +16,8 @@ use model::fleet::machine::{Machine, Packed};
 use model::fleet::report::Report;
 use model::fleet::{Violation, checker, trace};
 
-use self::args::{Engine, ExploreArgs, Model};
-use crate::commands::Error;
+use crate::cli::{Engine, ExploreArgs, Model};
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::{ended, progress};
 

@@ -10,10 +10,9 @@ use model::fleet::model::Fleet;
 use model::fleet::strategies::{LITELLM_1_85, LITELLM_1_109, REFERENCE, STRATEGIES, Strategy};
 use model::fleet::{Ended, Report};
 
-use super::args::ExploreArgs;
 use super::failure;
-use crate::cli::Format;
-use crate::commands::Error;
+use crate::cli::{ExploreArgs, Format};
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::{ended, progress, write_stdout};
 

@@ -10,8 +10,8 @@ use model::fleet::explore::{Hosts, Options};
 use model::fleet::strategies::{self, STRATEGIES, Strategy};
 use model::fleet::{Checkpoint, model as fleet, poll2};
 
-use crate::cli::Format;
-use crate::commands::Error;
+use super::format::Format;
+use crate::error::Error;
 
 /// The largest file that lists hosts.
 const HOSTS_BYTES_MAX: u64 = 1 << 16;
@@ -189,7 +189,7 @@ impl ExploreArgs {
     }
 
     /// The bounds of a fleet of these replicas.
-    pub(super) fn bounds(&self, strategies: Vec<Strategy>) -> Result<fleet::Bounds, Error> {
+    pub fn bounds(&self, strategies: Vec<Strategy>) -> Result<fleet::Bounds, Error> {
         Ok(fleet::Bounds {
             rows: self.rows,
             versions: self.versions,
@@ -230,7 +230,7 @@ impl ExploreArgs {
     }
 
     /// What rows can be asked for by.
-    pub(super) fn shapes(&self) -> Result<Vec<Shape>, Error> {
+    pub fn shapes(&self) -> Result<Vec<Shape>, Error> {
         let mut shapes = Vec::new();
         for name in &self.shapes {
             let shape = match name {

@@ -1,0 +1,96 @@
+//! The flags of every command, and what comes from the environment.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::adapter::Settings;
+use crate::adapter::supervisor::Waits;
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Where virtual environments are kept [default: `routeproof` in `$XDG_CACHE_HOME` or in `~/.cache`]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// How many seconds an adapter may take for one reply
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub wait: u64,
+    /// How many seconds an adapter may take to start and say hello
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub hello_wait: u64,
+}
+
+/// What the gate takes from the environment, beside what libraries read for it (`NO_COLOR`, `CLICOLOR`, `TERM`).
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `XDG_CACHE_HOME`.
+    pub cache_home: Option<OsString>,
+    /// `HOME`.
+    pub home: Option<OsString>,
+    /// `PATH`.
+    pub path: Option<OsString>,
+}
+
+impl Environment {
+    /// Reads the variables of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the edge: `main` calls it once")]
+    pub fn of_this_process() -> Self {
+        Self {
+            cache_home: std::env::var_os("XDG_CACHE_HOME"),
+            home: std::env::var_os("HOME"),
+            path: std::env::var_os("PATH"),
+        }
+    }
+}
+
+impl Global {
+    /// What a router is opened with.
+    pub fn settings(&self, environment: &Environment) -> Settings {
+        Settings {
+            cache_dir: self.cache_dir.clone().or_else(|| default_cache(environment)),
+            path: environment.path.clone(),
+            waits: Waits {
+                hello: Duration::from_secs(self.hello_wait),
+                reply: Duration::from_secs(self.wait),
+            },
+        }
+    }
+}
+
+/// The XDG rule: a relative path is as good as none.
+fn default_cache(environment: &Environment) -> Option<PathBuf> {
+    let absolute = |text: &OsString| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
+    let cache = environment.cache_home.as_ref().and_then(absolute);
+    let cache = cache.or_else(|| Some(environment.home.as_ref().and_then(absolute)?.join(".cache")));
+    Some(cache?.join("routeproof"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_cache_is() {
+        let environment = |cache_home: &str, home: &str| Environment {
+            cache_home: Some(cache_home.into()),
+            home: Some(home.into()),
+            path: None,
+        };
+        #[rustfmt::skip]
+        let rows = [
+            ("/c", "/h", Some("/c/routeproof")),
+            ("", "/h", Some("/h/.cache/routeproof")),
+            ("relative", "/h", Some("/h/.cache/routeproof")),
+            ("", "", None),
+        ];
+        for (cache_home, home, expected) in rows {
+            assert_eq!(
+                default_cache(&environment(cache_home, home)),
+                expected.map(PathBuf::from)
+            );
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The flags of `routeproof`, one file a group of them, and what comes from the environment.
+
+mod adapter;
+mod explore;
+mod faults;
+mod format;
+mod global;
+mod replay;
+mod router;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+pub use adapter::AdapterArgs;
+pub use explore::{Engine, ExploreArgs, Model, ShapeName};
+pub use faults::FaultsArgs;
+pub use format::Format;
+pub use global::{Environment, Global};
+pub use replay::ReplayArgs;
+pub use run::RunArgs;
+
+use crate::exit::Exit;
+
+/// Puts a request router on trial.
+///
+/// After any sequence of deployment updates every lookup must answer from the current deployments. Routeproof shows that
+/// it does, or prints the shortest sequence after which one does not.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "routeproof", version, after_help = exit_codes(), subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+fn exit_codes() -> String {
+    format!("Exit codes:\n{}", Exit::table())
+}
+
+/// One verb each.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Put a router on trial by every rule
+    Run(RunArgs),
+    /// Replay traces, against what is known of them
+    Replay(ReplayArgs),
+    /// Put every planted fault on trial: the kill table
+    Faults(FaultsArgs),
+    /// Explore every interleaving of a small fleet
+    Explore(Box<ExploreArgs>),
+    /// List the rules
+    Rules {
+        /// For whom
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Explain one rule
+    Explain {
+        /// Its id
+        rule: String,
+    },
+    /// Serve a router over stdin and stdout, as an adapter does
+    Adapter(AdapterArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell to complete in
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_ends_with_the_exit_codes() {
+        let help = Cli::command().render_long_help().to_string();
+        for exit in Exit::ALL {
+            assert!(help.contains(&format!("{}: ", exit.name())), "{help}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The flags of `routeproof run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::router::parse_spec;
+use crate::adapter::spec::{FORMS, Spec};
+
+/// What `run` takes.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The router on trial.
+    #[arg(help = FORMS, long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
+    pub router: Spec,
+    /// The rules to judge by: an id, a pattern such as `*-free`, or with a `!` in front one to leave out; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub rule: Vec<String>,
+    /// How long to look for failures, such as `30s` or `5m`
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    pub budget: Duration,
+    /// What replays a run; drawn from the clock where absent
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
+    /// How many random traces at the most
+    #[arg(long, value_name = "N", default_value_t = u32::MAX)]
+    pub traces: u32,
+    /// Write a report there too; its ending is its format: `.json`
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Excuse the failures that this file names
+    #[arg(long, value_name = "FILE")]
+    pub skips: Option<PathBuf>,
+    /// Where the traces of failures go
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        other => {
+            return Err(format!(
+                "there is no unit `{other}`; write `500ms`, `30s`, `5m` or `2h`"
+            ));
+        }
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write a whole number and a unit, such as `30s`".to_owned())?;
+    let millis = number
+        .checked_mul(unit)
+        .ok_or_else(|| "that is longer than can be counted".to_owned())?;
+    Ok(Duration::from_millis(millis))
+}

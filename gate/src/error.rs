@@ -1,0 +1,40 @@
+//! Why a command came to no verdict, and the exit code that says it.
+
+use std::io;
+
+use model::fleet::explore::ExploreError;
+use model::trial::UnknownPreset;
+use protocol::AdapterFault;
+
+use crate::exit::Exit;
+
+/// Why a command came to no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line, a file or a name in it is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The adapter is to blame.
+    #[error(transparent)]
+    Adapter(#[from] AdapterFault),
+    /// The adapter claims semantics that there are none of.
+    #[error(transparent)]
+    Preset(#[from] UnknownPreset),
+    /// The processes of a search lost each other.
+    #[error(transparent)]
+    Search(ExploreError),
+    /// What was to be written could not be.
+    #[error("cannot write to stdout ({0}); see that it is open and has room")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    /// The exit code that says it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Adapter(_) | Self::Preset(_) => Exit::AdapterFault,
+            Self::Search(_) => Exit::Inconclusive,
+            Self::Usage(_) | Self::Output(_) => Exit::Usage,
+        }
+    }
+}
