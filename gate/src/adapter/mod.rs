@@ -4,6 +4,7 @@ pub mod builtin;
 pub mod cache;
 pub mod check;
 pub mod embedded;
+pub mod pins;
 pub mod process;
 pub mod spec;
 pub mod supervisor;

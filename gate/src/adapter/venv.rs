@@ -2,7 +2,7 @@
 //!
 //! uv makes it where uv is found, otherwise Python's own `venv` and `pip`. LiteLLM is installed without extras, which
 //! the router does not need. Some releases pin packages to versions that no registry serves, so that they cannot be
-//! installed as they are; then these pins alone are relaxed, see [`RELAXED`].
+//! installed as they are; then these pins alone are relaxed, see [`pins`](super::pins).
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -14,17 +14,13 @@ use protocol::router::FaultKind;
 
 use super::cache::{Cache, fault};
 use super::embedded::{self, MODULE};
+use super::pins::Relaxed;
 use super::process::{LAST_WORDS_WAIT, Launch};
 use super::spec::Release;
 use super::tail::Kept;
 use crate::guard::{Ended, Group};
 
-/// What is put in the place of LiteLLM's own pin, where that pin is why an install failed.
-pub const RELAXED: [(&str, &str); 2] = [
-    ("certifi", "certifi>=2025"),
-    ("litellm-proxy-extras", "litellm-proxy-extras>=0.4.0"),
-];
-
+const PACKAGE: &str = "litellm";
 /// The minor versions of Python 3 that every release driven here can be installed on.
 const PYTHON_MINORS: std::ops::RangeInclusive<u32> = 10..=13;
 /// The names that such a Python goes by, best first.
@@ -160,18 +156,18 @@ impl Install<'_> {
         let pip = ["pip", "install", "--quiet", "--python"].map(OsStr::new);
         let pip = [pip.as_slice(), &[python.as_os_str()]].concat();
         let wanted = self.wanted();
-        let Err(failure) = self.tool("uv", &[pip.as_slice(), &[wanted.as_ref()]].concat()) else {
-            return Ok(());
-        };
-        let overrides = self.overrides(dir, failure)?;
-        self.step(
-            "uv",
-            &[
-                pip.as_slice(),
-                &["--override".as_ref(), overrides.as_ref(), wanted.as_ref()],
-            ]
-            .concat(),
-        )
+        let mut relaxed = Relaxed::default();
+        let mut overrides: Option<PathBuf> = None;
+        loop {
+            let overriding = overrides
+                .iter()
+                .flat_map(|path| ["--override".as_ref(), path.as_os_str()]);
+            let args: Vec<&OsStr> = pip.iter().copied().chain(overriding).chain([wanted.as_ref()]).collect();
+            let Err(failure) = self.tool("uv", &args) else {
+                return Ok(());
+            };
+            overrides = Some(self.overrides(dir, &mut relaxed, failure)?);
+        }
     }
 
     fn with_pip(&self, dir: &Path) -> Result<(), AdapterFault> {
@@ -186,42 +182,48 @@ impl Install<'_> {
         let Err(failure) = self.tool(python, &[pip.as_slice(), &[wanted.as_ref()]].concat()) else {
             return Ok(());
         };
-        let overrides = self.overrides(dir, failure)?;
+        let mut relaxed = Relaxed::default();
+        let mut overrides = self.overrides(dir, &mut relaxed, failure)?;
         // pip has no overrides: the wheel first, and then all that it requires, with the pins relaxed by hand.
         self.step(
             python,
             &[pip.as_slice(), &["--no-deps".as_ref(), wanted.as_ref()]].concat(),
         )?;
         let requirements = dir.join("requirements.txt");
-        self.step(
-            python,
-            &[
-                "-c".as_ref(),
-                RELAX.as_ref(),
-                overrides.as_ref(),
-                requirements.as_os_str(),
-            ],
-        )?;
-        self.step(
-            python,
-            &[pip.as_slice(), &["--requirement".as_ref(), requirements.as_os_str()]].concat(),
-        )
+        loop {
+            self.step(
+                python,
+                &[
+                    "-c".as_ref(),
+                    RELAX.as_ref(),
+                    overrides.as_ref(),
+                    requirements.as_os_str(),
+                ],
+            )?;
+            let required = ["--requirement".as_ref(), requirements.as_os_str()];
+            let Err(failure) = self.tool(python, &[pip.as_slice(), &required].concat()) else {
+                return Ok(());
+            };
+            overrides = self.overrides(dir, &mut relaxed, failure)?;
+        }
     }
 
     fn wanted(&self) -> String {
-        format!("litellm=={}", self.release)
+        format!("{PACKAGE}=={}", self.release)
     }
 
-    /// Writes the relaxed pins, if it is to one of them that the failure points.
-    fn overrides(&self, dir: &Path, failure: Failure) -> Result<PathBuf, AdapterFault> {
-        match &failure {
-            Failure::Failed { lines, .. } if blames_a_pin(lines) => {}
-            _ => return Err(self.fault(failure)),
-        }
-        (self.progress)("a package that it pins cannot be had; installing with that pin relaxed");
+    /// Relaxes the pin to which the failure points, and writes all that are relaxed by now.
+    fn overrides(&self, dir: &Path, relaxed: &mut Relaxed, failure: Failure) -> Result<PathBuf, AdapterFault> {
+        let what = match &failure {
+            Failure::Failed { lines, .. } => relaxed.relax(lines, PACKAGE),
+            Failure::NotFound => None,
+        };
+        let Some(what) = what else {
+            return Err(self.fault(failure));
+        };
+        (self.progress)(&what);
         let path = dir.join("overrides.txt");
-        let text = RELAXED.map(|(_, relaxed)| relaxed).join("\n");
-        std::fs::write(&path, text).map_err(|why| fault("write", &path, &why))?;
+        std::fs::write(&path, relaxed.requirements()).map_err(|why| fault("write", &path, &why))?;
         Ok(path)
     }
 
@@ -333,19 +335,6 @@ with open(sys.argv[2], "w") as out:
             print(relaxed.get(name(line), line), file=out)
 "#;
 
-fn blames_a_pin(lines: &[String]) -> bool {
-    let text = lines.join("\n");
-    advice_row(&text).is_none_or(|(_, advice)| *advice == NO_SUCH_RELEASE)
-        && RELAXED.iter().any(|(name, _)| {
-            text.contains(&format!("{name}>"))
-                || text.contains(&format!("{name}="))
-                || text.contains(&format!("{name}<"))
-        })
-}
-
-const NO_SUCH_RELEASE: &str =
-    "the package registry has no such release; `pip index versions litellm` lists those there are";
-
 /// What to do, by what an installer writes. The first row that fits: pip, for one, also misses the release offline.
 #[rustfmt::skip]
 const ADVICE: [(&[&str], &str); 4] = [
@@ -356,7 +345,7 @@ const ADVICE: [(&[&str], &str); 4] = [
        "network was disabled", "(from versions: none)"],
      "the package registry cannot be reached: go online, or point uv or pip at a registry that can be reached"),
     (&["there is no version of litellm==", "No matching distribution found for litellm=="],
-     NO_SUCH_RELEASE),
+     "the package registry has no such release; `pip index versions litellm` lists those there are"),
     (&["ensurepip", "No module named venv", "No module named pip"],
      "this Python cannot make virtual environments: install uv, or the `venv` of this Python (`python3-venv` on Debian)"),
 ];

@@ -35,8 +35,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     // Where no file system can be mounted, the trial says that it was not run.
     let full = trial("a_full_disk", full_disk).with_ignored_flag(!can_mount());
     let single = [
-        trial("install_once_with_uv_and_a_relaxed_pin", || installed("uv-pin")),
-        trial("install_once_with_pip_and_a_relaxed_pin", || installed("pip-pin")),
+        trial("install_once_with_uv_and_relaxed_pins", || installed("uv-pin")),
+        trial("install_once_with_pip_and_relaxed_pins", || installed("pip-pin")),
         trial("install_ended_by_a_signal", ended_by_a_signal),
         trial("a_cache_that_is_a_file", cache_is_a_file),
         trial("no_cache_directory", no_cache_directory),
