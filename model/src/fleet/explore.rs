@@ -453,6 +453,54 @@ mod tests {
     }
 
     #[test]
+    fn damage_in_any_byte_of_a_checkpoint_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let machine = poll2(1, 1, 2, true);
+        let alone = |resume| Options {
+            threads: 1,
+            ..kept(dir.path(), resume)
+        };
+        run(&machine, &alone(false)).expect("it runs");
+        for level in ["level-0000", "level-0002"] {
+            let part = dir.path().join(format!("{level}.part-000"));
+            let whole = std::fs::read(&part).expect("the part is there");
+            assert!(whole.len() > 250, "it has a header: {} bytes", whole.len());
+            for (at, byte) in whole.iter().enumerate() {
+                for flips in [1 << (at % 8), 0x20, 0xff] {
+                    let mut damaged = whole.clone();
+                    damaged[at] = byte ^ flips;
+                    std::fs::write(&part, damaged).expect("it can be written");
+                    let refused = run(&machine, &alone(true)).expect_err("it is damaged").to_string();
+                    assert!(
+                        refused.contains("is corrupt") && refused.contains(level),
+                        "byte {at}: {refused}"
+                    );
+                }
+            }
+            std::fs::write(&part, whole).expect("it can be written");
+        }
+        run(&machine, &alone(true)).expect("it is whole again");
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_format_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let machine = poll2(2, 1, 2, true);
+        let old = r#"{"format":1,"run":"poll2","level":0,"part":0,"parts":1,"states":1}"#;
+        std::fs::write(dir.path().join("level-0000.part-000"), format!("{old}\n01234567")).expect("it can be written");
+        let resuming = Options {
+            threads: 1,
+            ..kept(dir.path(), true)
+        };
+        let refused = run(&machine, &resuming).expect_err("it is old").to_string();
+        assert!(refused.contains("has format 1"), "{refused}");
+        assert!(
+            refused.ends_with("start anew in another directory, or resume with the program that wrote it"),
+            "{refused}"
+        );
+    }
+
+    #[test]
     fn a_level_with_the_states_of_another_worker_or_level_is_refused() {
         let dir = tempfile::tempdir().expect("a directory");
         let machine = poll2(2, 1, 2, true);

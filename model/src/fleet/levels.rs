@@ -1,10 +1,12 @@
 //! The levels of a search: kept in memory, or in files from which a killed run goes on.
 //!
-//! A level's file holds one worker's part of it. Its first line is JSON ([`Header`]), the rest are the states as
-//! little-endian words. A file is written under another name and renamed, so that a level is there whole or not at all.
+//! A level's file holds one worker's part of it. Its first line is JSON ([`Header`]), its second the checksum of the first
+//! in hexadecimal, the rest are the states as little-endian words, whose checksum is in the header. Both are checked
+//! before anything that they cover is believed. A file is written under another name and renamed, so that a level is
+//! there whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -13,8 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::word::Word;
 
 /// The version of the files' format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The version whose header has no checksum.
+const FORMAT_UNCHECKED: u32 = 1;
 const HEADER_BYTES_MAX: u64 = 1 << 20;
+/// Length of a checksum's line, its end included.
+const CHECKSUM_LINE_BYTES: usize = 17;
 /// How many states are read at a time.
 const READ_STATES: usize = 1 << 12;
 
@@ -45,6 +51,17 @@ pub enum CheckpointError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// The file was written by another version of this program.
+    #[error(
+        "the checkpoint file `{path}` has format {found}, and this program reads {FORMAT} alone: \
+         start anew in another directory, or resume with the program that wrote it"
+    )]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
     },
     /// The checkpoint is of another run.
     #[error("the checkpoint in `{dir}` is of `{found}`, not of `{wanted}`: take another directory")]
@@ -81,9 +98,15 @@ struct Header<T> {
     parts: usize,
     states: u64,
     word_bytes: u32,
-    /// Of the states' bytes, in hexadecimal.
+    /// The checksum of the states, in hexadecimal.
     checksum: String,
     counted: T,
+}
+
+/// The part of a header that every format has.
+#[derive(Deserialize)]
+struct Formatted {
+    format: u32,
 }
 
 /// One worker's part of each level.
@@ -189,13 +212,11 @@ impl<W: Word> Levels<W> {
             parts: self.parts,
             states: states.len() as u64,
             word_bytes: W::BITS / u8::BITS,
-            checksum: format!(
-                "{:016x}",
-                states.iter().fold(CHECKSUM_START, |sum, state| checksum(sum, *state))
-            ),
+            checksum: hexadecimal(states.iter().fold(CHECKSUM_START, |sum, state| checksum(sum, *state))),
             counted,
         };
-        let header = serde_json::to_string(&header).expect("a header is plain data");
+        let mut header = serde_json::to_string(&header).expect("a header is plain data");
+        header.push('\n');
         write(&path, &header, states).map_err(|source| io_error(&path, source))
     }
 
@@ -221,15 +242,75 @@ impl<W: Word> Levels<W> {
         mut visit: impl FnMut(&[W]),
     ) -> Result<T, CheckpointError> {
         let path = self.path(dir, level);
-        let file = File::open(&path).map_err(|source| io_error(&path, source))?;
-        let mut reader = BufReader::new(file);
-        let mut line = Vec::new();
-        let limited = reader.by_ref().take(HEADER_BYTES_MAX).read_until(b'\n', &mut line);
-        limited.map_err(|source| io_error(&path, source))?;
+        let failed = |source| io_error(&path, source);
         let corrupt = |why: &str| CheckpointError::Corrupt {
             path: path.clone(),
             why: why.to_owned(),
         };
+        let mut reader = BufReader::new(File::open(&path).map_err(failed)?);
+        let header: Header<T> = self.header(dir, &path, &mut reader)?;
+        let (found, wanted) = (
+            (header.level, header.part, header.word_bytes),
+            (level, self.part, W::BITS / u8::BITS),
+        );
+        if found != wanted {
+            return Err(corrupt("it belongs to another place"));
+        }
+        let states_start = reader.stream_position().map_err(failed)?;
+        let mut sum = CHECKSUM_START;
+        each_chunk(&mut reader, header.states, |states: &[W]| {
+            sum = states.iter().fold(sum, |sum, state| checksum(sum, *state));
+        })
+        .map_err(|error| corrupt(&error.to_string()))?;
+        if hexadecimal(sum) != header.checksum {
+            return Err(corrupt("its checksum differs"));
+        }
+        if !reader.fill_buf().map_err(failed)?.is_empty() {
+            return Err(corrupt("it goes on behind its end"));
+        }
+        // Damaged words may be no states at all, so the states are handed over only now that they are known to be whole.
+        reader.seek(io::SeekFrom::Start(states_start)).map_err(failed)?;
+        each_chunk(&mut reader, header.states, &mut visit).map_err(failed)?;
+        Ok(header.counted)
+    }
+
+    /// Reads the header of a file of this run, and leaves the reader at the first state.
+    fn header<T: for<'de> Deserialize<'de>>(
+        &self,
+        dir: &Path,
+        path: &Path,
+        reader: &mut impl BufRead,
+    ) -> Result<Header<T>, CheckpointError> {
+        let failed = |source| io_error(path, source);
+        let corrupt = |why: &str| CheckpointError::Corrupt {
+            path: path.to_owned(),
+            why: why.to_owned(),
+        };
+        let of_format = |found| CheckpointError::Format {
+            path: path.to_owned(),
+            found,
+        };
+        let mut line = Vec::new();
+        let limited = reader.by_ref().take(HEADER_BYTES_MAX).read_until(b'\n', &mut line);
+        limited.map_err(failed)?;
+        let mut checked = Vec::new();
+        let limited = reader
+            .by_ref()
+            .take(CHECKSUM_LINE_BYTES as u64)
+            .read_to_end(&mut checked);
+        limited.map_err(failed)?;
+        let format = serde_json::from_slice(&line).map(|Formatted { format }| format);
+        if checksum_line(&line).as_bytes() != checked {
+            return Err(match format {
+                Ok(FORMAT_UNCHECKED) => of_format(FORMAT_UNCHECKED),
+                _ => corrupt("the checksum of its header differs"),
+            });
+        }
+        match format {
+            Ok(FORMAT) => {}
+            Ok(other) => return Err(of_format(other)),
+            Err(error) => return Err(corrupt(&error.to_string())),
+        }
         let header: Header<T> = serde_json::from_slice(&line).map_err(|error| corrupt(&error.to_string()))?;
         if header.run != self.run || header.parts != self.parts {
             let name = |run: &str, parts: usize| format!("{run}, {parts} workers");
@@ -239,29 +320,7 @@ impl<W: Word> Levels<W> {
                 wanted: name(&self.run, self.parts),
             });
         }
-        let (found, wanted) = (
-            (header.format, header.level, header.part, header.word_bytes),
-            (FORMAT, level, self.part, W::BITS / u8::BITS),
-        );
-        if found != wanted {
-            return Err(corrupt("it belongs to another place"));
-        }
-        let mut sum = CHECKSUM_START;
-        let mut left = header.states;
-        while left > 0 {
-            let states = read_words(&mut reader, left).map_err(|error| corrupt(&error.to_string()))?;
-            left -= states.len() as u64;
-            sum = states.iter().fold(sum, |sum, state| checksum(sum, *state));
-            visit(&states);
-        }
-        if format!("{sum:016x}") != header.checksum {
-            return Err(corrupt("its checksum differs"));
-        }
-        if reader.fill_buf().map_err(|source| io_error(&path, source))?.is_empty() {
-            Ok(header.counted)
-        } else {
-            Err(corrupt("it goes on behind its end"))
-        }
+        Ok(header)
     }
 
     fn path(&self, dir: &Path, level: u32) -> PathBuf {
@@ -280,13 +339,25 @@ fn write<W: Word>(path: &Path, header: &str, states: &[W]) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let mut writer = BufWriter::new(File::create(&unfinished)?);
-    writeln!(writer, "{header}")?;
+    writer.write_all(header.as_bytes())?;
+    writer.write_all(checksum_line(header.as_bytes()).as_bytes())?;
     let bytes = (W::BITS / u8::BITS) as usize;
     for state in states {
         writer.write_all(&state.wide().to_le_bytes()[..bytes])?;
     }
     writer.into_inner()?.sync_all()?;
     fs::rename(unfinished, path)
+}
+
+/// Reads so many states, and calls `visit` with a few at a time.
+fn each_chunk<W: Word>(reader: &mut impl Read, states: u64, mut visit: impl FnMut(&[W])) -> io::Result<()> {
+    let mut left = states;
+    while left > 0 {
+        let chunk = read_words(reader, left)?;
+        left -= chunk.len() as u64;
+        visit(&chunk);
+    }
+    Ok(())
 }
 
 fn read_words<W: Word>(reader: &mut impl Read, left: u64) -> io::Result<Vec<W>> {
@@ -304,7 +375,19 @@ fn read_words<W: Word>(reader: &mut impl Read, left: u64) -> io::Result<Vec<W>> 
 
 const CHECKSUM_START: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// Depends on each state and on their order.
+/// The line that follows a header, itself a line with its end.
+fn checksum_line(header: &[u8]) -> String {
+    let sum = header
+        .iter()
+        .fold(CHECKSUM_START, |sum, byte| checksum(sum, u64::from(*byte)));
+    format!("{}\n", hexadecimal(sum))
+}
+
+fn hexadecimal(sum: u64) -> String {
+    format!("{sum:016x}")
+}
+
+/// The checksum of what `sum` is of, followed by `state`. A change of one state always changes it.
 fn checksum<W: Word>(sum: u64, state: W) -> u64 {
     let mixed = (state.low() ^ (state.wide() >> 64).low()).scramble(64);
     (sum.rotate_left(5) ^ mixed).wrapping_mul(0x0000_0100_0000_01b3)
