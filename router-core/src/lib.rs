@@ -39,5 +39,5 @@ pub use error::{Field, LoadError, Problem, ReadingError, RowError, StoreError};
 pub use lookup::{Answer, Candidate, Candidates, Query, Refusal, Resolved};
 pub use pattern::Pattern;
 pub use replica::{Outcome, Reading, Replica, Revision, Store};
-pub use router::{Change, Pinned, Router, Snapshot};
-pub use table::Table;
+pub use router::{Pinned, Router, Snapshot};
+pub use table::{Change, Table};

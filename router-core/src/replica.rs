@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use crate::deployment::{Deployment, Id, Row};
 use crate::error::{ReadingError, StoreError};
-use crate::router::{Change, Router};
-use crate::table::Table;
+use crate::router::Router;
+use crate::table::{Change, Table};
 
 /// How far the store has come: the number of its writes, or any number that grows with each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

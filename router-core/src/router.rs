@@ -19,30 +19,10 @@ use std::thread;
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::deployment::Deployment;
-use crate::table::Table;
+use crate::table::{Change, Table};
 
 /// How often a writer looks away before it looks again whether a reader is done, in the time of about one lookup.
 const SPINS: usize = 32;
-
-/// A change to one row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Change {
-    /// Puts the row in the place of the one with its id.
-    Put(Deployment),
-    /// Deletes the row of this id, if there is one.
-    Delete(Box<str>),
-}
-
-impl Change {
-    /// The id of the row that changes.
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Put(row) => row.id().as_str(),
-            Self::Delete(id) => id,
-        }
-    }
-}
 
 /// A table as it was published.
 #[derive(Clone, Debug, Default)]

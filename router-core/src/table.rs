@@ -3,12 +3,30 @@
 use crate::deployment::{Deployment, Id, Row};
 use crate::error::{LoadError, RowError};
 use crate::index::{Index, Keyed, Names, Patterns, asked_by};
-use crate::router::Change;
 
 /// The largest table whose indexes a debug build compares with a rebuild after each change.
 ///
 /// The comparison costs as much as the rebuild: above this it would make a long test quadratic.
 const REBUILD_ROWS_MAX: usize = 32;
+
+/// A change to one row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Puts the row in the place of the one with its id.
+    Put(Deployment),
+    /// Deletes the row of this id, if there is one.
+    Delete(Box<str>),
+}
+
+impl Change {
+    /// The id of the row that changes.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Put(row) => row.id().as_str(),
+            Self::Delete(id) => id,
+        }
+    }
+}
 
 /// The rows that a replica has applied, with every index that a lookup needs.
 ///
