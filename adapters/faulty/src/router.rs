@@ -24,6 +24,11 @@ pub struct Router<S> {
 }
 
 impl<S: Steps> Router<S> {
+    /// Returns the rows that are held, in the order of the model list.
+    pub fn rows(&self) -> &[Row] {
+        &self.tables.rows
+    }
+
     fn changed(&self, outcome: Outcome) -> Changed {
         Changed {
             outcome,
