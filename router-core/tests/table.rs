@@ -231,48 +231,6 @@ fn a_row_cannot_take_the_place_of_another() {
     Table::default().replace(Id::parse("other").expect("the id is valid"), Some(row));
 }
 
-/// Counts what an even spread of draws picks from rows of these weights.
-fn shares(weights: &[u32], draws: u64) -> Vec<u64> {
-    let ids: Vec<String> = (0..weights.len()).map(|position| format!("d{position}")).collect();
-    let rows = ids.iter().zip(weights).map(|(id, &weight)| Row {
-        id,
-        model_name: "a",
-        model: "x",
-        tag: "v",
-        weight,
-        ..Row::default()
-    });
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    shares_of(&Table::of(rows).expect("the rows are valid"), &ids, draws)
-}
-
-/// Counts what an even spread of draws picks from these rows, whose name is `a`.
-fn shares_of(table: &Table, ids: &[&str], draws: u64) -> Vec<u64> {
-    let answer = table.lookup(Query { model: "a", team: None });
-    let mut counts = vec![0; ids.len()];
-    for draw in 0..draws {
-        let picked = answer
-            .pick(draw * (u64::MAX / draws + 1))
-            .expect("there are candidates");
-        let at = ids
-            .iter()
-            .position(|&id| id == picked.id().as_str())
-            .expect("a pick is a candidate");
-        counts[at] += 1;
-    }
-    counts
-}
-
-#[test]
-fn picks_follow_the_weights() {
-    assert_eq!(shares(&[1], 8), [8]);
-    assert_eq!(shares(&[1, 1], 8), [4, 4]);
-    assert_eq!(shares(&[1, 2, 5], 8), [1, 2, 5]);
-    assert_eq!(shares(&[0, 3, 0, 1, 0], 8), [0, 6, 0, 2, 0], "weight 0 is never picked");
-    assert_eq!(shares(&[0, 0], 8), [4, 4], "unless all weights are 0");
-    assert_eq!(shares(&[u32::MAX, u32::MAX], 8), [4, 4]);
-}
-
 #[test]
 fn the_last_draw_picks_the_last_candidate() {
     let row = |id| Row {
@@ -287,26 +245,6 @@ fn the_last_draw_picks_the_last_candidate() {
     let answer = table.lookup(Query { model: "a", team: None });
     assert_eq!(answer.pick(u64::MAX).expect("there are candidates").id().as_str(), "d3");
     assert_eq!(answer.pick(0).expect("there are candidates").id().as_str(), "d1");
-}
-
-/// A blocked row stands behind all sums of weights.
-#[test]
-fn a_blocked_row_may_change_its_weight() {
-    let row = |id, blocked, weight| Row {
-        id,
-        model_name: "a",
-        model: "x",
-        tag: "v",
-        blocked,
-        weight,
-        ..Row::default()
-    };
-    let mut table = Table::of([row("d1", true, 1), row("d2", true, 1), row("d3", false, 1)]).expect("they are valid");
-    table.upsert(row("d2", true, 5)).expect("it is valid");
-    let answer = table.lookup(Query { model: "a", team: None });
-    assert_eq!(answer.pick(u64::MAX).expect("there is a candidate").id().as_str(), "d3");
-    table.upsert(row("d2", false, 5)).expect("it is valid");
-    assert_eq!(shares_of(&table, &["d3", "d2"], 6), [1, 5]);
 }
 
 #[test]
