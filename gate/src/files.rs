@@ -1,5 +1,6 @@
 //! Where the traces of failures go: each file is written whole or not at all.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,14 +8,14 @@ use std::path::{Path, PathBuf};
 use protocol::Hello;
 
 use crate::adapter::spec::{Spec, command_line};
-use crate::event::Reported;
+use crate::document::FailureReport;
 use crate::report::repro;
 
 /// A directory of traces, made when the first one is put there.
 #[derive(Debug)]
 pub struct Shelf {
     dir: PathBuf,
-    numbers: std::collections::BTreeMap<&'static str, usize>,
+    numbers: BTreeMap<String, usize>,
     trouble: Option<String>,
 }
 
@@ -23,7 +24,7 @@ impl Shelf {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
-            numbers: std::collections::BTreeMap::new(),
+            numbers: BTreeMap::new(),
             trouble: None,
         }
     }
@@ -34,25 +35,25 @@ impl Shelf {
     }
 
     /// Writes the trace, its ITF form and, for a router whose language is known, a stand-alone reproduction; notes in
-    /// `reported` what was written and how to replay it.
-    pub fn put(&mut self, hello: &Hello, spec: &Spec, reported: &mut Reported) {
-        let number = self.numbers.entry(reported.rule.id).or_default();
+    /// `failure` what was written and how to replay it.
+    pub fn put(&mut self, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
+        let number = self.numbers.entry(failure.finding.rule.clone()).or_default();
         *number += 1;
-        let stem = self.dir.join(format!("{}-{number}", reported.rule.id));
+        let stem = self.dir.join(format!("{}-{number}", failure.finding.rule));
         let trace = stem.with_extension("toml");
         let mut files = vec![
-            (trace.clone(), reported.trace.to_toml()),
+            (trace.clone(), failure.trace.to_toml()),
             (
                 stem.with_extension("itf.json"),
-                format!("{:#}\n", reported.trace.to_itf()),
+                format!("{:#}\n", failure.trace.to_itf()),
             ),
         ];
-        if let Some((ending, script)) = repro::script(hello, reported) {
+        if let Some((ending, script)) = repro::script(hello, failure) {
             files.push((stem.with_extension(ending), script));
         }
         for (path, text) in files {
             match write_whole(&path, &text) {
-                Ok(()) => reported.files.push(path.display().to_string()),
+                Ok(()) => failure.files.push(path.display().to_string()),
                 Err(why) => {
                     let trouble = format!(
                         "{} cannot be written: {why}; name another place with `--out`",
@@ -70,8 +71,27 @@ impl Shelf {
             "--router",
             &spec.to_string(),
         ];
-        reported.replay = Some(command_line(&words.map(str::to_owned)));
+        failure.replay = Some(command_line(&words.map(str::to_owned)));
     }
+}
+
+/// Tries whether a file could be written, and makes its directory.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn can_write(path: &Path) -> io::Result<()> {
+    let dir = directory(path);
+    fs::create_dir_all(dir)?;
+    tempfile::NamedTempFile::new_in(dir)?;
+    Ok(())
+}
+
+/// The directory that a file is in.
+fn directory(path: &Path) -> &Path {
+    path.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
 
 /// Writes a file whole or not at all, and makes its directory.
@@ -80,10 +100,7 @@ impl Shelf {
 ///
 /// Those of the file system; nothing is left behind then.
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
+    let dir = directory(path);
     fs::create_dir_all(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(text.as_bytes())?;

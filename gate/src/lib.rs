@@ -8,7 +8,7 @@
 //! | [`explore`] | which exhaustive engine a router can have |
 //! | [`property`] | the property tester |
 //! | [`kill`] | planted faults against engines |
-//! | [`event`], [`report`] | what commands emit, and who reads it |
+//! | [`document`], [`report`] | what commands come to, as data and in each format |
 //! | [`files`], [`skip`] | traces written, failures excused |
 //! | [`output`] | stdout and stderr |
 //! | [`clock`] | the one place where time is read |
@@ -24,8 +24,8 @@ pub mod adapter;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod document;
 pub mod error;
-pub mod event;
 pub mod exit;
 pub mod explore;
 pub mod files;

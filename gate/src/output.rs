@@ -29,24 +29,22 @@ pub fn write_stdout(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// The exit of a command that reached `verdict`, after its report was `printed`.
+/// The exit of a command that reached `verdict`, whatever became of its report.
 ///
 /// # Errors
 ///
-/// [`Error::Output`] where a report that would have said *conforms* could not be written. A closed pipe is no such case:
-/// its reader has what it wanted.
-pub fn ended(verdict: Exit, printed: io::Result<()>) -> Result<Exit, Error> {
-    match printed {
-        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
-            let failure = Error::Output(why);
-            if verdict == Exit::Conforms {
-                return Err(failure);
-            }
-            progress(&failure.to_string());
-            Ok(verdict)
+/// The first write that failed, where the verdict alone would be a pass. A closed pipe is no such case: its reader has
+/// what it wanted.
+pub fn ended(verdict: Exit, written: impl IntoIterator<Item = Result<(), Error>>) -> Result<Exit, Error> {
+    let closed = |failure: &Error| matches!(failure, Error::Output(why) if why.kind() == io::ErrorKind::BrokenPipe);
+    let failures = written.into_iter().filter_map(Result::err);
+    for failure in failures.filter(|failure| !closed(failure)) {
+        if verdict == Exit::Conforms {
+            return Err(failure);
         }
-        Ok(()) | Err(_) => Ok(verdict),
+        progress(&failure.to_string());
     }
+    Ok(verdict)
 }
 
 /// Writes a line of progress to stderr.
@@ -61,14 +59,15 @@ mod tests {
 
     #[test]
     fn a_failed_write_improves_no_verdict() {
-        let full = || Err(io::Error::from(io::ErrorKind::StorageFull));
-        let closed = || Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        let full = || Err(Error::Output(io::ErrorKind::StorageFull.into()));
+        let closed = || Err(Error::Output(io::ErrorKind::BrokenPipe.into()));
         for exit in Exit::ALL.into_iter().filter(|exit| *exit != Exit::Conforms) {
-            for printed in [Ok(()), closed(), full()] {
-                assert_eq!(ended(exit, printed).ok(), Some(exit));
-            }
+            assert_eq!(ended(exit, [closed(), full(), Ok(())]).ok(), Some(exit));
         }
-        assert_eq!(ended(Exit::Conforms, closed()).ok(), Some(Exit::Conforms));
-        assert_eq!(ended(Exit::Conforms, full()).unwrap_err().exit(), Exit::Usage);
+        assert_eq!(ended(Exit::Conforms, [closed(), Ok(())]).ok(), Some(Exit::Conforms));
+        assert_eq!(
+            ended(Exit::Conforms, [closed(), full()]).unwrap_err().exit(),
+            Exit::Usage
+        );
     }
 }

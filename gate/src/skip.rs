@@ -12,7 +12,8 @@
 use serde::Deserialize;
 
 use model::rules;
-use model::search::Failure;
+
+use crate::document::{FailureReport, IdleSkip};
 
 /// The skips of one file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -67,7 +68,7 @@ impl Skips {
     }
 
     /// The reason that excuses a failure, where one does.
-    pub fn excuse(&self, failure: &Failure) -> Option<&str> {
+    pub fn excuse(&self, failure: &FailureReport) -> Option<&str> {
         self.skip
             .iter()
             .find(|skip| skip.covers(failure))
@@ -75,21 +76,25 @@ impl Skips {
     }
 
     /// The skips that cover none of these failures.
-    pub fn idle<'a>(&'a self, failures: &[&Failure]) -> Vec<&'a Skip> {
+    pub fn idle(&self, failures: &[FailureReport]) -> Vec<IdleSkip> {
         let idle = |skip: &&Skip| !failures.iter().any(|failure| skip.covers(failure));
-        self.skip.iter().filter(idle).collect()
+        let told = |skip: &Skip| IdleSkip {
+            rule: skip.rule.clone(),
+            reason: skip.reason.clone(),
+        };
+        self.skip.iter().filter(idle).map(told).collect()
     }
 }
 
 impl Skip {
-    fn covers(&self, failure: &Failure) -> bool {
-        let signature = &failure.signature;
+    fn covers(&self, failure: &FailureReport) -> bool {
+        let FailureReport { finding, origin, .. } = failure;
         let agrees = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
-        self.rule == signature.kind.rule
-            && agrees(&self.class, signature.kind.class)
-            && agrees(&self.way, signature.kind.way.words())
-            && agrees(&self.last, signature.last)
-            && (self.extra.is_none() || self.extra == signature.extra)
+        self.rule == finding.rule
+            && agrees(&self.class, &finding.class)
+            && agrees(&self.way, &finding.way)
+            && agrees(&self.last, &origin.last)
+            && (self.extra.is_none() || self.extra == origin.extra)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use gate::document::JsonReport;
 use serde_json::Value;
 
 fn routeproof(dir: &Path, args: &[&str]) -> Output {
@@ -97,6 +98,25 @@ fn a_planted_fault_is_found_shrunk_written_and_replayed() {
     ends(&replay(fault), 1);
     ends(&replay("reference"), 0);
     ends(&replay("faulty:none"), 0);
+    let replayed = [
+        "replay",
+        "out/current-1.toml",
+        "--router",
+        fault,
+        "--report",
+        "replay.json",
+    ];
+    ends(&routeproof(dir.path(), &replayed), 1);
+    for file in ["r.json", "replay.json"] {
+        let text = fs::read_to_string(dir.path().join(file)).unwrap();
+        let report: JsonReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            report,
+            JsonReport::new(&report.document),
+            "{file}: the verdict follows from the document"
+        );
+        assert_eq!(report.summary.exit_code, 1);
+    }
     let itf: Value =
         serde_json::from_str(&fs::read_to_string(dir.path().join("out/current-1.itf.json")).unwrap()).unwrap();
     assert_eq!(itf["#meta"]["format"], "ITF");
@@ -173,6 +193,7 @@ fn bad_input_is_refused_with_what_to_do() {
         (&["run", "--rule", "nothing"], 2, "no rule matches `nothing`; `routeproof rules` lists them"),
         (&["run", "--rule", "!*"], 2, "every rule is left out"),
         (&["run", "--report", "r.pdf"], 2, "r.pdf: a report ends in `.json`"),
+        (&["replay", "missing.toml", "--report", "malformed.toml/r.json"], 2, "malformed.toml/r.json: "),
         (&["run", "--skips", "none.toml"], 2, "none.toml: "),
         (&["run", "--budget", "5 fortnights"], 2, "there is no unit"),
         (&["run", "--router", "litelm==1.85.0"], 2, "litellm=="),

@@ -11,6 +11,7 @@ use clap::CommandFactory as _;
 use gate::cli::Cli;
 use gate::commands::rules;
 use gate::exit::Exit;
+use gate::report;
 use model::semantics::PRESETS;
 use protocol::schema::schemas;
 use protocol::{trace, wire};
@@ -116,7 +117,7 @@ fn documented_limits(source: &str) -> Vec<(&str, String)> {
 
 #[test]
 fn json_schemas() {
-    for (name, schema) in schemas() {
+    for (name, schema) in schemas().into_iter().chain([("report.json", report::json::schema())]) {
         let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
         check(&format!("schema/{name}"), &(text + "\n"));
     }

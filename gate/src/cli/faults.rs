@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::format::Format;
+use super::report::ReportArgs;
 
 /// What `faults` takes.
 #[derive(Clone, Debug, Args)]
@@ -15,4 +16,7 @@ pub struct FaultsArgs {
     /// For whom
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Where reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
 }

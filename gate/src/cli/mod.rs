@@ -6,6 +6,7 @@ mod faults;
 mod format;
 mod global;
 mod replay;
+mod report;
 mod router;
 mod run;
 
@@ -17,6 +18,7 @@ pub use faults::FaultsArgs;
 pub use format::Format;
 pub use global::{Environment, Global};
 pub use replay::ReplayArgs;
+pub use report::ReportArgs;
 pub use run::RunArgs;
 
 use crate::exit::Exit;

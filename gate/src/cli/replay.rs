@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::report::ReportArgs;
 use super::router::parse_spec;
 use crate::adapter::spec::{FORMS, Spec};
 
@@ -16,4 +17,7 @@ pub struct ReplayArgs {
     /// The router on trial.
     #[arg(help = FORMS, long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
+    /// Where reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::report::ReportArgs;
 use super::router::parse_spec;
 use crate::adapter::spec::{FORMS, Spec};
 
@@ -26,9 +27,9 @@ pub struct RunArgs {
     /// How many random traces at the most
     #[arg(long, value_name = "N", default_value_t = u32::MAX)]
     pub traces: u32,
-    /// Write a report there too; its ending is its format: `.json`
-    #[arg(long, value_name = "FILE")]
-    pub report: Vec<PathBuf>,
+    /// Where reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
     /// Excuse the failures that this file names
     #[arg(long, value_name = "FILE")]
     pub skips: Option<PathBuf>,

@@ -9,10 +9,14 @@ pub mod rules;
 pub mod run;
 pub mod shell;
 
+use std::path::PathBuf;
+
 use crate::cli::{Cli, Command, Environment, Format};
+use crate::document::Document;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::print;
+use crate::report::{self, publish};
 
 /// Carries out what the command line asks for.
 ///
@@ -22,9 +26,9 @@ use crate::output::print;
 pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
     let settings = cli.global.settings(environment);
     match &cli.command {
-        Command::Run(args) => run::run(args, &settings),
-        Command::Replay(args) => replay::run(args, &settings),
-        Command::Faults(args) => faults::run(args),
+        Command::Run(args) => judged(&args.reports.report, Format::Text, || run::run(args, &settings)),
+        Command::Replay(args) => judged(&args.reports.report, Format::Text, || replay::run(args, &settings)),
+        Command::Faults(args) => judged(&args.reports.report, args.format, || faults::run(args)),
         Command::Explore(args) => explore::run(args),
         Command::Rules { format } => print(&match format {
             Format::Text => rules::text(),
@@ -35,4 +39,10 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man => shell::man(),
     }
+}
+
+/// Carries out a command that judges, and reports its document.
+fn judged(reports: &[PathBuf], format: Format, judge: impl FnOnce() -> Result<Document, Error>) -> Result<Exit, Error> {
+    report::check(reports)?;
+    publish(&judge()?, reports, format)
 }

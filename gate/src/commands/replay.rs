@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use model::generate::{Seeded, questions};
-use model::rules::{Finding, RuleSet};
+use model::rules::RuleSet;
 use model::trial::{Judge, trial};
 use model::universe::{BIG, Scope};
 use protocol::trace::TRACE_BYTES_MAX;
@@ -14,76 +14,36 @@ use protocol::{Change, Hello, Query, RouterUnderTest, Row, Run, Step, Trace};
 
 use crate::adapter::{Settings, open};
 use crate::cli::ReplayArgs;
+use crate::document::{Document, FindingReport, ReplayReport, TraceReport, TraceStatus, TrialReport};
 use crate::error::Error;
-use crate::exit::Exit;
-use crate::output::{ended, progress, write_stdout};
+use crate::output::progress;
 
 /// The most trace files that one replay takes.
 const FILES_MAX: usize = 10_000;
 
-/// What became of one trace.
-#[derive(Debug)]
-pub struct Replayed {
-    /// Its file.
-    pub path: PathBuf,
-    /// What became of it.
-    pub verdict: Verdict,
-    /// What was found, of the trace's own rule where it names one.
-    pub findings: Vec<Finding>,
-}
-
-/// What became of a trace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The rule holds, as it should.
-    Holds,
-    /// The rule is broken, in a version that is documented to be affected.
-    Reproduced,
-    /// The rule is broken, and should not be.
-    Violates,
-    /// The rule holds, in a version that is documented to be affected.
-    NotReproduced,
-    /// The trace is of another router, or of what this one cannot do.
-    Skipped(String),
-}
-
-impl Verdict {
-    /// Whether it is as documented.
-    pub fn as_documented(&self) -> bool {
-        !matches!(self, Self::Violates | Self::NotReproduced)
-    }
-
-    /// The words for it.
-    pub fn words(&self) -> &str {
-        match self {
-            Self::Holds => "holds",
-            Self::Reproduced => "reproduced, as documented",
-            Self::Violates => "VIOLATES, and is not documented to",
-            Self::NotReproduced => "NOT REPRODUCED, and is documented to be",
-            Self::Skipped(why) => why,
-        }
-    }
-}
-
-/// Replays the traces that the flags name, and reports.
+/// Replays the traces that the flags name.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Exit, Error> {
+pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
     let files = files(&args.traces)?;
     if files.is_empty() {
         progress(&format!("there is no trace in {}", args.traces.display()));
-        return Ok(Exit::NothingRan);
+        return Ok(Document::Replay(ReplayReport {
+            trial: None,
+            traces: Vec::new(),
+        }));
     }
     // A file that cannot be read is told before anything is tried.
     for file in &files {
         read(file)?;
     }
     let mut router = open(&args.router, settings, &progress)?;
-    let replayed = replay(files, router.as_mut())?;
-    let printed = write_stdout(&text(&replayed));
-    ended(conclude(&replayed), printed)
+    Ok(Document::Replay(ReplayReport {
+        trial: Some(TrialReport::new(&args.router.to_string(), router.hello())),
+        traces: replay(&files, router.as_mut())?,
+    }))
 }
 
 /// Lists the trace files at `path`: the file itself, or every `.toml` file below a directory, in the order of their names.
@@ -157,44 +117,45 @@ fn usage(path: &Path, why: impl std::fmt::Display) -> Error {
 /// # Errors
 ///
 /// See [`Error`].
-pub fn replay(files: Vec<PathBuf>, router: &mut dyn RouterUnderTest) -> Result<Vec<Replayed>, Error> {
+pub fn replay(files: &[PathBuf], router: &mut dyn RouterUnderTest) -> Result<Vec<TraceReport>, Error> {
     let hello = router.hello().clone();
-    let mut replayed = Vec::with_capacity(files.len());
-    for path in files {
-        let trace = read(&path)?;
-        replayed.push(match unfit(&trace, &hello) {
-            Some(why) => Replayed {
-                path,
-                verdict: Verdict::Skipped(why),
+    let mut reports = Vec::with_capacity(files.len());
+    for file in files {
+        let trace = read(file)?;
+        let file = file.display().to_string();
+        reports.push(match unfit(&trace, &hello) {
+            Some(why) => TraceReport {
+                file,
+                status: TraceStatus::Skipped,
+                reason: Some(why),
                 findings: Vec::new(),
             },
-            None => one(path, &trace, &hello, router)?,
+            None => one(file, &trace, &hello, router)?,
         });
     }
-    Ok(replayed)
+    Ok(reports)
 }
 
-fn one(path: PathBuf, trace: &Trace, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<Replayed, Error> {
+fn one(file: String, trace: &Trace, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<TraceReport, Error> {
     let rules = RuleSet::matching(|id| trace.rule.as_deref().is_none_or(|rule| rule == id));
     let judge = Judge::new(hello, rules)?;
     let mut judged = trial(router, &judge, &[to_run(trace, hello)])?;
     let findings = judged.pop().map_or_else(Vec::new, |judged| judged.tally.findings);
     let of_this_router = trace.router.as_deref() == Some(&hello.router);
-    let affected = if of_this_router {
-        trace.affects(&hello.version).unwrap_or(false)
-    } else {
-        false
-    };
-    let verdict = match (findings.is_empty(), affected) {
-        (true, false) => Verdict::Holds,
-        (true, true) => Verdict::NotReproduced,
-        (false, true) => Verdict::Reproduced,
-        (false, false) => Verdict::Violates,
-    };
-    Ok(Replayed {
-        path,
-        verdict,
-        findings,
+    let affected = of_this_router && trace.affects(&hello.version).unwrap_or(false);
+    Ok(TraceReport {
+        file,
+        status: match (findings.is_empty(), affected) {
+            (true, false) => TraceStatus::Holds,
+            (true, true) => TraceStatus::NotReproduced,
+            (false, true) => TraceStatus::Reproduced,
+            (false, false) => TraceStatus::Violates,
+        },
+        reason: None,
+        findings: findings
+            .iter()
+            .map(|finding| FindingReport::new(finding, hello))
+            .collect(),
     })
 }
 
@@ -205,10 +166,10 @@ fn unfit(trace: &Trace, hello: &Hello) -> Option<String> {
         .as_deref()
         .filter(|router| *router != hello.router && trace.affected.is_some())
     {
-        return Some(format!("skipped: a trace of {router}"));
+        return Some(format!("a trace of {router}"));
     }
     if trace.steps.iter().any(|step| matches!(step, Step::Fleet(_))) && !hello.can(protocol::Capability::Fleet) {
-        return Some("skipped: a fleet's trace, and this is one router".to_owned());
+        return Some("a fleet's trace, and this is one router".to_owned());
     }
     let extras = trace
         .steps
@@ -218,7 +179,7 @@ fn unfit(trace: &Trace, hello: &Hello) -> Option<String> {
         .filter_map(|row| row.extra.as_ref());
     let known = |extra: &String| hello.dialect.extras.iter().any(|known| known.name == *extra);
     let unknown = extras.clone().find(|extra| !known(extra))?;
-    Some(format!("skipped: this router has no extra `{unknown}`"))
+    Some(format!("this router has no extra `{unknown}`"))
 }
 
 /// The run of a trace: what it asks itself, and where it asks nothing, every question that its rows raise.
@@ -250,50 +211,4 @@ fn to_run(trace: &Trace, hello: &Hello) -> Run {
         queries,
         viewers: teams.into_iter().collect(),
     }
-}
-
-/// How a replay ends.
-pub fn conclude(replayed: &[Replayed]) -> Exit {
-    if replayed.iter().any(|one| !one.verdict.as_documented()) {
-        Exit::Violation
-    } else if replayed.iter().all(|one| matches!(one.verdict, Verdict::Skipped(_))) {
-        Exit::NothingRan
-    } else {
-        Exit::Conforms
-    }
-}
-
-/// The report of a replay.
-pub fn text(replayed: &[Replayed]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    let mut line = |line: String| writeln!(text, "{line}").expect("a string takes any text");
-    for Replayed {
-        path,
-        verdict,
-        findings,
-    } in replayed
-    {
-        line(format!("  {}: {}", path.display(), verdict.words()));
-        if let Some(finding) = findings.first() {
-            let question = finding.query.as_ref().map_or_else(
-                || finding.way.words().to_owned(),
-                |query| crate::report::human::step_text(&Step::Lookup(query.clone())),
-            );
-            line(format!(
-                "      {} {}: {question}    allowed: {}    got: {}",
-                finding.rule, finding.class, finding.allowed, finding.got
-            ));
-        }
-    }
-    let count = |wanted: fn(&Verdict) -> bool| replayed.iter().filter(|one| wanted(&one.verdict)).count();
-    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
-    let good = count(Verdict::as_documented) - skipped;
-    line(format!(
-        "{}: {} as documented, {} not, {skipped} skipped",
-        conclude(replayed).name(),
-        good,
-        replayed.len() - good - skipped
-    ));
-    text
 }

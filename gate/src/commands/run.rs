@@ -1,5 +1,6 @@
 //! `routeproof run`: every rule, on one router, by every engine that it can have.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -12,21 +13,20 @@ use model::rules::{Oracle, Rule, RuleSet};
 use model::search::{Failure, Progress, Settings, Signature, search};
 use model::trial::Judge;
 use model::universe::{Scope, TINY, UNIVERSES};
-use protocol::RouterUnderTest;
+use protocol::{Capability, Hello, RouterUnderTest};
 
 use crate::adapter::spec::Spec;
 use crate::adapter::{self, open};
 use crate::cli::RunArgs;
 use crate::clock::{Clock, seed_of_the_moment};
+use crate::document::{
+    Document, ExplorationReport, FailureReport, FindingReport, OriginReport, RuleReport, RuleStatus, RunReport,
+    SearchReport, TrialReport,
+};
 use crate::error::Error;
-use crate::event::{Event, Exploration, Reported, Ruling, Searched, Status, Summary};
-use crate::exit::Exit;
 use crate::explore::explore_any;
-use crate::files::{Shelf, write_whole};
-use crate::output::{ended, progress};
-use crate::report::Reporter;
-use crate::report::human::Human;
-use crate::report::json::Json;
+use crate::files::Shelf;
+use crate::output::progress;
 use crate::skip::Skips;
 
 /// The most states of an exploration.
@@ -63,11 +63,6 @@ pub struct Options {
 struct Found {
     failures: BTreeMap<Signature, (Failure, Duration)>,
     premises: BTreeMap<&'static str, u64>,
-    ran: bool,
-    /// Whether an exploration was cut.
-    cut: bool,
-    /// Random traces put on trial.
-    traces: u32,
 }
 
 impl Found {
@@ -95,12 +90,12 @@ impl Found {
     }
 }
 
-/// Puts the router that the flags name on trial, and reports.
+/// Puts the router that the flags name on trial.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Exit, Error> {
+pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Document, Error> {
     let rules = chosen_rules(&args.rule)?;
     let skips = match &args.skips {
         None => Skips::default(),
@@ -109,14 +104,6 @@ pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Exit, Error> 
             .and_then(|text| Skips::parse(&text))
             .map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?,
     };
-    if let Some(path) = args
-        .report
-        .iter()
-        .find(|path| path.extension().is_none_or(|ending| ending != "json"))
-    {
-        let what = format!("{}: a report ends in `.json`", path.display());
-        return Err(Error::Usage(what));
-    }
     let options = Options {
         spec: args.router.clone(),
         rules,
@@ -128,28 +115,7 @@ pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Exit, Error> 
     };
     progress(&format!("seed {}", options.seed));
     let mut router = open(&options.spec, settings, &progress)?;
-    let mut human = Human::new(anstream::stdout());
-    let mut json = Vec::new();
-    let mut gathering = Json::new(&mut json);
-    // A report that nobody reads any longer is no reason to stop: the verdict and the files are still to come.
-    let mut printed = Ok(());
-    let exit = put_on_trial(
-        &options,
-        router.as_mut(),
-        &mut |line| progress(line),
-        &mut |event: &Event| {
-            if printed.is_ok() {
-                printed = human.event(event);
-            }
-            gathering.event(event)
-        },
-    )?;
-    drop(gathering);
-    for path in &args.report {
-        let text = String::from_utf8_lossy(&json);
-        write_whole(path, &text).map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?;
-    }
-    ended(exit, printed)
+    put_on_trial(&options, router.as_mut(), &mut |line| progress(line)).map(Document::Run)
 }
 
 /// The rules that match one of the patterns, or all where none is given, less those that a `!` leaves out.
@@ -183,47 +149,41 @@ pub fn put_on_trial(
     options: &Options,
     router: &mut dyn RouterUnderTest,
     progress: &mut dyn FnMut(&str),
-    emit: &mut dyn FnMut(&Event) -> std::io::Result<()>,
-) -> Result<Exit, Error> {
+) -> Result<RunReport, Error> {
     let clock = Clock::start();
     let hello = router.hello().clone();
     let judge = Judge::new(&hello, options.rules.clone())?;
-    let spec = options.spec.to_string();
-    emit(&Event::Begin {
-        spec: &spec,
-        hello: &hello,
-        seed: options.seed,
-    })?;
     let mut found = Found::default();
+    let mut explorations = Vec::new();
     if !hello.dialect.slow {
-        explore(options, router, &judge, clock, progress, &mut found, emit)?;
+        explorations.push(explore(options, router, &judge, clock, progress, &mut found)?);
     }
-    look(options, router, &judge, clock, progress, &mut found, emit)?;
+    let searches = vec![look(options, router, &judge, clock, progress, &mut found)?];
 
     let mut shelf = Shelf::new(&options.out);
-    let mut reported = Vec::new();
-    for (failure, found_after) in std::mem::take(&mut found.failures).into_values() {
-        reported.push(report(options, &hello, &mut shelf, failure, found_after));
+    let mut failures = Vec::new();
+    for (failure, found_after) in found.failures.values() {
+        failures.push(report(options, &hello, &mut shelf, failure, *found_after));
     }
     let order = |id: &str| model::rules::RULES.iter().position(|rule| rule.id == id);
-    reported.sort_by_key(|reported| (order(reported.rule.id), std::cmp::Reverse(reported.failure.count)));
-    let rulings: Vec<Ruling> = options
-        .rules
-        .iter()
-        .map(|rule| ruling(rule, &hello, &found, &reported))
-        .collect();
-    for ruling in &rulings {
-        emit(&Event::Rule(ruling))?;
-    }
-    for reported in &reported {
-        emit(&Event::Failure(reported))?;
-    }
+    failures.sort_by_key(|failure| (order(&failure.finding.rule), Reverse(failure.origin.count)));
     if let Some(why) = shelf.trouble() {
         progress(&why);
     }
-    let summary = conclude(options, &rulings, &reported, &found, clock.elapsed());
-    emit(&Event::End(&summary))?;
-    Ok(summary.exit)
+    Ok(RunReport {
+        trial: TrialReport::new(&options.spec.to_string(), &hello),
+        seed: options.seed,
+        explorations,
+        searches,
+        rules: options
+            .rules
+            .iter()
+            .map(|rule| ruling(rule, &hello, &found, &failures))
+            .collect(),
+        idle_skips: options.skips.idle(&failures),
+        failures,
+        seconds: clock.elapsed().as_secs_f64(),
+    })
 }
 
 fn explore(
@@ -233,8 +193,7 @@ fn explore(
     clock: Clock,
     progress: &mut dyn FnMut(&str),
     found: &mut Found,
-    emit: &mut dyn FnMut(&Event) -> std::io::Result<()>,
-) -> Result<(), Error> {
+) -> Result<ExplorationReport, Error> {
     let scope = Scope::new(&TINY, router.hello());
     let limits = Limits {
         states_max: STATES_MAX,
@@ -249,8 +208,6 @@ fn explore(
         }
         clock.go_on_until(until)
     })?;
-    found.ran |= explored.transitions > 0;
-    found.cut |= !explored.closed;
     found.count(&explored.premises);
     let mut failures = BTreeMap::new();
     for failure in explored.failures.into_values() {
@@ -258,17 +215,16 @@ fn explore(
         failures.insert(failure.signature.clone(), failure);
     }
     found.merge(failures, &BTreeMap::new(), clock.elapsed());
-    emit(&Event::Explored(&Exploration {
-        universe: TINY.name,
+    Ok(ExplorationReport {
+        universe: TINY.name.to_owned(),
         states: explored.states,
         transitions: explored.transitions,
         answers: explored.answers,
         depth: explored.depth,
         closed: explored.closed,
         whole_memory: explored.whole_memory,
-        took: clock.elapsed(),
-    }))?;
-    Ok(())
+        seconds: clock.elapsed().as_secs_f64(),
+    })
 }
 
 fn look(
@@ -278,13 +234,12 @@ fn look(
     clock: Clock,
     progress: &mut dyn FnMut(&str),
     found: &mut Found,
-    emit: &mut dyn FnMut(&Event) -> std::io::Result<()>,
-) -> Result<(), Error> {
+) -> Result<SearchReport, Error> {
     let begun = clock.elapsed();
-    let hello = router.hello();
+    let hello = router.hello().clone();
     let settings = Settings {
         seed: options.seed,
-        scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),
+        scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
         cadence: if hello.dialect.slow {
             Cadence::AtTheEnd
         } else {
@@ -298,10 +253,11 @@ fn look(
         let now = clock.elapsed();
         for (signature, failure) in &so_far.failures {
             if !times.contains_key(signature) {
-                let what = crate::report::human::provenance(failure);
+                let finding = FindingReport::new(&failure.finding, &hello);
                 progress(&format!(
-                    "found {}: {what}, {:.1}s after the router was up",
-                    signature.kind.rule,
+                    "found {}: {}, {:.1}s after the router was up",
+                    finding.rule,
+                    OriginReport::new(failure).provenance(&finding),
                     now.as_secs_f64()
                 ));
                 times.insert(signature.clone(), now);
@@ -309,69 +265,60 @@ fn look(
         }
         clock.go_on_until(options.budget)
     })?;
-    found.ran |= searched.traces > 0;
-    found.traces += searched.traces;
     found.count(&searched.premises);
-    emit(&Event::Searched(&Searched {
+    let report = SearchReport {
         traces: searched.traces,
         changes: searched.changes,
-        answers: searched.answers,
+        queries: searched.answers,
         uncounted: searched.uncounted,
         cut: searched.cut,
-        took: clock.elapsed().saturating_sub(begun),
-        in_router: Duration::from_nanos(searched.router_ns),
-    }))?;
+        seconds: clock.elapsed().saturating_sub(begun).as_secs_f64(),
+        seconds_in_router: Duration::from_nanos(searched.router_ns).as_secs_f64(),
+    };
     found.merge(searched.failures, &times, clock.elapsed());
-    Ok(())
+    Ok(report)
 }
 
 fn report(
     options: &Options,
-    hello: &protocol::Hello,
+    hello: &Hello,
     shelf: &mut Shelf,
-    failure: Failure,
+    failure: &Failure,
     found_after: Duration,
-) -> Reported {
-    let kind = failure.signature.kind;
-    let rule = model::rules::rule(kind.rule).expect("a failure is of a rule that there is");
-    let mut trace = failure
-        .case
-        .to_trace(&format!("{}: {}", rule.id, crate::report::human::provenance(&failure)));
-    trace.router = Some(hello.router.clone());
-    trace.rule = Some(rule.id.to_owned());
-    trace.seed = Some(options.seed);
-    let mut reported = Reported {
-        rule,
-        path: hello.dialect.paths.get(failure.finding.path).cloned(),
-        excused: options.skips.excuse(&failure).map(str::to_owned),
-        failure,
-        trace,
-        replay: None,
-        files: Vec::new(),
-        found_after,
-    };
-    shelf.put(hello, &options.spec, &mut reported);
-    reported
+) -> FailureReport {
+    let mut report = FailureReport::new(failure, hello, options.seed, found_after.as_secs_f64());
+    report.excused = options.skips.excuse(&report).map(str::to_owned);
+    shelf.put(hello, &options.spec, &mut report);
+    report
 }
 
-fn ruling(rule: &'static Rule, hello: &protocol::Hello, found: &Found, reported: &[Reported]) -> Ruling {
+fn ruling(rule: &Rule, hello: &Hello, found: &Found, failures: &[FailureReport]) -> RuleReport {
     let premises = found.premises.get(rule.id).copied().unwrap_or(0);
-    let of_rule = || reported.iter().filter(|reported| reported.rule.id == rule.id);
-    let broken = of_rule().filter(|reported| reported.excused.is_none()).count();
-    let status = if broken > 0 {
-        Status::Fail(broken)
-    } else if let Some(reason) = lacking(rule, hello).filter(|_| premises == 0) {
-        Status::Skip(reason)
+    let counts = |failure: &&FailureReport| failure.finding.rule == rule.id && failure.excused.is_none();
+    let failures = failures.iter().filter(counts).count();
+    let lacking = lacking(rule, hello).filter(|_| premises == 0 && failures == 0);
+    let status = if failures > 0 {
+        RuleStatus::Fail
+    } else if lacking.is_some() {
+        RuleStatus::Skip
     } else if premises == 0 {
-        Status::Vacuous
+        RuleStatus::Vacuous
     } else {
-        Status::Pass
+        RuleStatus::Pass
     };
-    Ruling { rule, status, premises }
+    RuleReport {
+        rule: rule.id.to_owned(),
+        sentence: rule.sentence.to_owned(),
+        oracle: rule.oracle.word().to_owned(),
+        status,
+        reason: lacking,
+        premises,
+        failures,
+    }
 }
 
 /// What the router lacks for the rule to have anything to check.
-fn lacking(rule: &Rule, hello: &protocol::Hello) -> Option<String> {
+fn lacking(rule: &Rule, hello: &Hello) -> Option<String> {
     if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {
         return Some(format!("the adapter does not declare `{}`", word(*capability)));
     }
@@ -382,54 +329,13 @@ fn lacking(rule: &Rule, hello: &protocol::Hello) -> Option<String> {
         return Some("the adapter claims no semantics".to_owned());
     }
     // Without a preset only an id that exists tells that a change must be refused.
-    let refusable = rule.id != "atomic-refusal" || hello.can(protocol::Capability::Add);
+    let refusable = rule.id != "atomic-refusal" || hello.can(Capability::Add);
     (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
 }
 
-fn word(capability: protocol::Capability) -> String {
+fn word(capability: Capability) -> String {
     let value = serde_json::to_value(capability).ok();
     value
         .and_then(|value| value.as_str().map(str::to_owned))
         .unwrap_or_default()
-}
-
-fn conclude(options: &Options, rulings: &[Ruling], reported: &[Reported], found: &Found, took: Duration) -> Summary {
-    let count = |wanted: fn(&Status) -> bool| rulings.iter().filter(|ruling| wanted(&ruling.status)).count();
-    let failures: Vec<&Failure> = reported.iter().map(|reported| &reported.failure).collect();
-    let idle = options.skips.idle(&failures);
-    let failed = count(|status| matches!(status, Status::Fail(_)));
-    let vacuous = count(|status| *status == Status::Vacuous);
-    let passed = count(|status| *status == Status::Pass);
-    let (exit, why) = if failed > 0 {
-        (Exit::Violation, None)
-    } else if let Some(skip) = idle.first() {
-        let why = format!(
-            "the skip of `{}` excuses nothing ({}); take it out",
-            skip.rule, skip.reason
-        );
-        (Exit::Usage, Some(why))
-    } else if !found.ran || rulings.iter().all(|ruling| matches!(ruling.status, Status::Skip(_))) {
-        (
-            Exit::NothingRan,
-            Some("nothing was judged; see that a rule and a trace are left to run".to_owned()),
-        )
-    } else if found.cut && found.traces == 0 {
-        let why = "the exploration was cut and no random trace was tried: raise `--budget`, and `--traces` if it is 0";
-        (Exit::Inconclusive, Some(why.to_owned()))
-    } else if vacuous > 0 {
-        let why = "a rule never had anything to check: raise `--budget`, or leave the rule out with `--rule`";
-        (Exit::Inconclusive, Some(why.to_owned()))
-    } else {
-        (Exit::Conforms, None)
-    };
-    Summary {
-        passed,
-        failed,
-        skipped: count(|status| matches!(status, Status::Skip(_))),
-        vacuous,
-        failures: reported.iter().filter(|reported| reported.excused.is_none()).count(),
-        took,
-        exit,
-        why,
-    }
 }

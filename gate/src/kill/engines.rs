@@ -11,12 +11,14 @@ use model::trial::Judge;
 use model::universe::{CLOSABLE, Scope, UNIVERSES};
 use protocol::Hello;
 
-use super::{Kill, SEEDS};
 use crate::adapter::spec::Spec;
+use crate::document::Kill;
 use crate::error::Error;
 use crate::explore::explore_any;
 use crate::property::{self, Runs};
 
+/// How many seeds the median is taken of.
+pub(super) const SEEDS: u32 = 3;
 /// The most random traces a seed.
 const TRACES_MAX: u32 = 4_000;
 /// The most random traces a seed on the router without a fault.

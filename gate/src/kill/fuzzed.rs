@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use adapter_faulty::faults::Fault;
 
-use super::Kill;
+use crate::document::Kill;
 
 /// The first failure that the fuzzer came to of each fault, for each the median of several seeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

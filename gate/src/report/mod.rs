@@ -1,43 +1,65 @@
-//! Reporters: each consumes the events of a trial, and none decides pass or fail.
+//! Reports: functions of a document, one format a file. None of them decides anything.
 
 pub mod human;
 pub mod json;
+mod kills;
+pub mod markdown;
 pub mod repro;
 
-use std::io;
+use std::path::{Path, PathBuf};
 
-use crate::event::Event;
+use crate::cli::Format;
+use crate::document::Document;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::files::{can_write, write_whole};
+use crate::output::{ended, write_stdout};
 
-/// A consumer of events.
-pub trait Reporter {
-    /// Takes note of one event.
-    ///
-    /// # Errors
-    ///
-    /// Those of writing.
-    fn event(&mut self, event: &Event) -> io::Result<()>;
-}
-
-/// A number with separators, for a person.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
+/// Refuses report files of an unknown format, or in a place that cannot be written, before anything is tried.
+///
+/// # Errors
+///
+/// A usage error that names the file.
+pub fn check(files: &[PathBuf]) -> Result<(), Error> {
+    for file in files {
+        if file.extension().is_none_or(|ending| ending != "json") {
+            return Err(usage(file, "a report ends in `.json`"));
         }
-        text.push(digit);
+        can_write(file).map_err(|why| usage(file, why))?;
     }
-    text
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::grouped;
+/// Writes the report files of a document, prints it in that format, and gives the exit of its verdict.
+///
+/// # Errors
+///
+/// What could not be written, where the verdict alone would have been a pass.
+pub fn publish(document: &Document, files: &[PathBuf], format: Format) -> Result<Exit, Error> {
+    let table = match format {
+        Format::Text => None,
+        Format::Markdown => markdown::table(document),
+    };
+    let printed = write_stdout(&table.unwrap_or_else(|| human::text(document)));
+    settle(document, files, printed.map_err(Error::Output))
+}
 
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let texts = [0, 999, 1_000, 41_210, 1_234_567].map(grouped);
-        assert_eq!(texts, ["0", "999", "1,000", "41,210", "1,234,567"]);
-    }
+/// Writes the report files of a document, prints nothing, and gives the exit of its verdict.
+///
+/// # Errors
+///
+/// As of [`publish`].
+pub fn settle(document: &Document, files: &[PathBuf], printed: Result<(), Error>) -> Result<Exit, Error> {
+    let json = json::text(document);
+    let mut outcomes = vec![printed];
+    outcomes.extend(
+        files
+            .iter()
+            .map(|file| write_whole(file, &json).map_err(|why| usage(file, why))),
+    );
+    ended(document.verdict().exit, outcomes)
+}
+
+fn usage(file: &Path, why: impl std::fmt::Display) -> Error {
+    Error::Usage(format!("{}: {why}", file.display()))
 }

@@ -3,34 +3,32 @@
 use std::fmt::Write as _;
 
 use model::evidence::{applied, arrive, in_order};
-use model::rules::Oracle;
-use model::shrink::Case;
+use model::rules::{Oracle, rule};
 use model::spec::Table;
-use protocol::{Change, Hello, Outcome, Query, Row, Step};
+use protocol::{Change, Hello, Outcome, Query, Row, Step, Trace};
 use serde_json::{Value, json};
 
-use crate::event::Reported;
+use crate::document::{Asked, FailureReport};
 
 /// A file name's ending and the script, for a router whose language is known.
-pub fn script(hello: &Hello, reported: &Reported) -> Option<(&'static str, String)> {
+pub fn script(hello: &Hello, failure: &FailureReport) -> Option<(&'static str, String)> {
     let options = match hello.router.as_str() {
         "litellm" => "",
         "litellm-proxy" => ", ignore_invalid_deployments=True",
         _ => return None,
     };
-    Some(("py", litellm(hello, reported, options)))
+    Some(("py", litellm(hello, failure, options)))
 }
 
 /// `options` are what the router is constructed with behind its rows.
-fn litellm(hello: &Hello, reported: &Reported, options: &str) -> String {
-    let case = &reported.failure.case;
-    let finding = &reported.failure.finding;
+fn litellm(hello: &Hello, failure: &FailureReport, options: &str) -> String {
+    let finding = &failure.finding;
     let version = &hello.version;
     let mut text = format!(
         "# /// script\n# dependencies = [\"litellm=={version}\"]\n# ///\n\
          \"\"\"{}: {} ({})\n\nallowed: {}\ngot:     {}\n\"\"\"\n{LITELLM_HEAD}",
         finding.rule,
-        reported.rule.sentence,
+        failure.sentence,
         finding.class,
         literal(&finding.allowed),
         literal(&finding.got),
@@ -40,8 +38,8 @@ fn litellm(hello: &Hello, reported: &Reported, options: &str) -> String {
         let rows: Vec<String> = rows.iter().map(|row| python(&deployment(hello, row))).collect();
         format!("router = Router(model_list=[{}]{options})", rows.join(", "))
     };
-    line(&construct(&case.initial));
-    for step in &case.steps {
+    line(&construct(&failure.trace.initial));
+    for step in failure.steps() {
         match step {
             Step::Change(change) => line(&call(hello, change)),
             Step::Lookup(query) => line(&ask(query)),
@@ -49,21 +47,20 @@ fn litellm(hello: &Hello, reported: &Reported, options: &str) -> String {
         }
     }
     line("print(\"held:\", router.get_model_ids())");
-    if let Some(query) = &finding.query {
+    if let Some(query) = finding.query() {
         line(&ask(query));
     }
-    if let Some(viewer) = &finding.viewer {
-        let team = viewer.as_ref().map_or(Value::Null, |team| json!(team));
+    if let Some(Asked::Listing { team }) = &finding.asked {
         line(&format!(
             "print(\"listed:\", router.get_model_names(team_id={}))",
-            python(&team)
+            python(&json!(team))
         ));
     }
-    if reported.rule.oracle == Oracle::Metamorphic
-        && let Some(query) = &finding.query
+    if rule(&finding.rule).is_some_and(|rule| rule.oracle == Oracle::Metamorphic)
+        && let Some(query) = finding.query()
     {
-        let mut rows = last_rows(case);
-        if reported.rule.id == "order-free" {
+        let mut rows = last_rows(&failure.trace);
+        if finding.rule == "order-free" {
             rows.reverse();
         }
         line("print(\"a fresh router of these rows:\")");
@@ -119,11 +116,11 @@ async def main():
 "#;
 
 /// The rows that the trace ends with, in the order of their arrival.
-fn last_rows(case: &Case) -> Vec<Row> {
-    let changes = case.steps.iter().filter_map(Step::change).cloned();
+fn last_rows(trace: &Trace) -> Vec<Row> {
+    let changes = trace.steps.iter().filter_map(Step::change).cloned();
     let mut table = Table::new();
     let mut order = Vec::new();
-    for change in std::iter::once(Change::Replace(case.initial.clone())).chain(changes) {
+    for change in std::iter::once(Change::Replace(trace.initial.clone())).chain(changes) {
         table = applied(&table, &change, &Outcome::Applied);
         arrive(&mut order, &change, &Outcome::Applied, &table);
     }

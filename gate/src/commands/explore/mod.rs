@@ -94,7 +94,10 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
     };
     let files = write_counterexamples(args, &explored, mended)?;
     let printed = print::report(&explored, &files);
-    ended(exit(machine, &explored.report, explored.convergence.as_ref()), printed)
+    ended(
+        exit(machine, &explored.report, explored.convergence.as_ref()),
+        [printed.map_err(Error::Output)],
+    )
 }
 
 /// A violation outweighs a limit: it is there, whatever lies beyond.

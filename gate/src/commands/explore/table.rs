@@ -75,7 +75,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
     } else {
         Exit::Conforms
     };
-    ended(verdict, printed)
+    ended(verdict, [printed.map_err(Error::Output)])
 }
 
 fn column(args: &ExploreArgs, name: String, strategies: Vec<Strategy>) -> Result<Column, Error> {

@@ -1,0 +1,13 @@
+//! The flags of every command that judges.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Where reports go beside stdout.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Write a report there too; its ending is its format: `.json`
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+}

@@ -1,0 +1,132 @@
+//! The document of `faults`: the kill table.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Facts};
+
+/// Every planted fault by every engine, and whether the router without a fault raised no alarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultsReport {
+    /// How many seeds the median is taken of, for an engine that has seeds.
+    pub seeds: u32,
+    /// The universes of the exhaustive engine, in order.
+    pub universes: Vec<String>,
+    /// Every fault.
+    pub faults: Vec<FaultReport>,
+    /// What was found on the router without a fault: nothing, if all is well.
+    pub alarms: Vec<Kill>,
+}
+
+/// A planted fault, and how each engine did on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultReport {
+    /// Its name.
+    pub fault: String,
+    /// What is wrong.
+    pub sentence: String,
+    /// The report or code that it is modelled after.
+    pub source: String,
+    /// The engines, in the order of their columns: the same for every fault.
+    pub engines: Vec<Killed>,
+}
+
+/// How an engine did on a fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Killed {
+    /// The engine.
+    pub engine: Engine,
+    /// The first failure that it came to; nothing where it did not find the fault.
+    pub kill: Option<Kill>,
+}
+
+/// An engine of the kill table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Random traces.
+    Random,
+    /// proptest.
+    Property,
+    /// Every trace over a small alphabet.
+    Exhaustive,
+    /// libFuzzer, measured apart.
+    Fuzzer,
+}
+
+/// A fault found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kill {
+    /// Changes carried out until then.
+    pub changes: u64,
+    /// Steps of the shrunk trace.
+    pub steps: usize,
+    /// The rule that was broken.
+    pub rule: String,
+}
+
+impl FaultsReport {
+    /// The numbers of faults found and not found, each engine counted for itself.
+    pub fn counts(&self) -> Counts {
+        let tries = || self.faults.iter().flat_map(|fault| &fault.engines);
+        let passed = tries().filter(|killed| killed.kill.is_some()).count();
+        Counts {
+            passed,
+            failed: tries().count() - passed,
+            ..Counts::default()
+        }
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            violated: self.counts().failed > 0 || !self.alarms.is_empty(),
+            misuse: None,
+            judged: !self.faults.is_empty(),
+            open: None,
+        }
+    }
+
+    /// The engines that have a column.
+    pub fn engines(&self) -> Vec<Engine> {
+        let first = self.faults.first();
+        first.map_or_else(Vec::new, |fault| fault.engines.iter().map(|one| one.engine).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_survivor_or_a_false_alarm_fails_the_table() {
+        let kill = || Kill {
+            changes: 1,
+            steps: 1,
+            rule: "current".to_owned(),
+        };
+        let table = |kills: &[Option<Kill>], alarms: &[Kill]| {
+            let fault = |kill: &Option<Kill>| FaultReport {
+                fault: "planted".to_owned(),
+                sentence: String::new(),
+                source: String::new(),
+                engines: vec![Killed {
+                    engine: Engine::Random,
+                    kill: kill.clone(),
+                }],
+            };
+            Document::Faults(FaultsReport {
+                seeds: 1,
+                universes: Vec::new(),
+                faults: kills.iter().map(fault).collect(),
+                alarms: alarms.to_vec(),
+            })
+        };
+        assert_eq!(table(&[Some(kill())], &[]).verdict().exit, Exit::Conforms);
+        assert_eq!(table(&[Some(kill()), None], &[]).verdict().exit, Exit::Violation);
+        assert_eq!(table(&[Some(kill())], &[kill()]).verdict().exit, Exit::Violation);
+        assert_eq!(table(&[], &[]).verdict().exit, Exit::NothingRan);
+    }
+}

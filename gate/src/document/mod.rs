@@ -1,0 +1,135 @@
+//! The documents: what each command that judges came to, as data.
+//!
+//! Reports are functions of a document and decide nothing; the exit code is computed from it by [`Document::verdict`]
+//! alone. The types are the report's JSON as well, whose schema is `docs/schema/report.json`: their fields are a stable
+//! interface. A new command is a new variant, a file of its own, and a rendering.
+
+mod faults;
+mod finding;
+mod replay;
+mod run;
+mod verdict;
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
+pub use finding::{Asked, FindingReport};
+pub use replay::{ReplayReport, TraceReport, TraceStatus};
+pub use run::{
+    ExplorationReport, FailureReport, IdleSkip, OriginReport, RuleReport, RuleStatus, RunReport, SearchReport,
+};
+pub use verdict::{Counts, Facts, Verdict};
+
+use protocol::Hello;
+
+/// The version of the JSON report.
+pub const FORMAT: u32 = 2;
+
+/// The outcome of a command that judges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Document {
+    /// Of `run`.
+    Run(RunReport),
+    /// Of `replay`.
+    Replay(ReplayReport),
+    /// Of `faults`.
+    Faults(FaultsReport),
+}
+
+impl Document {
+    /// The verdict, from the document alone.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(match self {
+            Self::Run(run) => run.facts(),
+            Self::Replay(replay) => replay.facts(),
+            Self::Faults(faults) => faults.facts(),
+        })
+    }
+
+    /// How much was judged, and how it went.
+    pub fn counts(&self) -> Counts {
+        match self {
+            Self::Run(run) => run.counts(),
+            Self::Replay(replay) => replay.counts(),
+            Self::Faults(faults) => faults.counts(),
+        }
+    }
+}
+
+/// The router on trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrialReport {
+    /// The router, as it was named on the command line.
+    pub spec: String,
+    /// Its name, from its hello.
+    pub router: String,
+    /// Its version, from its hello.
+    pub version: String,
+    /// The protocol that it speaks.
+    pub protocol: u32,
+    /// The preset that it claims.
+    pub semantics: Option<String>,
+}
+
+impl TrialReport {
+    /// The router of that name that said `hello`.
+    pub fn new(spec: &str, hello: &Hello) -> Self {
+        Self {
+            spec: spec.to_owned(),
+            router: hello.router.clone(),
+            version: hello.version.clone(),
+            protocol: hello.protocol,
+            semantics: hello.dialect.semantics.clone(),
+        }
+    }
+}
+
+/// A JSON report: a document with its verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JsonReport<'a> {
+    /// The version of the report's format.
+    pub format: u32,
+    /// The version of Routeproof.
+    pub routeproof: String,
+    /// The verdict, which follows from the document.
+    pub summary: Summary,
+    /// The document.
+    #[serde(flatten)]
+    pub document: Cow<'a, Document>,
+}
+
+/// The verdict in words and numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// The name of the exit code.
+    pub verdict: String,
+    /// The exit code.
+    pub exit_code: u8,
+    /// The reason, where it is not plain.
+    pub why: Option<String>,
+    /// How much was judged.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+impl<'a> JsonReport<'a> {
+    /// The report of a document.
+    pub fn new(document: &'a Document) -> Self {
+        let Verdict { exit, why } = document.verdict();
+        Self {
+            format: FORMAT,
+            routeproof: env!("CARGO_PKG_VERSION").to_owned(),
+            summary: Summary {
+                verdict: exit.name().to_owned(),
+                exit_code: exit.code(),
+                why,
+                counts: document.counts(),
+            },
+            document: Cow::Borrowed(document),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The document of `replay`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Facts, FindingReport, TrialReport};
+
+/// Traces, held against what is known of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplayReport {
+    /// The router; absent where there was no trace to replay.
+    pub trial: Option<TrialReport>,
+    /// Every trace, in the order of the files.
+    pub traces: Vec<TraceReport>,
+}
+
+/// A trace that was replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TraceReport {
+    /// Its file.
+    pub file: String,
+    /// What became of it.
+    pub status: TraceStatus,
+    /// Why it was skipped.
+    pub reason: Option<String>,
+    /// What was found, of the trace's own rule where it names one.
+    pub findings: Vec<FindingReport>,
+}
+
+/// What became of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceStatus {
+    /// The rule holds, as it should.
+    Holds,
+    /// The rule is broken, in a version that is documented to be affected.
+    Reproduced,
+    /// The rule is broken, and should not be.
+    Violates,
+    /// The rule holds, in a version that is documented to be affected.
+    NotReproduced,
+    /// The trace is of another router, or of what this one cannot do.
+    Skipped,
+}
+
+impl ReplayReport {
+    /// The numbers of traces by whether they are as documented.
+    pub fn counts(&self) -> Counts {
+        let count = |wanted: &[TraceStatus]| self.traces.iter().filter(|one| wanted.contains(&one.status)).count();
+        Counts {
+            passed: count(&[TraceStatus::Holds, TraceStatus::Reproduced]),
+            failed: count(&[TraceStatus::Violates, TraceStatus::NotReproduced]),
+            skipped: count(&[TraceStatus::Skipped]),
+            vacuous: 0,
+        }
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        let counts = self.counts();
+        Facts {
+            violated: counts.failed > 0,
+            misuse: None,
+            judged: counts.passed > 0,
+            open: None,
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The document of `run`.
+
+use model::search::Failure;
+use protocol::{Hello, Step, Trace};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Facts, FindingReport, TrialReport};
+
+/// A router on trial by every rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// The router.
+    pub trial: TrialReport,
+    /// The seed, which replays the run.
+    pub seed: u32,
+    /// The exhaustive explorations.
+    pub explorations: Vec<ExplorationReport>,
+    /// The random searches.
+    pub searches: Vec<SearchReport>,
+    /// Every rule that was asked for.
+    pub rules: Vec<RuleReport>,
+    /// Every distinct failure, in the order of the rules.
+    pub failures: Vec<FailureReport>,
+    /// The skips that excuse nothing.
+    pub idle_skips: Vec<IdleSkip>,
+    /// How long it took from the moment that the router was up.
+    pub seconds: f64,
+}
+
+/// An exhaustive exploration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExplorationReport {
+    /// The universe.
+    pub universe: String,
+    /// Distinct states.
+    pub states: usize,
+    /// Changes carried out.
+    pub transitions: u64,
+    /// Answers judged.
+    pub answers: u64,
+    /// Changes on the longest of the shortest ways to a state.
+    pub depth: usize,
+    /// Whether every change was carried out from every state; else it was cut.
+    pub closed: bool,
+    /// Whether a state was the whole memory of the router, and not only what can be observed of it.
+    pub whole_memory: bool,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// A random search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SearchReport {
+    /// Traces put on trial.
+    pub traces: u32,
+    /// Changes carried out in them.
+    pub changes: u64,
+    /// Queries put.
+    pub queries: u64,
+    /// Findings that look new and were not told apart.
+    pub uncounted: u64,
+    /// Whether the budget ended it.
+    pub cut: bool,
+    /// How long it took, shrinking included.
+    pub seconds: f64,
+    /// How much of that was spent inside the router, as far as the adapter measures.
+    pub seconds_in_router: f64,
+}
+
+/// A rule of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleReport {
+    /// Its id.
+    pub rule: String,
+    /// Its statement.
+    pub sentence: String,
+    /// What it rests on.
+    pub oracle: String,
+    /// What became of it.
+    pub status: RuleStatus,
+    /// Why it was skipped.
+    pub reason: Option<String>,
+    /// How often it had something to check.
+    pub premises: u64,
+    /// In how many distinct ways it was broken, those that are excused aside.
+    pub failures: usize,
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleStatus {
+    /// It was checked and held.
+    Pass,
+    /// It was broken.
+    Fail,
+    /// It was not judged, for a reason.
+    Skip,
+    /// It never had anything to check.
+    Vacuous,
+}
+
+/// A distinct failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FailureReport {
+    /// What the shrunk trace shows.
+    #[serde(flatten)]
+    pub finding: FindingReport,
+    /// The statement of its rule.
+    pub sentence: String,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub origin: OriginReport,
+    /// The reason of the skip that excuses it.
+    pub excused: Option<String>,
+    /// How long after the router was up it was found.
+    pub found_after_seconds: f64,
+    /// The command that replays it.
+    pub replay: Option<String>,
+    /// The files that were written of it.
+    pub files: Vec<String>,
+    /// The shrunk trace, the question at its end.
+    pub trace: Trace,
+}
+
+/// The trace that a failure comes from, and what is left of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OriginReport {
+    /// The verb of the last change that touched the row.
+    pub last: String,
+    /// The parameter bundle without which it does not fail.
+    pub extra: Option<String>,
+    /// How many findings were of this failure.
+    pub count: u64,
+    /// The number of the trace that first showed it.
+    pub trace_number: u32,
+    /// The universe of that trace.
+    pub universe: String,
+    /// How many steps that trace had.
+    pub steps: usize,
+    /// Whether it was made small.
+    pub shrunk: bool,
+    /// The rows and steps that are left.
+    pub shrunk_steps: usize,
+}
+
+/// A skip that excuses nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IdleSkip {
+    /// The rule that it names.
+    pub rule: String,
+    /// Its reason.
+    pub reason: String,
+}
+
+impl RunReport {
+    /// The numbers of rules by what became of them.
+    pub fn counts(&self) -> Counts {
+        let count = |status| self.rules.iter().filter(|rule| rule.status == status).count();
+        Counts {
+            passed: count(RuleStatus::Pass),
+            failed: count(RuleStatus::Fail),
+            skipped: count(RuleStatus::Skip),
+            vacuous: count(RuleStatus::Vacuous),
+        }
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        let counts = self.counts();
+        let ran = self.explorations.iter().any(|one| one.transitions > 0) || self.traces() > 0;
+        Facts {
+            violated: counts.failed > 0,
+            misuse: self.idle_skips.first().map(|skip| {
+                let IdleSkip { rule, reason } = skip;
+                format!("the skip of `{rule}` excuses nothing ({reason}); take it out")
+            }),
+            judged: ran && counts.skipped < self.rules.len(),
+            open: self.open(counts),
+        }
+    }
+
+    fn traces(&self) -> u32 {
+        self.searches.iter().map(|search| search.traces).sum()
+    }
+
+    /// What keeps the run from a verdict, and what to raise.
+    fn open(&self, counts: Counts) -> Option<String> {
+        let cut = self.explorations.iter().any(|one| !one.closed);
+        let why = if cut && self.traces() == 0 {
+            "the exploration was cut and no random trace was tried: raise `--budget`, and `--traces` if it is 0"
+        } else if counts.vacuous > 0 {
+            "a rule never had anything to check: raise `--budget`, or leave the rule out with `--rule`"
+        } else {
+            return None;
+        };
+        Some(why.to_owned())
+    }
+}
+
+impl OriginReport {
+    /// The origin of a failure.
+    pub fn new(failure: &Failure) -> Self {
+        Self {
+            last: failure.signature.last.to_owned(),
+            extra: failure.signature.extra.clone(),
+            count: failure.count,
+            trace_number: failure.trace,
+            universe: failure.universe.to_owned(),
+            steps: failure.steps,
+            shrunk: failure.shrunk,
+            shrunk_steps: failure.case.size(),
+        }
+    }
+
+    /// Trace, length, kind of path and last step, in words.
+    pub fn provenance(&self, finding: &FindingReport) -> String {
+        let Self {
+            universe,
+            trace_number: number,
+            shrunk_steps: steps,
+            ..
+        } = self;
+        let from = match (universe.as_str(), self.shrunk) {
+            ("exhaustive", _) => format!("exhaustive search, {steps} steps"),
+            (_, true) => format!("trace {number} ({universe}), {} steps shrunk to {steps}", self.steps),
+            (_, false) => format!("trace {number} ({universe}), {steps} steps, not shrunk"),
+        };
+        let extra = self
+            .extra
+            .as_ref()
+            .map_or_else(String::new, |extra| format!(", with `{extra}`"));
+        let FindingReport { class, way, .. } = finding;
+        format!("{from}: {class}, {way}, after {}{extra}", self.last)
+    }
+}
+
+impl FailureReport {
+    /// A failure of the router that said `hello`, before anything is written of it.
+    pub fn new(failure: &Failure, hello: &Hello, seed: u32, found_after_seconds: f64) -> Self {
+        let rule = model::rules::rule(failure.finding.rule).expect("a failure is of a rule that there is");
+        let finding = FindingReport::new(&failure.finding, hello);
+        let origin = OriginReport::new(failure);
+        let why = format!("{}: {}", rule.id, origin.provenance(&finding));
+        let mut trace = failure.case.to_trace(&why);
+        trace.router = Some(hello.router.clone());
+        trace.rule = Some(rule.id.to_owned());
+        trace.seed = Some(seed);
+        Self {
+            finding,
+            sentence: rule.sentence.to_owned(),
+            origin,
+            excused: None,
+            found_after_seconds,
+            replay: None,
+            files: Vec::new(),
+            trace,
+        }
+    }
+
+    /// The steps of the trace before the question that shows the failure.
+    pub fn steps(&self) -> &[Step] {
+        let asked = usize::from(self.finding.query().is_some());
+        &self.trace.steps[..self.trace.steps.len() - asked]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::exit::Exit;
+
+    fn rule(status: RuleStatus) -> RuleReport {
+        RuleReport {
+            rule: "current".to_owned(),
+            sentence: String::new(),
+            oracle: "absolute".to_owned(),
+            status,
+            reason: None,
+            premises: 0,
+            failures: usize::from(status == RuleStatus::Fail),
+        }
+    }
+
+    fn run(rules: &[RuleStatus], closed: bool, transitions: u64, traces: u32) -> RunReport {
+        RunReport {
+            trial: TrialReport {
+                spec: "reference".to_owned(),
+                router: "reference".to_owned(),
+                version: "1".to_owned(),
+                protocol: 1,
+                semantics: None,
+            },
+            seed: 1,
+            explorations: vec![ExplorationReport {
+                universe: "tiny".to_owned(),
+                states: 1,
+                transitions,
+                answers: 0,
+                depth: 0,
+                closed,
+                whole_memory: true,
+                seconds: 0.0,
+            }],
+            searches: vec![SearchReport {
+                traces,
+                changes: 0,
+                queries: 0,
+                uncounted: 0,
+                cut: true,
+                seconds: 0.0,
+                seconds_in_router: 0.0,
+            }],
+            rules: rules.iter().copied().map(rule).collect(),
+            failures: Vec::new(),
+            idle_skips: Vec::new(),
+            seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn nothing_passes_that_was_not_tried() {
+        use RuleStatus::{Fail, Pass, Skip, Vacuous};
+        #[rustfmt::skip]
+        let rows: &[(&[RuleStatus], bool, u64, u32, Exit)] = &[
+            (&[Pass, Skip], true, 9, 9, Exit::Conforms),
+            (&[Pass], true, 9, 0, Exit::Conforms),
+            (&[Pass], false, 9, 1, Exit::Conforms),
+            (&[Pass], false, 9, 0, Exit::Inconclusive),
+            (&[Pass, Vacuous], true, 9, 9, Exit::Inconclusive),
+            (&[Vacuous], true, 0, 0, Exit::NothingRan),
+            (&[Skip, Skip], true, 9, 9, Exit::NothingRan),
+            (&[Fail, Vacuous], false, 9, 0, Exit::Violation),
+        ];
+        for (rules, closed, transitions, traces, expected) in rows {
+            let run = run(rules, *closed, *transitions, *traces);
+            let verdict = Document::Run(run).verdict();
+            assert_eq!(verdict.exit, *expected, "{rules:?}, closed {closed}, {traces} traces");
+        }
+    }
+
+    #[test]
+    fn an_idle_skip_spoils_a_pass_and_hides_no_violation() {
+        for (status, expected) in [(RuleStatus::Pass, Exit::Usage), (RuleStatus::Fail, Exit::Violation)] {
+            let mut run = run(&[status], true, 9, 9);
+            run.idle_skips.push(IdleSkip {
+                rule: "listing".to_owned(),
+                reason: "planted".to_owned(),
+            });
+            assert_eq!(Document::Run(run).verdict().exit, expected);
+        }
+    }
+}

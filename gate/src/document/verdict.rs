@@ -1,0 +1,92 @@
+//! From a document to an exit code: the one place that decides.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
+
+/// What decides the verdict, whatever the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether something was broken.
+    pub violated: bool,
+    /// What is wrong with the input, in a way that only showed at the end.
+    pub misuse: Option<String>,
+    /// Whether anything was judged.
+    pub judged: bool,
+    /// Why something could not be judged, and what to raise.
+    pub open: Option<String>,
+}
+
+/// The verdict of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How the command ends.
+    pub exit: Exit,
+    /// The reason, where it is not plain.
+    pub why: Option<String>,
+}
+
+/// How much was judged: rules of a run or an exploration, traces of a replay, faults by engine of a kill table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Those that held, were as documented, or were found.
+    pub passed: usize,
+    /// Those that were not.
+    pub failed: usize,
+    /// Those that could not apply.
+    pub skipped: usize,
+    /// Those that never had anything to check.
+    pub vacuous: usize,
+}
+
+impl Verdict {
+    /// Weighs the facts: a violation is there whatever else is wrong, and nothing passes that was not judged.
+    pub(super) fn of(facts: Facts) -> Self {
+        let (exit, why) = match facts {
+            Facts { violated: true, .. } => (Exit::Violation, None),
+            Facts { misuse: Some(why), .. } => (Exit::Usage, Some(why)),
+            Facts { judged: false, .. } => {
+                let why = "nothing was judged; see that a rule and a trace are left to run";
+                (Exit::NothingRan, Some(why.to_owned()))
+            }
+            Facts { open: Some(why), .. } => (Exit::Inconclusive, Some(why)),
+            Facts { .. } => (Exit::Conforms, None),
+        };
+        Self { exit, why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violation_outweighs_all_and_nothing_passes_unjudged() {
+        let flags = [false, true];
+        for (violated, misused, judged, open) in flags
+            .into_iter()
+            .flat_map(|a| flags.map(move |b| (a, b)))
+            .flat_map(|(a, b)| flags.map(move |c| (a, b, c)))
+            .flat_map(|(a, b, c)| flags.map(move |d| (a, b, c, d)))
+        {
+            let text = |set: bool, text: &str| set.then(|| text.to_owned());
+            let verdict = Verdict::of(Facts {
+                violated,
+                misuse: text(misused, "misused"),
+                judged,
+                open: text(open, "open"),
+            });
+            let expected = match (violated, misused, judged, open) {
+                (true, ..) => Exit::Violation,
+                (_, true, ..) => Exit::Usage,
+                (_, _, false, _) => Exit::NothingRan,
+                (.., true) => Exit::Inconclusive,
+                (false, false, true, false) => Exit::Conforms,
+            };
+            assert_eq!(verdict.exit, expected);
+            let plain = matches!(expected, Exit::Violation | Exit::Conforms);
+            assert_eq!(verdict.why.is_none(), plain, "{verdict:?}");
+        }
+    }
+}

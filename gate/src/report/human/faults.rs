@@ -1,0 +1,25 @@
+//! The text of the kill table.
+
+use std::fmt::{self, Write};
+
+use crate::document::FaultsReport;
+use crate::report::kills::{last_line, name};
+
+/// Writes the table.
+pub(super) fn write(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
+    let head = table.engines().into_iter().map(|engine| name(engine).to_owned());
+    write_row(out, "fault", head)?;
+    for fault in &table.faults {
+        let cells = fault.engines.iter().map(|killed| match &killed.kill {
+            Some(kill) => format!("{:>6} changes, {:>2} steps, {}", kill.changes, kill.steps, kill.rule),
+            None => "SURVIVES".to_owned(),
+        });
+        write_row(out, &fault.fault, cells)?;
+    }
+    writeln!(out, "{}", last_line(table))
+}
+
+fn write_row(out: &mut impl Write, head: &str, cells: impl Iterator<Item = String>) -> fmt::Result {
+    let cells: Vec<String> = cells.map(|cell| format!("{cell:<42}")).collect();
+    writeln!(out, "{}", format!("{head:<38} {}", cells.join(" ")).trim_end())
+}

@@ -1,0 +1,53 @@
+//! The text of a document for a person. It is not a stable interface.
+//!
+//! Styles are for the stream to strip where they do not belong.
+
+mod faults;
+mod replay;
+mod run;
+mod steps;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::document::Document;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DIM: Style = AnsiColor::BrightBlack.on_default();
+
+/// The text of a document.
+pub fn text(document: &Document) -> String {
+    let mut text = String::new();
+    let verdict = document.verdict();
+    match document {
+        Document::Run(run) => run::write(&mut text, run, &verdict),
+        Document::Replay(replay) => replay::write(&mut text, replay, &verdict),
+        Document::Faults(faults) => faults::write(&mut text, faults),
+    }
+    .expect("a string takes any text");
+    text
+}
+
+/// A number with separators.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let texts = [0, 999, 1_000, 41_210, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "999", "1,000", "41,210", "1,234,567"]);
+    }
+}

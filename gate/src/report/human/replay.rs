@@ -1,0 +1,42 @@
+//! The text of a replay.
+
+use std::fmt::{self, Write};
+
+use super::steps::asked_text;
+use crate::document::{Counts, ReplayReport, TraceReport, TraceStatus, Verdict};
+
+/// Writes a line for each trace, and what was found first of one that breaks its rule.
+pub(super) fn write(out: &mut impl Write, replay: &ReplayReport, verdict: &Verdict) -> fmt::Result {
+    for trace in &replay.traces {
+        writeln!(out, "  {}: {}", trace.file, words(trace))?;
+        if let Some(finding) = trace.findings.first() {
+            writeln!(
+                out,
+                "      {} {}: {}    allowed: {}    got: {}",
+                finding.rule,
+                finding.class,
+                asked_text(finding),
+                finding.allowed,
+                finding.got
+            )?;
+        }
+    }
+    let Counts {
+        passed,
+        failed,
+        skipped,
+        ..
+    } = replay.counts();
+    let name = verdict.exit.name();
+    writeln!(out, "{name}: {passed} as documented, {failed} not, {skipped} skipped")
+}
+
+fn words(trace: &TraceReport) -> String {
+    match trace.status {
+        TraceStatus::Holds => "holds".to_owned(),
+        TraceStatus::Reproduced => "reproduced, as documented".to_owned(),
+        TraceStatus::Violates => "VIOLATES, and is not documented to".to_owned(),
+        TraceStatus::NotReproduced => "NOT REPRODUCED, and is documented to be".to_owned(),
+        TraceStatus::Skipped => format!("skipped: {}", trace.reason.as_deref().unwrap_or_default()),
+    }
+}

@@ -1,0 +1,166 @@
+//! The text of a run.
+
+use std::fmt::{self, Write};
+
+use super::steps::{asked_text, clipped, row_text, step_text};
+use super::{BAD, DIM, GOOD, grouped};
+use crate::document::{
+    Counts, ExplorationReport, FailureReport, RuleReport, RuleStatus, RunReport, SearchReport, Verdict,
+};
+
+/// Writes the report of a run.
+pub(super) fn write(out: &mut impl Write, run: &RunReport, verdict: &Verdict) -> fmt::Result {
+    let (version, trial) = (env!("CARGO_PKG_VERSION"), &run.trial);
+    writeln!(
+        out,
+        "routeproof {version}  {} {} (protocol {}, {})  seed {}",
+        trial.router, trial.version, trial.protocol, trial.spec, run.seed
+    )?;
+    for exploration in &run.explorations {
+        writeln!(out, "  {}", exploration_text(exploration))?;
+    }
+    for search in &run.searches {
+        writeln!(out, "  {}", search_text(search))?;
+    }
+    for rule in &run.rules {
+        write_rule(out, rule)?;
+    }
+    for failure in &run.failures {
+        write_failure(out, failure)?;
+    }
+    write_end(out, run, verdict)
+}
+
+fn write_rule(out: &mut impl Write, rule: &RuleReport) -> fmt::Result {
+    let id = &rule.rule;
+    let premises = grouped(rule.premises);
+    match (rule.status, rule.failures) {
+        (RuleStatus::Pass, _) => writeln!(out, "  {GOOD}pass{GOOD:#}  {id:<15} {premises:>13} premises"),
+        (RuleStatus::Fail, failures) => {
+            let failures = match failures {
+                1 => "1 distinct failure".to_owned(),
+                more => format!("{more} distinct failures"),
+            };
+            writeln!(out, "  {BAD}FAIL{BAD:#}  {id:<15} {premises:>13} premises   {failures}")
+        }
+        (RuleStatus::Skip, _) => {
+            let reason = rule.reason.as_deref().unwrap_or_default();
+            writeln!(out, "  {DIM}skip{DIM:#}  {id:<15} {reason}")
+        }
+        (RuleStatus::Vacuous, _) => writeln!(out, "  {BAD}void{BAD:#}  {id:<15} never had anything to check"),
+    }
+}
+
+fn write_failure(out: &mut impl Write, failure: &FailureReport) -> fmt::Result {
+    let FailureReport { finding, origin, .. } = failure;
+    let rule = &finding.rule;
+    if let Some(reason) = &failure.excused {
+        return writeln!(out, "{DIM}skip {rule} ({}){DIM:#}: {reason}", finding.class);
+    }
+    writeln!(out, "---")?;
+    writeln!(out, "{BAD}FAIL {rule}{BAD:#}: {}", failure.sentence)?;
+    writeln!(
+        out,
+        "  {DIM}{}; {} alike{DIM:#}",
+        origin.provenance(finding),
+        grouped(origin.count)
+    )?;
+    for row in &failure.trace.initial {
+        writeln!(out, "  {:>3}  construct with {}", "", row_text(row))?;
+    }
+    for (number, step) in (1_u32..).zip(failure.steps()) {
+        writeln!(out, "  {number:>3}  {}", step_text(step))?;
+    }
+    let asked = asked_text(finding);
+    let path = finding
+        .path
+        .as_ref()
+        .map_or_else(String::new, |path| format!(" ({path})"));
+    let allowed = clipped(&finding.allowed);
+    let got = clipped(&finding.got);
+    writeln!(
+        out,
+        "  {:>3}  {asked}{path}    allowed: {allowed}    got: {BAD}{got}{BAD:#}",
+        ""
+    )?;
+    for file in &failure.files {
+        writeln!(out, "  {DIM}wrote {file}{DIM:#}")?;
+    }
+    match &failure.replay {
+        Some(replay) => writeln!(out, "  replay: {replay}"),
+        None => writeln!(
+            out,
+            "  the trace, which could not be written to a file:\n{}",
+            failure.trace.to_toml()
+        ),
+    }
+}
+
+fn write_end(out: &mut impl Write, run: &RunReport, verdict: &Verdict) -> fmt::Result {
+    let style = if verdict.exit.code() == 0 { GOOD } else { BAD };
+    writeln!(out, "---")?;
+    if let Some(why) = &verdict.why {
+        writeln!(out, "{why}")?;
+    }
+    let Counts {
+        passed,
+        failed,
+        skipped,
+        vacuous,
+    } = run.counts();
+    let mut parts = vec![format!("{failed} failed"), format!("{passed} passed")];
+    if skipped > 0 {
+        parts.push(format!("{skipped} skipped"));
+    }
+    if vacuous > 0 {
+        parts.push(format!("{vacuous} void"));
+    }
+    writeln!(
+        out,
+        "{style}{}{style:#}: {} in {:.1}s",
+        verdict.exit.name(),
+        parts.join(", "),
+        run.seconds
+    )
+}
+
+fn exploration_text(exploration: &ExplorationReport) -> String {
+    let ExplorationReport {
+        universe,
+        depth,
+        seconds,
+        ..
+    } = exploration;
+    let states = grouped(exploration.states as u64);
+    let transitions = grouped(exploration.transitions);
+    let answers = grouped(exploration.answers);
+    let verdict = if exploration.closed {
+        "closed"
+    } else {
+        "CUT, not exhausted"
+    };
+    let memory = if exploration.whole_memory {
+        ""
+    } else {
+        " as far as can be observed"
+    };
+    format!(
+        "every trace of the {universe} universe{memory}: {verdict}: {states} states, {transitions} transitions, depth \
+         {depth}, {answers} answers  {seconds:.1}s"
+    )
+}
+
+fn search_text(search: &SearchReport) -> String {
+    let cut = if search.cut { " (to the end of the budget)" } else { "" };
+    let uncounted = match search.uncounted {
+        0 => String::new(),
+        more => format!(", {} more findings not told apart", grouped(more)),
+    };
+    format!(
+        "random traces{cut}: {} traces, {} changes, {} queries{uncounted}  {:.1}s",
+        grouped(search.traces.into()),
+        grouped(search.changes),
+        grouped(search.queries),
+        search.seconds
+    )
+}

@@ -1,0 +1,38 @@
+//! The words that the kill table has in every format.
+
+use crate::document::{Engine, FaultsReport};
+
+/// The name of an engine.
+pub(super) const fn name(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Random => "random",
+        Engine::Property => "proptest",
+        Engine::Exhaustive => "exhaustive",
+        Engine::Fuzzer => "fuzzer",
+    }
+}
+
+/// The line below the table: how many faults each engine found, and whether there was a false alarm.
+pub(super) fn last_line(table: &FaultsReport) -> String {
+    let found = |engine: Engine| {
+        let tries = table.faults.iter().flat_map(|fault| &fault.engines);
+        let found = tries.filter(|killed| killed.engine == engine && killed.kill.is_some());
+        format!("{} by {}", found.count(), name(engine))
+    };
+    let found: Vec<String> = table.engines().into_iter().map(found).collect();
+    let alarms: Vec<String> = table
+        .alarms
+        .iter()
+        .map(|kill| format!("{} after {} changes", kill.rule, kill.changes))
+        .collect();
+    let sound = if alarms.is_empty() {
+        "no alarm".to_owned()
+    } else {
+        format!("FALSE ALARM: {}", alarms.join("; "))
+    };
+    format!(
+        "{} faults found: {}; without a fault: {sound}",
+        table.faults.len(),
+        found.join(", ")
+    )
+}

@@ -1,0 +1,52 @@
+//! The tables of the book.
+
+use std::fmt::{self, Write};
+
+use super::kills::{last_line, name};
+use crate::document::{Document, Engine, FaultReport, FaultsReport};
+
+/// The table of a document, where the book has one of its kind.
+pub fn table(document: &Document) -> Option<String> {
+    let mut text = String::new();
+    match document {
+        Document::Faults(faults) => write_kills(&mut text, faults),
+        Document::Run(_) | Document::Replay(_) => return None,
+    }
+    .expect("a string takes any text");
+    Some(text)
+}
+
+fn write_kills(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
+    let engines = table.engines();
+    write!(
+        out,
+        "# The kill table\n\nEvery fault below is planted in a router of several hand-kept indexes, one at a time, and must be\n\
+         found by every engine. *Changes* are those carried out until then: of the exhaustive engine those in the universes\n\
+         {}, in that order; of the others the median of {} seeds.\n\
+         *Steps* are those of the shrunk trace: the exhaustive engine gives the fewest there are.\n\n\
+         | fault | what is wrong | after |",
+        table.universes.join(", "),
+        table.seeds
+    )?;
+    for engine in &engines {
+        write!(out, " {}: changes | steps |", name(*engine))?;
+    }
+    writeln!(out, " rule |\n|---|---|---|{}---|", "---|---|".repeat(engines.len()))?;
+    for fault in &table.faults {
+        write_fault(out, fault)?;
+    }
+    writeln!(out, "\n{}", last_line(table))
+}
+
+fn write_fault(out: &mut impl Write, fault: &FaultReport) -> fmt::Result {
+    write!(out, "| `{}` | {} | {} |", fault.fault, fault.sentence, fault.source)?;
+    for killed in &fault.engines {
+        match &killed.kill {
+            Some(kill) => write!(out, " {} | {} |", kill.changes, kill.steps)?,
+            None => write!(out, " survives | - |")?,
+        }
+    }
+    let exhaustive = fault.engines.iter().find(|killed| killed.engine == Engine::Exhaustive);
+    let kill = exhaustive.and_then(|killed| killed.kill.as_ref());
+    writeln!(out, " `{}` |", kill.map_or("-", |kill| &kill.rule))
+}
