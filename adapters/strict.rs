@@ -6,9 +6,9 @@ use model::spec::{Spec, Table};
 use protocol::{Answer, Change, Changed, Local, Outcome, Query, Row};
 use testdata::{Ran, Subject};
 
-/// How many random traces a test tries.
+/// The number of random traces that a test tries.
 const TRACES: u64 = 80;
-/// How long a random trace is.
+/// The length of a random trace.
 const TRACE_STEPS: usize = 30;
 
 /// A router that shows the rows that it holds.
@@ -65,8 +65,8 @@ pub(crate) fn examples<R: Rows>() {
     assert_eq!(picks, 0);
 }
 
-/// Holds a router against the specification on random traces, and says where it first differs: in a reply, in what it claims to
-/// hold, or after a step in a lookup, in a listing, or in its sizes, which are to be those of a fresh router.
+/// Holds a router against the specification on random traces, and says where it first differs: in a reply, in what it
+/// claims to hold, or after a step in a lookup, in a listing, or in its sizes, which are to be those of a fresh router.
 pub(crate) fn difference<R: Local + Clone + Default + Eq>() -> Option<String> {
     let spec = Spec::new(&STRICT, &[]);
     (1..=TRACES).find_map(|seed| {
@@ -144,7 +144,7 @@ fn taken(change: &Change) -> Change {
     }
 }
 
-/// Who asks it: a caller without a team, two teams, and one that is no team.
+/// The callers of a random trace: one without a team, two teams, and one whose team is no valid text.
 pub(crate) const TEAMS: [Option<&str>; 4] = [None, Some("blue"), Some("red"), Some("")];
 
 const IDS: [&str; 8] = ["d1", "D1", "d10", "d2", "m1", "a/*", "d3", "d4"];
@@ -153,7 +153,7 @@ const NAMES: [&str; 17] = [
 ];
 const TARGETS: [&str; 6] = ["x", "y", "x/*", "x/*", "p/*/q/*", "x.y/z"];
 
-/// What is asked after each change of a random trace: its names, its ids, and near misses of both.
+/// The names that are asked for after each change of a random trace: its names, its ids, and near misses of both.
 pub(crate) const QUERIES: [&str; 33] = [
     "m1", "m2", "m3", "m", "M1", "a/b", "a/*", "a/bc", "a/", "a", "*", "**", "m*", "d1", "D1", "d10", "d2", "d3", "d",
     "a-b-c", "-", "*-*", "a.c", "a.bc", "abc", "abcd", "ac", "a.c*", "üb", "b", "", "a\nb", "a/b*",

@@ -1,7 +1,7 @@
-//! How many instructions a lookup and an update take, by valgrind: `cargo bench -p benches --bench counts`.
+//! Instruction counts of a lookup and an update, by valgrind: `cargo bench -p benches --bench counts`.
 //!
-//! Unlike times, the counts are the same on each run of one machine and compiler. Each has a limit here, a tenth above what
-//! was counted when it was written: a change that goes over one fails, and lowers or raises the limit on purpose.
+//! Unlike times, the counts are the same on each run of one machine and compiler. Each has a limit here, a tenth above
+//! what was counted when it was written: a change that goes over one fails, and lowers or raises the limit on purpose.
 
 #![expect(missing_docs, reason = "the macros of gungraun make items without any")]
 

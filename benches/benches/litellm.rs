@@ -1,8 +1,7 @@
 //! The real LiteLLM beside the reference, and what a trial on it costs.
 //!
-//! `cargo bench -p benches --bench litellm -- 1.85.0 1.109.1 --out docs/src`: the releases to measure, and where the page
-//! goes. The adapter counts the nanoseconds
-//! inside the router's own calls. Printed for each release:
+//! `cargo bench -p benches --bench litellm -- 1.85.0 1.109.1 --out docs/src`: the releases to measure, and where the
+//! page goes. The adapter counts the nanoseconds inside the router's own calls. Printed for each release:
 //!
 //! - picks and upserts of the same rows by both routers;
 //! - the time on the wall of random trials, over the time inside the router in the same runs.
@@ -31,9 +30,9 @@ use router_core::{Router, Table};
 
 const TRACES: u32 = 96;
 const BATCH: usize = 16;
-/// How many picks, and how many upserts, of each table.
+/// The number of picks, and of upserts, of each table.
 const ASKED: usize = 64;
-/// How often each is measured; odd, so that one time is the median.
+/// The number of measurements of each; odd, so that one time is the median.
 const TURNS: usize = 3;
 
 fn main() {

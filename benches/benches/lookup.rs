@@ -5,9 +5,9 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use router_core::{Query, Table};
 use std::hint::black_box;
 
-/// How many teams the rows of a team-scoped table are spread over.
+/// The number of teams that the rows of a team-scoped table are spread over.
 const TEAMS: usize = 100;
-/// How many queries are asked in turn.
+/// The number of queries that are asked in turn.
 const QUERIES: usize = 1 << 12;
 
 fn lookups(criterion: &mut Criterion) {

@@ -61,7 +61,7 @@ const FAMILIES: [&str; 8] = [
     "deepseek-v3",
 ];
 
-/// How the names of a workload look.
+/// The shape of the names of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// `openai/gpt-4o-000017`.
@@ -136,7 +136,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// This many rows with names of this shape; with `teams`, spread over that many teams.
+    /// Makes this many rows with names of this shape; with `teams`, spread over that many teams.
     pub fn of(shape: Shape, count: usize, teams: usize) -> Self {
         let names: Vec<String> = (0..count).map(|position| shape.name(position)).collect();
         let targets = names.iter().map(|name| format!("upstream/{name}")).collect();
@@ -171,7 +171,7 @@ impl Rows {
         self.teams[position].as_deref()
     }
 
-    /// How many bytes the strings of all rows have.
+    /// Returns the number of bytes of the strings of all rows.
     pub fn bytes(&self) -> usize {
         let tags = FIRST_TAG.len() * self.ids.len();
         let teams = self.teams.iter().flatten();

@@ -17,7 +17,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// One curve of a plot: its name, and its points from left to right.
+/// A curve of a plot: its name, and its points from left to right.
 pub type Curve = (String, Vec<(f64, f64)>);
 
 const WIDTH: f64 = 640.0;
@@ -151,7 +151,8 @@ pub fn write(folder: &str, file: &str, text: &str) {
     fs::write(folder.join(file), text).expect("the page can be written");
 }
 
-/// How a page was generated: `cargo bench -p benches --bench` with these arguments, on this machine.
+/// Returns the note on how a page was generated: `cargo bench -p benches --bench` with these arguments, on this
+/// machine.
 pub fn measured_by(arguments: &str) -> String {
     let run = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output();

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// How many turns each contestant has; odd, so that one is the median.
+/// The number of turns of each contestant; odd, so that one is the median.
 const TURNS: usize = 15;
 
 /// Something that answers queries.
@@ -50,7 +50,8 @@ impl Race {
         self.0.iter().map(|turns| quantile(turns.clone(), 0.5)).collect()
     }
 
-    /// How long one contestant takes beside another: the median over their turns, as a disturbance mostly hits both.
+    /// Returns the time of one contestant over that of another: the median over their turns, as a disturbance mostly
+    /// hits both.
     pub fn ratio(&self, one: usize, other: usize) -> f64 {
         let ratios = self.0[one].iter().zip(&self.0[other]).map(|(one, other)| one / other);
         quantile(ratios.collect(), 0.5)

@@ -1,4 +1,4 @@
-//! What a lookup and an update ask of the allocator. One test alone in its process, since the allocator counts for all.
+//! Allocations of a lookup and an update. One test alone in its process, since the allocator counts for all threads.
 
 use std::alloc::System;
 use std::hint::black_box;

@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::semantics::Precedence;
 
-/// How many compiled names are kept before all are dropped: hostile input must not fill the memory.
+/// The number of compiled names that are kept before all are dropped: hostile input must not fill the memory.
 const COMPILED_MAX: usize = 4_096;
 
 /// Compiles wildcard names, and remembers what it compiled.
@@ -18,10 +18,11 @@ pub struct Patterns {
 }
 
 impl Patterns {
-    /// What each `*` of `name` stood for, where `name` matches `asked` from its start, and to its end if `to_the_end`.
-    /// Captures are leftmost, each as long as it can be.
+    /// Returns the text that each `*` of `name` stands for; `None` if `name` does not match `asked` from its start, and
+    /// to its end if `to_the_end`. Captures are leftmost, each as long as it can be.
     pub fn captures(&self, name: &str, asked: &str, to_the_end: bool) -> Option<Vec<String>> {
         let mut compiled = self.compiled.borrow_mut();
+        // A name that was dropped is compiled again: no answer depends on how many are kept.
         if compiled.len() > COMPILED_MAX {
             compiled.clear();
         }
@@ -32,7 +33,7 @@ impl Patterns {
         Some((1..found.len()).map(|group| found[group].to_owned()).collect())
     }
 
-    /// Whether `name` matches the whole of `asked`: as a pattern where it has a `*`, else as a text.
+    /// Returns whether `name` matches the whole of `asked`: as a pattern where it has a `*`, else as a text.
     pub fn matches(&self, name: &str, asked: &str) -> bool {
         if is_pattern(name) {
             self.captures(name, asked, true).is_some()
@@ -42,7 +43,7 @@ impl Patterns {
     }
 }
 
-/// Whether a name is a pattern.
+/// Returns whether a name is a pattern.
 pub fn is_pattern(name: &str) -> bool {
     name.contains('*')
 }
@@ -66,8 +67,9 @@ pub fn rank(name: &str, precedence: Precedence) -> (Reverse<usize>, Reverse<usiz
     }
 }
 
-/// How many characters, and how many of them special, one character of a name is in the regular expression that Python
-/// makes of it. Source: `re.escape` of `CPython`, and `PatternUtils.calculate_pattern_specificity` of `LiteLLM`.
+/// Counts the characters, and the special ones among them, that one character of a name becomes in the regular
+/// expression that Python makes of the name. Source: `re.escape` of `CPython`, and
+/// `PatternUtils.calculate_pattern_specificity` of `LiteLLM`.
 fn python_regex(character: char) -> [usize; 2] {
     match character {
         '*' => ["(.*)".len(), "(*)".len()],

@@ -1,9 +1,9 @@
-//! What a lookup means, as values: the strict semantics, and what real routers do in their own words.
+//! The meanings of a lookup, as values: the strict semantics, and the presets of real routers.
 //!
 //! A preset is a plain value that [`Spec`](crate::spec::Spec) interprets; no rule and no adapter branches on a router's
 //! name. A router claims its preset at `hello`; one that claims none is judged by the rules that need none.
 
-/// By which text of a row a tier finds it.
+/// The text of a row by which a tier finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum By {
     /// The name it is asked for by: the team's own name where it has one, else its `model_name`.
@@ -18,55 +18,55 @@ pub enum By {
     Target,
 }
 
-/// Whose rows a tier looks at.
+/// The rows that a tier looks at, by their owners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Of {
-    /// Those of the caller's team.
+    /// Rows of the caller's team.
     Own,
-    /// Those without a team.
+    /// Rows without a team.
     Global,
-    /// Those without a team and those of the caller's.
+    /// Rows without a team and rows of the caller's team.
     Visible,
-    /// As [`Visible`](Self::Visible) for a caller with a team; all rows for a caller without one.
+    /// Rows as in [`Visible`](Self::Visible) for a caller with a team; all rows for a caller without one.
     Loose,
     /// All rows.
     All,
 }
 
-/// How a tier compares a text with what is asked for.
+/// The comparison of a row's text with the name that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Match {
-    /// The same text; a text with `*` is a pattern and no text.
+    /// Equality of texts without `*`; a text with `*` is a pattern and equals nothing.
     Exact,
-    /// The same text, `*` or not.
+    /// Equality of texts, `*` or not.
     Text,
-    /// A text with `*`, as a pattern.
+    /// Match of a text with `*`, as a pattern.
     Pattern,
 }
 
-/// When a tier is tried.
+/// The condition for a tier to be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum When {
-    /// Always.
+    /// Tried always.
     Always,
-    /// Only if what is asked for is no row's `model_name`, of whatever team.
+    /// Tried only if no row, of whatever team, has the name that is asked for as its `model_name`.
     NameUnknown,
 }
 
-/// One way to reach rows. Tiers are tried in order and the first that finds any row decides.
+/// A way to reach rows. Tiers are tried in order and the first that finds any row decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tier {
-    /// By which text.
+    /// The text of the row that is compared.
     pub by: By,
-    /// Whose rows.
+    /// The rows that are looked at.
     pub of: Of,
-    /// How compared.
+    /// The comparison.
     pub how: Match,
-    /// When tried.
+    /// The condition for the tier to be tried.
     pub when: When,
 }
 
-/// Which of several matching patterns wins.
+/// The order of preference among several patterns that match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Precedence {
     /// Most literal characters, then fewest `*`, then lexicographic order.
@@ -76,31 +76,31 @@ pub enum Precedence {
     PythonRegexLength,
 }
 
-/// What a target with `*` becomes.
+/// The treatment of a target with `*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Filling {
-    /// As many `*` as the name has, filled with the captures in order; any other count is an invalid row.
+    /// Fills as many `*` as the name has with the captures in order; any other count is an invalid row.
     Exact,
-    /// More captures than `*` give the request itself; else each capture in turn replaces the first `*` of what there is
-    /// by then; spare `*` stay.
+    /// Gives the requested name itself if there are more captures than `*`; else replaces the first `*` of the text so
+    /// far by each capture in turn, which leaves spare `*` in place.
     Lenient,
 }
 
-/// What a blocked row is.
+/// The treatment of a blocked row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blocking {
-    /// No candidate. A tier that finds only blocked rows answers `blocked`.
+    /// Keeps the row from being a candidate. A tier that finds only blocked rows answers `blocked`.
     Refuses,
-    /// A row like any other: the router does not know the word.
+    /// Treats the row as any other: the router does not know the field.
     Ignored,
 }
 
-/// Which names a caller is shown.
+/// The names that a caller is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listing {
     /// The names of visible rows that this caller would get an answer for.
     Answered,
-    /// Every `model_name` of rows without a team, and every name that the caller's team has of its own.
+    /// All `model_name`s of rows without a team, and all names that the caller's team has of its own.
     Registered,
 }
 
@@ -109,21 +109,21 @@ pub enum Listing {
 pub struct Semantics {
     /// The preset's name, as a dialect states it.
     pub name: &'static str,
-    /// What it is, in a sentence.
+    /// The description of the preset, in a sentence.
     pub sentence: &'static str,
-    /// The ways to reach rows, in order.
+    /// The tiers, in the order in which they are tried.
     pub tiers: &'static [Tier],
-    /// Whether a pattern must match to the end of what is asked for.
+    /// Set if a pattern must match to the end of the name that is asked for.
     pub anchored_at_end: bool,
-    /// Whether a pattern table that finds nothing is tried again with a provider and a `/` in front of what is asked for.
+    /// Set if a pattern tier that finds nothing is tried again with a provider and a `/` in front of the name.
     pub retries_with_provider: bool,
-    /// Which of several matching patterns wins.
+    /// The order of preference among several patterns that match.
     pub precedence: Precedence,
-    /// What a target with `*` becomes.
+    /// The treatment of a target with `*`.
     pub filling: Filling,
-    /// What a blocked row is.
+    /// The treatment of a blocked row.
     pub blocking: Blocking,
-    /// Which names a caller is shown.
+    /// The names that a caller is shown.
     pub listing: Listing,
     /// The longest text of a row or query in bytes, where longer ones, empty ones and ones with control characters are
     /// invalid; `None` where the router takes any text.
@@ -166,7 +166,7 @@ const TEAM_NAME: Tier = tier(By::TeamName, Of::Own, Match::Text, When::Always);
 const MODEL_NAME: Tier = tier(By::ModelName, Of::Loose, Match::Text, When::Always);
 const TARGET: Tier = tier(By::Target, Of::All, Match::Text, When::Always);
 
-/// What a router of `LiteLLM` 1.85 or 1.86 does that was built of the rows just now.
+/// The answers of a router of `LiteLLM` 1.85 or 1.86 that was built of the rows just now.
 const LITELLM_1_85: Semantics = Semantics {
     name: "litellm-1.85",
     sentence: "LiteLLM 1.85 and 1.86: ids first of all, global patterns before the team's, `blocked` unknown",
@@ -226,11 +226,11 @@ const LITELLM_1_108_4: Semantics = Semantics {
     ..LITELLM_1_103
 };
 
-/// Every preset.
+/// All presets.
 pub const PRESETS: &[Semantics] = &[STRICT, LITELLM_1_85, LITELLM_1_87, LITELLM_1_103, LITELLM_1_108_4];
 
 impl Semantics {
-    /// The preset of that name.
+    /// Returns the preset of that name.
     pub fn preset(name: &str) -> Option<&'static Self> {
         PRESETS.iter().find(|preset| preset.name == name)
     }

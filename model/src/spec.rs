@@ -1,4 +1,4 @@
-//! The abstract state and what each change and lookup means, as naively as it can be said: a sorted map of rows.
+//! The specification: the meaning of each change and lookup, stated as naively as possible on a sorted map of rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::semantics::{Blocking, By, Filling, Listing, Match, Of, STRICT, Semant
 /// The rows that a router has applied, by id.
 pub type Table = BTreeMap<String, Row>;
 
-/// One preset, ready to answer.
+/// A preset, ready to answer.
 #[derive(Debug)]
 pub struct Spec {
     semantics: &'static Semantics,
@@ -22,14 +22,14 @@ pub struct Spec {
 /// A row that a tier found.
 struct Hit<'a> {
     row: &'a Row,
-    /// What the wildcards of the row's name stood for.
+    /// The texts that the wildcards of the row's name stood for.
     captures: Vec<String>,
-    /// What the name was matched against.
+    /// The text that the row's name was matched against.
     asked: String,
 }
 
 impl Spec {
-    /// The specification of that preset, for a router whose targets start with one of these prefixes.
+    /// Makes the specification of that preset, for a router whose targets start with one of these prefixes.
     pub fn new(semantics: &'static Semantics, target_prefixes: &[String]) -> Self {
         let providers = target_prefixes
             .iter()
@@ -41,16 +41,16 @@ impl Spec {
         }
     }
 
-    /// The preset.
+    /// Returns the preset.
     pub fn semantics(&self) -> &'static Semantics {
         self.semantics
     }
 
-    /// The table after `change`.
+    /// Returns the table after `change`.
     ///
     /// # Errors
     ///
-    /// Why the change must be refused; the table stays as it is.
+    /// The reason why the change must be refused; the table stays as it is.
     pub fn change(&self, table: &Table, change: &Change) -> Result<Table, String> {
         for row in change.rows() {
             self.check(row)?;
@@ -81,7 +81,7 @@ impl Spec {
         Ok(table)
     }
 
-    /// Whether the preset leaves it to the router to take the change or to refuse it.
+    /// Returns whether the preset leaves it to the router to take the change or to refuse it.
     pub fn leaves_open(&self, change: &Change) -> bool {
         let bad = |row| bad_text(row, STRICT.text_bytes_max).is_some();
         self.semantics.text_bytes_max.is_none() && change.rows().iter().any(bad)
@@ -106,7 +106,7 @@ impl Spec {
         Ok(())
     }
 
-    /// Every answer that is allowed on that path of the router: more than one only where the preset leaves a choice.
+    /// Returns the answers that are allowed on that path of the router: several only where the preset leaves a choice.
     /// Candidates are sorted.
     pub fn lookup(&self, table: &Table, query: &Query, path: &str) -> Vec<Answer> {
         let texts = [Some(&query.model), query.team.as_ref()];
@@ -128,7 +128,8 @@ impl Spec {
         allowed
     }
 
-    /// What a pattern table that finds nothing may be tried again with, in each way that the router may read the query.
+    /// Returns the names that a pattern tier that finds nothing may be tried again with, one for each way in which the
+    /// router may read the query.
     fn retries(&self, model: &str) -> Vec<Option<String>> {
         if !self.semantics.retries_with_provider {
             return vec![None];
@@ -159,7 +160,7 @@ impl Spec {
         vec![Answer::Refused(Refusal::UnknownModel)]
     }
 
-    /// The names that a caller of `team` is shown.
+    /// Returns the names that a caller of `team` is shown.
     pub fn listing(&self, table: &Table, team: Option<&str>) -> BTreeSet<String> {
         let visible = table.values().filter(|row| visible(row, team));
         let names = match self.semantics.listing {
@@ -175,7 +176,7 @@ impl Spec {
         names.into_iter().map(str::to_owned).collect()
     }
 
-    /// What the tier finds: nothing, or for each name that may win the rows of that name.
+    /// Returns the rows that the tier finds: one list for each name that may win, and none if no name matches.
     fn find<'a>(&self, tier: Tier, table: &'a Table, query: &Query, retry: Option<&str>) -> Vec<Vec<Hit<'a>>> {
         let team = query.team.as_deref();
         let rows = table.values().filter(|row| match tier.of {
@@ -199,7 +200,7 @@ impl Spec {
         }
     }
 
-    /// The best of the patterns that match; where none does, the best of those that match `retry`.
+    /// Returns the rows of the best patterns that match; where none does, of the best that match `retry`.
     fn best_patterns<'a>(&self, named: &[(&str, &'a Row)], asked: &str, retry: Option<&str>) -> Vec<Vec<Hit<'a>>> {
         let found = self.best_for(named, asked);
         match retry.filter(|_| found.is_empty()) {
@@ -241,7 +242,7 @@ impl Spec {
         Answer::Candidates(candidates).sorted()
     }
 
-    /// The upstream model of a row that was found.
+    /// Returns the upstream model of a row that was found.
     fn fill(&self, hit: &Hit) -> String {
         let target = &hit.row.model;
         let stars = target.matches('*').count();
@@ -276,7 +277,7 @@ impl<'a> Hit<'a> {
     }
 }
 
-/// The text of a row by which a tier finds it; `None` where it has none.
+/// Returns the text of a row by which a tier finds it; `None` where it has none.
 fn text(row: &Row, by: By) -> Option<&str> {
     match by {
         By::AskedName => Some(row.asked_name()),
@@ -294,12 +295,13 @@ fn registered_name(row: &Row) -> Option<&str> {
     }
 }
 
-/// Whether a text is empty, longer than that or holds a control character; never where any text will do.
+/// Returns whether a text is empty, longer than `bytes_max` or holds a control character; `false` for every text where
+/// there is no such limit.
 fn is_bad(text: &str, bytes_max: Option<usize>) -> bool {
     bytes_max.is_some_and(|max| text.is_empty() || text.len() > max || text.chars().any(char::is_control))
 }
 
-/// The first field with a bad text.
+/// Returns the first field with a bad text.
 fn bad_text(row: &Row, bytes_max: Option<usize>) -> Option<&'static str> {
     let mut texts = vec![
         ("id", &row.id),
@@ -313,7 +315,7 @@ fn bad_text(row: &Row, bytes_max: Option<usize>) -> Option<&'static str> {
     bad.next().map(|(field, _)| field)
 }
 
-/// Whether a caller of `team` may see the row.
+/// Returns whether a caller of `team` may see the row.
 pub fn visible(row: &Row, team: Option<&str>) -> bool {
     row.team.is_none() || row.team.as_deref() == team
 }

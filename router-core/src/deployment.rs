@@ -1,7 +1,7 @@
 //! A row of the database, and the deployment that it parses to.
 //!
-//! [`Row`] is what the database holds, unchecked. [`Row::parse`] is the only way to a [`Deployment`], which is therefore
-//! always valid: everything behind this module relies on that and checks nothing again.
+//! [`Row`] is what the database holds, unchecked. [`Row::parse`] is the only way to a [`Deployment`], which is
+//! therefore always valid: everything behind this module relies on that and checks nothing again.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -16,7 +16,7 @@ use crate::pattern::{Pattern, wildcards};
 /// It bounds the depth of every derived index, and lets a deployment hold its text positions in two bytes each.
 pub const TEXT_BYTES_MAX: usize = 1024;
 
-/// One deployment as the database holds it, unchecked.
+/// A deployment as the database holds it, unchecked.
 ///
 /// # Examples
 ///
@@ -33,7 +33,7 @@ pub const TEXT_BYTES_MAX: usize = 1024;
 pub struct Row<'a> {
     /// The key of the row.
     pub id: &'a str,
-    /// What callers ask for; may hold `*`.
+    /// The name that callers ask for; may hold `*`.
     pub model_name: &'a str,
     /// The upstream target; may hold `*`, as many as the name by which the row is asked for.
     pub model: &'a str,
@@ -43,7 +43,7 @@ pub struct Row<'a> {
     pub team: Option<&'a str>,
     /// The name by which the owning team asks, in place of `model_name`; may hold `*`.
     pub team_model_name: Option<&'a str>,
-    /// Whether the row is kept from being a candidate.
+    /// Set if the row is kept from being a candidate.
     pub blocked: bool,
     /// The row's share of the requests, relative to the other candidates.
     pub weight: u32,
@@ -112,7 +112,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What is wrong with a text that may be neither empty, nor too long, nor hold a control character.
+/// Finds the problem of a text, which may be neither empty, nor too long, nor hold a control character.
 pub(crate) fn problem_of(text: &str) -> Option<Problem> {
     if text.is_empty() {
         return Some(Problem::Empty);
@@ -214,8 +214,8 @@ struct Header {
 }
 
 impl Header {
-    /// Where the name ends by which the row is asked for. It starts at 0: if the team has no name of its own, the texts
-    /// start with the model name.
+    /// Returns the end of the name by which the row is asked for. The name starts at 0: if the team has no name of its
+    /// own, the texts start with the model name.
     fn asked(&self) -> usize {
         usize::from(if self.own > 0 { self.own } else { self.name })
     }
@@ -286,7 +286,7 @@ impl Deployment {
         Name(&self.0.slice[..self.0.header.asked()])
     }
 
-    /// Whether the row is kept from being a candidate.
+    /// Returns whether the row is kept from being a candidate.
     pub fn blocked(&self) -> bool {
         self.0.header.blocked
     }
@@ -296,7 +296,7 @@ impl Deployment {
         self.0.header.weight
     }
 
-    /// Whether a caller of this team (or of none) may be answered with the row.
+    /// Returns whether a caller of this team (or of none) may be answered with the row.
     pub fn visible_to(&self, team: Option<&str>) -> bool {
         self.team().is_none_or(|own| Some(own.as_str()) == team)
     }

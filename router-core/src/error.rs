@@ -1,4 +1,4 @@
-//! Every error of the crate.
+//! The errors of the crate.
 //!
 //! An error names the field at fault in the words of the database, so that whoever wrote the row can mend it.
 
@@ -41,7 +41,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// What is wrong with a field.
+/// A fault of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Problem {
     /// The text is empty.
@@ -60,9 +60,9 @@ pub enum Problem {
     WithoutTeam,
     /// The target has `*`, and another number of them than the name by which the row is asked for.
     Wildcards {
-        /// How many `*` the name has.
+        /// The number of `*` in the name.
         name: usize,
-        /// How many `*` the target has.
+        /// The number of `*` in the target.
         target: usize,
     },
 }
@@ -72,7 +72,7 @@ pub enum Problem {
 pub struct RowError {
     /// The field at fault.
     pub field: Field,
-    /// What is wrong with it.
+    /// The fault of that field.
     pub problem: Problem,
 }
 
@@ -104,13 +104,13 @@ impl std::error::Error for RowError {}
 /// A load that was refused whole; the table stays as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LoadError {
-    /// One of the rows is invalid.
+    /// An invalid row.
     Row {
-        /// Its place in the load, from 0.
+        /// The place of the row in the load, from 0.
         position: usize,
-        /// Its id as it was given.
+        /// The id as it was given.
         id: String,
-        /// Why it is invalid.
+        /// The fault of the row.
         error: RowError,
     },
     /// Two of the rows have the same id.
@@ -142,11 +142,11 @@ impl std::error::Error for LoadError {}
 pub enum ReadingError {
     /// The rows are no valid table.
     Load(LoadError),
-    /// There are more or fewer rows than the store has.
+    /// A reading with more or fewer rows than the store has.
     Incomplete {
-        /// How many rows came.
+        /// The number of rows that came.
         got: usize,
-        /// How many the store has.
+        /// The number of rows that the store has.
         count: usize,
     },
 }
@@ -173,7 +173,7 @@ impl From<LoadError> for ReadingError {
     }
 }
 
-/// Why a store could not be read.
+/// The reason why a store could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StoreError<E> {
     /// The store itself failed.

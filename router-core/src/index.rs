@@ -3,8 +3,8 @@
 //! An index owns what it derives from the rows and nothing else. Only [`Table::replace`](crate::Table::replace) calls
 //! [`Index::insert`] and [`Index::remove`], and it calls them on every index, so that none can be forgotten.
 //!
-//! Each index is a function of the set of rows: equal sets give equal indexes, whatever the history. Its `Eq` and `Hash`
-//! cover the whole of it, so that a stale entry cannot hide from a comparison.
+//! Each index is a function of the set of rows: equal sets give equal indexes, whatever the history. Its `Eq` and
+//! `Hash` cover the whole of it, so that a stale entry cannot hide from a comparison.
 
 mod group;
 mod keyed;
@@ -22,7 +22,7 @@ pub(crate) use patterns::Patterns;
 
 use crate::deployment::Deployment;
 
-/// What is derived from the rows, and kept in step with them.
+/// A structure that is derived from the rows, and kept in step with them.
 pub(crate) trait Index: Clone + Debug + Default + Eq + Hash {
     /// Takes up a row that the index does not hold.
     fn insert(&mut self, row: &Deployment);
@@ -33,6 +33,6 @@ pub(crate) trait Index: Clone + Debug + Default + Eq + Hash {
     /// Puts a row in the place of an earlier version of it that is asked for by the same team and name.
     fn swap(&mut self, before: &Deployment, after: &Deployment);
 
-    /// How many entries each part of the index has, by name.
+    /// Reports the number of entries of each part of the index, by name.
     fn sizes(&self, report: &mut dyn FnMut(&'static str, usize));
 }

@@ -1,4 +1,4 @@
-//! Which deployments may serve a request: a pure function of the table and the query.
+//! Lookups: the deployments that may serve a request, as a pure function of the table and the query.
 //!
 //! Nothing here allocates, waits or changes the table. Tiers, of which the first that matches decides: the team's exact
 //! names, global exact names, the id of a visible row, the team's patterns, global patterns.
@@ -12,7 +12,7 @@ use crate::index::{Eligible, Group};
 use crate::pattern::Filled;
 use crate::table::Table;
 
-/// What is asked of a table.
+/// A request, as far as the choice of a deployment depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Query<'a> {
     /// The name that is asked for.
@@ -21,14 +21,15 @@ pub struct Query<'a> {
     pub team: Option<&'a str>,
 }
 
-/// Why there is no candidate.
+/// The reason why there is no candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
-    /// No row that the caller may see is asked for by this name.
+    /// The caller may see no row that is asked for by this name.
     UnknownModel,
-    /// There are such rows, and all of them are blocked.
+    /// All rows that the caller may see by this name are blocked.
     Blocked,
-    /// The name or the team is empty, longer than [`TEXT_BYTES_MAX`](crate::TEXT_BYTES_MAX), or holds a control character.
+    /// The name or the team is empty, longer than [`TEXT_BYTES_MAX`](crate::TEXT_BYTES_MAX), or holds a control
+    /// character.
     Invalid,
 }
 
@@ -63,7 +64,7 @@ struct Found<'a> {
 }
 
 impl Table {
-    /// Which deployments may serve the request.
+    /// Finds the deployments that may serve the request.
     ///
     /// # Complexity
     ///
@@ -113,10 +114,11 @@ impl Table {
             .map_or(Err(Refusal::UnknownModel), |group| serve(group, Some(model)))
     }
 
-    /// All names by which this caller would be answered with candidates, sorted: exact names, and the texts of patterns.
+    /// All names by which this caller would be answered with candidates, sorted: exact names, and the texts of
+    /// patterns.
     ///
-    /// A name stands here if a visible row is asked for by it and a lookup of that very text has candidates. A pattern's
-    /// text that is taken by a blocked id, say, does not.
+    /// A name stands here if a visible row is asked for by it and a lookup of that very text has candidates. A
+    /// pattern's text that is taken by a blocked id, say, does not.
     ///
     /// # Complexity
     ///
@@ -145,7 +147,7 @@ fn serve<'a>(group: &'a Group, captured: Option<&'a str>) -> Result<Found<'a>, R
 }
 
 impl<'a> Answer<'a> {
-    /// Why there is no candidate; nothing if there is one.
+    /// Returns the reason why there is no candidate; `None` if there is one.
     pub fn refusal(&self) -> Option<Refusal> {
         self.found.as_ref().err().copied()
     }
@@ -166,9 +168,9 @@ impl<'a> Answer<'a> {
 
     /// Picks a candidate by weight; nothing if the query was refused.
     ///
-    /// The draw is one of 2^64 equally likely numbers. A candidate is picked by the draws of one run of them, whose length
-    /// is its share of the weights times 2^64, rounded up or down: no closer choice can be made from such a draw. A
-    /// candidate of weight 0 is never picked, unless all are: then all are equally likely.
+    /// The draw is one of 2^64 equally likely numbers. A candidate is picked by the draws of one run of them, whose
+    /// length is its share of the weights times 2^64, rounded up or down: no closer choice can be made from such a
+    /// draw. A candidate of weight 0 is never picked, unless all are: then all are equally likely.
     ///
     /// # Complexity
     ///

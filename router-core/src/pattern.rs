@@ -1,7 +1,7 @@
 //! Names with wildcards: match, capture, specificity.
 //!
-//! A `*` matches any run of characters, the empty one too, and the whole name must match. Captures are leftmost, each as
-//! long as it can be: what the regular expression `(?s)^(.*)...(.*)$` captures, found without backtracking.
+//! A `*` matches any run of characters, the empty one too, and the whole name must match. Captures are leftmost, each
+//! as long as it can be: what the regular expression `(?s)^(.*)...(.*)$` captures, found without backtracking.
 
 use std::cmp::{Ordering, Reverse};
 use std::fmt;
@@ -11,10 +11,10 @@ use smallvec::SmallVec;
 /// The character that stands for any run of characters.
 const WILDCARD: char = '*';
 
-/// How many captures are held without an allocation.
+/// The number of captures that are held without an allocation.
 const CAPTURES_INLINE: usize = 8;
 
-/// How many `*` a text holds.
+/// Counts the `*` in a text.
 pub(crate) fn wildcards(text: &str) -> usize {
     text.matches(WILDCARD).count()
 }
@@ -48,22 +48,22 @@ impl<'a> Pattern<'a> {
         self.0
     }
 
-    /// How many characters other than `*` the pattern holds.
+    /// Counts the characters other than `*`.
     pub fn literals(self) -> usize {
         self.0.chars().count() - self.wildcards()
     }
 
-    /// How many `*` the pattern holds.
+    /// Counts the `*`.
     pub fn wildcards(self) -> usize {
         wildcards(self.0)
     }
 
-    /// What stands before the first `*`.
+    /// Returns the literal before the first `*`.
     pub(crate) fn prefix(self) -> &'a str {
         self.0.split(WILDCARD).next().unwrap_or_default()
     }
 
-    /// What stands behind the last `*`.
+    /// Returns the literal behind the last `*`.
     pub(crate) fn suffix(self) -> &'a str {
         self.0.rsplit(WILDCARD).next().unwrap_or_default()
     }
@@ -80,7 +80,7 @@ impl<'a> Pattern<'a> {
         })
     }
 
-    /// Whether the whole name matches.
+    /// Returns whether the whole name matches.
     pub fn matches(self, name: &str) -> bool {
         self.split(name, |_| {})
     }
@@ -99,7 +99,7 @@ impl<'a> Pattern<'a> {
         )
     }
 
-    /// What each `*` stands for in `name`, in order; nothing if the name does not match.
+    /// Returns the text that each `*` stands for in `name`, in order; `None` if the name does not match.
     pub(crate) fn captures(self, name: &str) -> Option<Captures<'_>> {
         let mut captures = Captures::new();
         if !self.split(name, |capture| captures.push(capture)) {
@@ -136,7 +136,7 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// What each `*` of a pattern stands for, in order.
+/// The texts that the `*` of a pattern stand for, in order.
 pub(crate) type Captures<'n> = SmallVec<[&'n str; CAPTURES_INLINE]>;
 
 /// A target whose `*` show as the captures.
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_patterns() {
+    fn patterns_are_split_at_their_wildcards() {
         let rows = [
             ("*", "", "", "", 0, 1),
             ("a*", "a", "", "", 1, 1),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn preference() {
+    fn patterns_are_ordered_by_preference() {
         let texts = ["**", "éab*", "abc*", "b*c", "*", "*ab", "a*b*", "a*"];
         let mut sorted = texts.map(|text| Pattern::of(text).expect("the text holds a wildcard"));
         sorted.sort_unstable();

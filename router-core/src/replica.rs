@@ -1,4 +1,4 @@
-//! How a replica follows a store: a state machine without time, threads or input and output of its own.
+//! A replica that follows a store: a state machine without time, threads or input and output of its own.
 //!
 //! A replica owns the revision of the last reading that it applied, and the revisions of its own writes since. Whoever
 //! runs it reads the store, applies the reading, and tells the replica of its own writes; each of these may fail, come
@@ -12,8 +12,8 @@
 //!
 //! # What is asked of the store
 //!
-//! Each write is given a revision in the transaction that makes it, greater than that of any write that was made before;
-//! a reading takes the revision, the number of rows and the rows themselves in one transaction.
+//! Each write is given a revision in the transaction that makes it, greater than that of any write that was made
+//! before; a reading takes the revision, the number of rows and the rows themselves in one transaction.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -24,7 +24,7 @@ use crate::error::{ReadingError, StoreError};
 use crate::router::Router;
 use crate::table::{Change, Table};
 
-/// How far the store has come: the number of its writes, or any number that grows with each of them.
+/// A point in the history of the store: the number of its writes, or any number that grows with each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Revision(pub u64);
 
@@ -68,7 +68,7 @@ impl Reading {
 
 /// A store of rows, such as a database; see the module for what is asked of it.
 pub trait Store {
-    /// Why the store failed.
+    /// The reason why the store failed.
     type Error;
 
     /// The revision that the store has come to.
@@ -83,15 +83,15 @@ pub trait Store {
     fn write(&mut self, change: &Change) -> Result<Revision, Self::Error>;
 }
 
-/// What came of a reading.
+/// The result of applying a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It is what is served now; so many rows changed.
+    /// The reading is served now; so many rows changed.
     Applied {
-        /// How many rows changed.
+        /// The number of rows that changed.
         changes: usize,
     },
-    /// It is older than what was applied before, and was refused.
+    /// The reading is older than the one that was applied before, and was refused.
     Older,
     /// The store has not come further than the last reading, and was not read.
     UpToDate,
@@ -99,8 +99,8 @@ pub enum Outcome {
 
 /// A replica of a store, whose router serves the rows.
 ///
-/// A clone has a router of its own. Equality and hash cover what is known and what is served, the derived indexes included,
-/// and not how often it was published: a model checker can keep replicas in its states.
+/// A clone has a router of its own. Equality and hash cover what is known and what is served, the derived indexes
+/// included, and not how often it was published: a model checker can keep replicas in its states.
 ///
 /// # Limits
 ///
@@ -205,8 +205,8 @@ impl Replica {
         outcome
     }
 
-    /// Serves a write of this replica's own, which the store has since this revision. Says whether anything changed: not
-    /// if the write, or a newer one of the row, is served already.
+    /// Serves a write of this replica's own, which the store has since this revision. Says whether anything changed:
+    /// not if the write, or a newer one of the row, is served already.
     pub fn wrote(&mut self, change: Change, revision: Revision) -> bool {
         let own = self.own.get(change.id()).copied();
         if own.max(self.applied).is_some_and(|newest| revision <= newest) {
@@ -220,7 +220,7 @@ impl Replica {
         true
     }
 
-    /// Whether a notification that the store has come to this revision is news.
+    /// Returns whether a notification that the store has come to this revision is news.
     pub fn is_news(&self, revision: Revision) -> bool {
         self.applied.is_none_or(|applied| applied < revision)
     }

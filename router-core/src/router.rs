@@ -1,15 +1,17 @@
 //! The handle that many threads read while one writes: publish a snapshot, load it.
 //!
 //! This is the only file that knows of threads. It owns two tables of the same rows, the published one and a spare. A
-//! writer brings the spare up to date, applies its changes, and swaps the two: readers see all of a batch or none of it.
+//! writer brings the spare up to date, applies its changes, and swaps the two: readers see all of a batch or none of
+//! it.
 //!
 //! # Why two tables and a swap
 //!
-//! Persistent maps would make a snapshot free, but each lookup in them costs several cache misses where a flat hash table
-//! costs one, and each update copies a path of shared nodes. Here a lookup costs what it costs in a bare table, and an
-//! update twice that; the rows themselves are shared by both tables. The price is the room for a second set of indexes.
-//! Left-right also has two tables, but a reader that holds on to one keeps its writer waiting, where the writer here takes a
-//! copy; and maps in shards cannot publish a batch at once. The benchmarks have all four side by side.
+//! Persistent maps would make a snapshot free, but each lookup in them costs several cache misses where a flat hash
+//! table costs one, and each update copies a path of shared nodes. Here a lookup costs what it costs in a bare table,
+//! and an update twice that; the rows themselves are shared by both tables. The price is the room for a second set of
+//! indexes. Left-right also has two tables, but a reader that holds on to one keeps its writer waiting, where the
+//! writer here takes a copy; and maps in shards cannot publish a batch at once. The benchmarks have all four side by
+//! side.
 
 use std::fmt;
 use std::hint;
@@ -21,7 +23,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::table::{Change, Table};
 
-/// How often a writer looks away before it looks again whether a reader is done, in the time of about one lookup.
+/// The number of spins between two checks whether a reader is done, which take about as long as one lookup.
 const SPINS: usize = 32;
 
 /// A table as it was published.
@@ -37,7 +39,7 @@ impl Snapshot {
         &self.table
     }
 
-    /// How many batches were published before, and with, this snapshot.
+    /// The number of batches that were published before, and with, this snapshot.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -95,7 +97,7 @@ impl Router {
         self.publisher.publish(changes.into_iter().collect())
     }
 
-    /// How often a writer had to copy the table because a reader held on to a snapshot.
+    /// Returns the number of times that a writer had to copy the table because a reader held on to a snapshot.
     pub fn copies(&self) -> u64 {
         Threads::with(&self.publisher.writer, |writer| writer.copies)
     }
@@ -140,9 +142,10 @@ impl Deref for Pinned {
     }
 }
 
-/// What the publisher needs of threads: the real ones, or those of a scheduler that tries their orders.
+/// The operations on threads that the publisher needs, of real threads or of a scheduler that tries their orders.
 trait Primitives {
-    /// How often a writer lets others run while a reader still holds the spare, before it copies the table instead.
+    /// The number of times that a writer lets others run while a reader still holds the spare, before it copies the
+    /// table.
     const READER_PAUSES_MAX: usize;
 
     /// A place that holds the published snapshot.
@@ -193,7 +196,8 @@ impl Primitives for Threads {
     }
 
     fn pause(turn: usize) {
-        // A lookup takes less time than it takes to yield: only a reader that was put to sleep needs the processor.
+        // A lookup takes less time than it takes to yield: only a reader that was put to sleep needs the processor. How long
+        // a writer waits decides how fast it is, and nothing of what readers see.
         if turn < Self::READER_PAUSES_MAX / 2 {
             (0..SPINS).for_each(|_| hint::spin_loop());
         } else {
@@ -208,7 +212,7 @@ struct Publisher<P: Primitives> {
     writer: P::Lock<Writer>,
 }
 
-/// What belongs to the thread that writes.
+/// The state of the writers, which take turns.
 ///
 /// INVARIANT: the spare, after `behind`, has the rows of the published table.
 struct Writer {
@@ -250,7 +254,7 @@ impl<P: Primitives> Publisher<P> {
         })
     }
 
-    /// Sees to it that no reader holds the spare, if need be by a copy of the published table in its place.
+    /// Waits until no reader holds the spare, or puts a copy of the published table in its place.
     fn free_spare(&self, writer: &mut Writer) {
         for turn in 0..P::READER_PAUSES_MAX {
             if Arc::get_mut(&mut writer.spare).is_some() {

@@ -1,4 +1,4 @@
-//! The rows and their indexes, and the one way to change them.
+//! The table: the rows and their indexes, and the one way to change them.
 
 use crate::deployment::{Deployment, Id, Row};
 use crate::error::{LoadError, RowError};
@@ -104,6 +104,7 @@ impl Table {
         );
         let (before, held) = self.rows.replace((None, id.as_str()), row);
         match (&before, held) {
+            // A removal and an insertion would give the same indexes: the update in place is only faster.
             (Some(before), Some(row)) if asked_by(before) == asked_by(row) => {
                 self.names.swap(before, row);
                 self.patterns.swap(before, row);
@@ -163,17 +164,17 @@ impl Table {
         self.rows.iter()
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is no row.
+    /// Returns whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many entries each derived structure has, by name.
+    /// Returns the number of entries of each derived structure, by name.
     ///
     /// None ever exceeds three times the number of rows.
     ///
@@ -197,7 +198,7 @@ impl Table {
         &self.patterns
     }
 
-    /// Whether every index is what the rows would give anew.
+    /// Returns whether every index equals its rebuild from the rows.
     fn is_fresh(&self) -> bool {
         let mut fresh = Self::default();
         for row in self.rows() {

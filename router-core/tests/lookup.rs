@@ -10,10 +10,10 @@ use router_core::{Id, LoadError, Query, Refusal, Row, RowError, TEXT_BYTES_MAX, 
 use testdata::{Ran, Subject};
 
 /// The candidates as id, resolved model and tag, ordered by id; or the refusal.
-type Found = Result<Vec<(String, String, String)>, Refusal>;
+type Asked = Result<Vec<(String, String, String)>, Refusal>;
 
 /// Looks a name up, and holds the parts of the answer against each other.
-fn ask(table: &Table, model: &str, team: Option<&str>) -> Found {
+fn ask(table: &Table, model: &str, team: Option<&str>) -> Asked {
     let answer = table.lookup(Query { model, team });
     if let Some(refusal) = answer.refusal() {
         assert_eq!(answer.candidates().len(), 0, "a refusal has no candidates");
@@ -72,9 +72,9 @@ fn stated(row: Row<'_>) -> protocol::Row {
 }
 
 /// A table held against the examples.
-struct Held(Table);
+struct HeldTable(Table);
 
-impl Held {
+impl HeldTable {
     fn put(&mut self, row: &protocol::Row) -> Result<bool, RowError> {
         let row = core_row(row).parse()?;
         Ok(self.0.put(&row).as_ref() != Some(&row))
@@ -87,7 +87,7 @@ impl Held {
     }
 }
 
-impl Subject for Held {
+impl Subject for HeldTable {
     const PICKS: bool = true;
 
     fn load(&mut self, rows: &[protocol::Row]) {
@@ -136,8 +136,8 @@ impl Subject for Held {
 
 #[test]
 fn a_table_answers_the_examples() {
-    let ran =
-        testdata::hold(STRICT.name, || Held(Table::default())).unwrap_or_else(|differences| panic!("{differences}"));
+    let ran = testdata::hold(STRICT.name, || HeldTable(Table::default()))
+        .unwrap_or_else(|differences| panic!("{differences}"));
     println!("{ran:?}");
     let Ran {
         examples,
@@ -160,7 +160,7 @@ fn a_wrong_share_of_the_picks_fails() {
     for mut example in examples {
         for at in 0..example.picks.len() {
             example.picks[at].shares.insert("wrong".to_owned(), 1);
-            let held = example.hold(STRICT.name, || Held(Table::default()), &mut Ran::default());
+            let held = example.hold(STRICT.name, || HeldTable(Table::default()), &mut Ran::default());
             assert!(held.is_err(), "{}", example.name);
             tried += 1;
         }
@@ -172,7 +172,7 @@ fn a_wrong_share_of_the_picks_fails() {
 struct Specified(spec::Table);
 
 thread_local! {
-    /// One for all cases, for the sake of the patterns that it has compiled.
+    /// A single specification for all cases, so that each pattern is compiled once.
     static STRICTLY: Spec = Spec::new(&STRICT, &[]);
 }
 
@@ -182,7 +182,7 @@ impl Specified {
         Self(rows.collect())
     }
 
-    fn ask(&self, model: &str, team: Option<&str>) -> Found {
+    fn ask(&self, model: &str, team: Option<&str>) -> Asked {
         let query = protocol::Query::new(model, team);
         let mut answers = STRICTLY.with(|spec| spec.lookup(&self.0, &query, ""));
         assert_eq!(answers.len(), 1, "the strict semantics leave no choice");
@@ -244,7 +244,7 @@ const QUERIES: &[&str] = &[
 const TEAMS: &[Option<&str>] = &[None, Some("t"), Some("u")];
 
 #[derive(Clone, Debug)]
-struct Change {
+struct RowChange {
     id: &'static str,
     names: [&'static str; 2],
     target: usize,
@@ -255,7 +255,7 @@ struct Change {
     delete: bool,
 }
 
-impl Change {
+impl RowChange {
     /// Makes the change, on a row that is always valid.
     fn apply(&self, table: &mut Table) {
         if self.delete {
@@ -294,14 +294,14 @@ prop_compose! {
         version in 0..100_u32,
         team in prop::sample::select(TEAMS),
         flags in prop::array::uniform3(prop::bool::weighted(0.25)),
-    ) -> Change {
+    ) -> RowChange {
         let [own_name, blocked, delete] = flags;
-        Change { id, names: [one, other], target, version, team, own_name, blocked, delete }
+        RowChange { id, names: [one, other], target, version, team, own_name, blocked, delete }
     }
 }
 
 proptest! {
-    /// Every lookup of every query by every team is what the specification says, and so is the listing.
+    /// Compares the lookup of every query by every team, and every listing, with the specification.
     #[test]
     fn lookups_are_those_of_the_specification(changes in prop::collection::vec(change(), 1..24)) {
         let mut table = Table::default();

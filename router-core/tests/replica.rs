@@ -33,7 +33,7 @@ struct Memory {
     fault: Option<Fault>,
 }
 
-/// How a reading goes wrong.
+/// A way in which a reading goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     /// The store does not answer.
@@ -44,7 +44,7 @@ enum Fault {
     Empty,
     /// The last row is missing.
     Partial,
-    /// One row is invalid.
+    /// A row is invalid.
     Invalid,
 }
 
@@ -114,22 +114,22 @@ impl Store for Memory {
 
 /// A replica, what is under way to it, and what its callers have been promised.
 #[derive(Debug, Default)]
-struct Node {
+struct Follower {
     replica: Replica,
     readings: Vec<Reading>,
     receipts: Vec<(Change, Revision)>,
-    /// For each row, the oldest state that may still be served.
+    /// The oldest state of each row that may still be served.
     floors: BTreeMap<&'static str, usize>,
 }
 
-impl Node {
+impl Follower {
     fn served(&self, id: &str) -> Option<u64> {
         let snapshot = self.replica.router().snapshot();
         let row = snapshot.table().row(Id::parse(id).expect("the id is valid"));
         row.map(|row| row.tag().as_str().parse().expect("tags are numbers"))
     }
 
-    /// Each row is served as it was in a state not older than any that was served or promised before.
+    /// Checks that each row is served as of a state not older than any that was served or promised before.
     fn check(&mut self, store: &Memory) {
         for id in IDS {
             let served = self.served(id);
@@ -184,7 +184,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Takes the step; messages under way are taken in any order.
-fn take(step: &Step, nodes: &mut [Node], store: &mut Memory) {
+fn take(step: &Step, nodes: &mut [Follower], store: &mut Memory) {
     match *step {
         Step::WriteStore(id, delete) => drop(store.change(IDS[id], delete)),
         Step::Write(node, id, delete) => {
@@ -236,16 +236,17 @@ fn take(step: &Step, nodes: &mut [Node], store: &mut Memory) {
             }
         }
         Step::Fail(fault) => store.fault = fault,
-        Step::Restart(node) => nodes[node] = Node::default(),
+        Step::Restart(node) => nodes[node] = Follower::default(),
     }
 }
 
 proptest! {
-    /// Nothing that is served ever goes back, writes are served once they are acknowledged, and one good poll heals all.
+    /// Checks that no row that is served goes back, that acknowledged writes are served, and that one good poll heals
+    /// all.
     #[test]
     fn replicas_never_go_back_and_heal(steps in prop::collection::vec(step(), 1..40)) {
         let mut store = Memory::new();
-        let mut nodes = [Node::default(), Node::default()];
+        let mut nodes = [Follower::default(), Follower::default()];
         for step in &steps {
             take(step, &mut nodes, &mut store);
             for node in &mut nodes {

@@ -1,4 +1,4 @@
-//! What is refused, and that a refusal changes nothing.
+//! Refusals, which name the field and change nothing, and the other operations of a table.
 
 use std::hash::BuildHasher as _;
 
@@ -42,7 +42,7 @@ const FIELDS: [Field; 6] = [
     Field::TeamModelName,
 ];
 
-/// What no text may be, what is wrong with it, and what the message says behind the name of the field.
+/// The texts that no field may hold, the problem of each, and the message behind the name of the field.
 const BAD_TEXTS: &[(&str, Problem, &str)] = &[
     ("", Problem::Empty, "is empty: give it a text or leave the row out"),
     (
@@ -265,7 +265,7 @@ fn one_tag_tells_tables_apart() {
 }
 
 #[test]
-fn debug_shows_the_rows() {
+fn the_debug_format_shows_the_rows() {
     let table = Table::of([Row { blocked: true, ..VALID }]).expect("the row is valid");
     let shown = format!("{table:?}");
     assert!(

@@ -1,13 +1,13 @@
 //! The examples of what a lookup means, for the tests of every implementation of it.
 //!
-//! The files below `testdata/semantics` hold the examples as rows of data: the rows of a table, perhaps a change to it, and
-//! what must be answered then. [`examples`] reads them, and [`hold`] holds an implementation of one preset against those
-//! of that preset. What is held is a [`Subject`].
+//! The files below `testdata/semantics` hold the examples as rows of data: the rows of a table, perhaps a change to it,
+//! and what must be answered then. [`examples`] reads them, and [`hold`] holds an implementation of one preset against
+//! those of that preset. What is held is a [`Subject`].
 //!
 //! # Format
 //!
-//! A file names the `presets` that its examples belong to. An `example` has a `name`, which no other example of any file
-//! has, and these:
+//! A file names the `presets` that its examples belong to. An `example` has a `name`, which no other example of any
+//! file has, and these:
 //!
 //! | field | meaning |
 //! |---|---|
@@ -19,9 +19,9 @@
 //! | `lists` | what callers are shown in the end |
 //! | `picks` | how often each row is picked by draws that are spread evenly |
 //!
-//! An answer is `unknown_model`, `blocked`, `invalid`, or the candidates by id, as `d1=openai/gpt-4o@v1` with the resolved
-//! model and the tag. Where presets of one file differ, the answer is a table by preset; where one preset allows several
-//! answers, ` or ` stands between them.
+//! An answer is `unknown_model`, `blocked`, `invalid`, or the candidates by id, as `d1=openai/gpt-4o@v1` with the
+//! resolved model and the tag. Where presets of one file differ, the answer is a table by preset; where one preset
+//! allows several answers, ` or ` stands between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -34,7 +34,7 @@ use serde::Deserialize;
 /// The weight of a row that states none.
 const WEIGHT_DEFAULT: u32 = 1;
 
-/// One example.
+/// An example.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Example {
@@ -47,7 +47,7 @@ pub struct Example {
     pub change: Option<Change>,
     /// The rows after a change that must be taken.
     pub after: Option<Vec<Row>>,
-    /// For a change that must be refused, the field or id that the reason names.
+    /// The field or id that the reason names, for a change that must be refused.
     pub refused: Option<String>,
     /// Lookups, with their answers.
     #[serde(default)]
@@ -85,9 +85,9 @@ pub struct Ask {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Expected {
-    /// The same for every preset of the file.
+    /// The answer of every preset of the file.
     Same(String),
-    /// For each preset of the file.
+    /// The answer of each preset of the file.
     ByPreset(BTreeMap<String, String>),
 }
 
@@ -107,7 +107,7 @@ pub struct List {
 pub struct Pick {
     /// The name that is asked for, by a caller without a team.
     pub model: String,
-    /// How often each id is picked by as many draws as these numbers add up to.
+    /// The number of times that each id is picked, by as many draws as these numbers add up to.
     pub shares: BTreeMap<String, u64>,
 }
 
@@ -121,7 +121,7 @@ struct File {
 
 /// An implementation that is held against the examples.
 pub trait Subject {
-    /// Whether it picks among candidates; an implementation that does not is not asked.
+    /// Set if the implementation picks among candidates; one that does not is not asked to.
     const PICKS: bool = false;
 
     /// Becomes a fresh router of these rows.
@@ -150,7 +150,7 @@ pub trait Subject {
     }
 }
 
-/// How much an implementation was held against.
+/// The number of expectations that an implementation was held against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ran {
     /// The number of examples of each file.
@@ -174,8 +174,8 @@ pub fn directory() -> PathBuf {
 ///
 /// # Errors
 ///
-/// The first file, in the order of their paths, that cannot be read, has an unknown field or no example, or an example that
-/// expects nothing, contradicts itself or has the name of an earlier one.
+/// The first file, in the order of their paths, that cannot be read, has an unknown field or no example, or an example
+/// that expects nothing, contradicts itself or has the name of an earlier one.
 pub fn examples(directory: &Path) -> Result<Vec<Example>, String> {
     let mut examples: Vec<Example> = Vec::new();
     let mut names = BTreeSet::new();

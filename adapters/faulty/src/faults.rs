@@ -18,12 +18,12 @@ use protocol::{InProcess, Local, RouterUnderTest};
 use crate::router::Router;
 use crate::steps::{Correct, Steps};
 
-/// One planted fault.
+/// A planted fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     /// Its name, in kebab case.
     pub name: &'static str,
-    /// What is wrong, as a sentence.
+    /// The description of the fault, as a sentence.
     pub sentence: &'static str,
     /// The issue or the measurement that it is modelled on.
     pub source: &'static str,
@@ -50,14 +50,14 @@ fn make<S: Steps>() -> Box<dyn RouterUnderTest + Send> {
     Box::new(InProcess::new(Router::<S>::default()))
 }
 
-/// What every router of this crate is: an explorer can copy it, compare it and send it to another thread.
+/// A router of this crate, which an explorer can copy, compare and send to another thread.
 pub trait Trial: Local + Clone + Debug + Default + Eq + Hash + Send + Sync + 'static {}
 
 impl<R: Local + Clone + Debug + Default + Eq + Hash + Send + Sync + 'static> Trial for R {}
 
 /// Code that is generic over the router.
 pub trait Visit {
-    /// What it gives back.
+    /// The result for one router.
     type Output;
 
     /// Runs it on the router with this fault.
@@ -88,7 +88,7 @@ pub fn each<V: Visit + Clone>(visitor: &V) -> Vec<V::Output> {
 /// Lists the types of the faults once, for the registry and for the way from a name to a type.
 macro_rules! faults {
     ($($steps:ty),+ $(,)?) => {
-        /// Every planted fault.
+        /// All planted faults.
         pub static FAULTS: &[Fault] = &[$(Fault::of::<$steps>()),+];
 
         fn dispatch<V: Visit>(fault: &'static Fault, visitor: V) -> Option<V::Output> {

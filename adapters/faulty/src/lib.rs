@@ -1,10 +1,11 @@
-//! How does a router with planted faults hear the question?
+//! A router with planted faults, for tests of whether a trial notices each of them.
 //!
-//! [`Router`] has the shape of `litellm.Router`: a list of rows, and beside it several derived structures that are kept in
-//! step by hand (positions by id, by name and by team, the set of known names, pattern tables with copies of the rows,
-//! upstream targets, names to show, a memo of lookups). What is done by hand is a [`Steps`] trait whose default methods are
-//! right. Each [`Fault`] is a unit struct that overrides one of them, and cites the issue or the measurement that it is
-//! modelled on. There is no switch inside the code: a planted fault must not change what else is compiled.
+//! [`Router`] has the shape of `litellm.Router`: a list of rows, and beside it several derived structures that are kept
+//! in step by hand (positions by id, by name and by team, the set of known names, pattern tables with copies of the
+//! rows, upstream targets, names to show, a memo of lookups). What is done by hand is a [`Steps`] trait whose default
+//! methods are right. Each [`Fault`] is a unit struct that overrides one of them, and cites the issue or the
+//! measurement that it is modelled on. There is no switch inside the code: a planted fault must not change what else is
+//! compiled.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What lookups have found out, kept so that the next one need not search again.
+//! A memo of lookups: results that are kept so that the next lookup of the same name need not search.
 //!
 //! Owned by [`Tables`](crate::tables::Tables), filled by lookups, forgotten by changes.
 
@@ -9,15 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The most names that are remembered of one kind; one more, and all of that kind are forgotten first.
 pub const MEMO_ENTRIES_MAX: usize = 1_024;
 
-/// Which pattern serves a name, and which names nothing serves.
+/// The pattern that serves each remembered name, and the names that nothing serves.
 ///
-/// A lookup writes to it through a shared reference. Equality and hash cover what is remembered: a router that is the key
-/// of a map must not be asked there; ask a clone.
+/// A lookup writes to it through a shared reference. Equality and hash cover what is remembered: a router that is the
+/// key of a map must not be asked there; ask a clone.
 #[derive(Debug, Default)]
-pub struct Memo(Mutex<Found>);
+pub struct Memo(Mutex<Remembered>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Found {
+struct Remembered {
     /// Table of patterns and name, to the text of the pattern.
     patterns: BTreeMap<(String, String), String>,
     /// Caller's team and name.
@@ -39,7 +39,7 @@ impl Memo {
         found.patterns.insert(key(scope, name), text.to_owned());
     }
 
-    /// Whether it is remembered that nothing serves `name` for a caller of `scope`.
+    /// Returns whether `name` is remembered as one that nothing serves for a caller of `scope`.
     pub fn is_miss(&self, scope: &str, name: &str) -> bool {
         self.found().misses.contains(&key(scope, name))
     }
@@ -64,7 +64,7 @@ impl Memo {
     }
 
     /// A panic elsewhere cannot leave the sets half-written, so a poisoned lock holds nothing wrong.
-    fn found(&self) -> MutexGuard<'_, Found> {
+    fn found(&self) -> MutexGuard<'_, Remembered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

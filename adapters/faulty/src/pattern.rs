@@ -1,7 +1,7 @@
 //! Names with `*`: how they are compiled, matched, filled in and preferred.
 //!
-//! A backtracking matcher over tokens, so that a fault can compile a pattern to something else. Dead ends are remembered,
-//! which bounds a match by tokens times characters.
+//! A backtracking matcher over tokens, so that a fault can compile a pattern to something else. Dead ends are
+//! remembered, which bounds a match by tokens times characters.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -9,33 +9,33 @@ use std::collections::BTreeSet;
 /// The character that stands for any run of characters.
 pub const WILDCARD: char = '*';
 
-/// Whether the name is a pattern.
+/// Returns whether the name is a pattern.
 pub fn is_pattern(name: &str) -> bool {
     name.contains(WILDCARD)
 }
 
-/// How many `*` the text holds.
+/// Counts the `*` in the text.
 pub fn wildcards(text: &str) -> usize {
     text.matches(WILDCARD).count()
 }
 
-/// How many characters other than `*` the text holds.
+/// Counts the characters other than `*` in the text.
 pub fn literals(text: &str) -> usize {
     text.chars().filter(|&character| character != WILDCARD).count()
 }
 
-/// One part of a compiled pattern.
+/// A part of a compiled pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Token {
-    /// This character.
+    /// Exactly this character.
     Exactly(char),
     /// Any one character.
     AnyOne,
     /// A run of at least that many characters, captured; the longest that fits, or else the shortest.
     Run {
-        /// How many characters at least.
+        /// The least number of characters.
         least: usize,
-        /// Whether the longest run that fits is taken.
+        /// Set if the longest run that fits is taken, not the shortest.
         longest: bool,
     },
     /// Whatever is left of the name, not captured.
@@ -65,7 +65,8 @@ pub fn compile_with(text: &str, run: Token) -> Vec<Token> {
     text.chars().map(token).collect()
 }
 
-/// What each run of the pattern stands for in `name`, in order; nothing if the whole name does not match.
+/// Returns the text that each run of the pattern stands for in `name`, in order; `None` if the whole name does not
+/// match.
 pub fn captures<'n>(tokens: &[Token], name: &'n str) -> Option<Vec<&'n str>> {
     let mut search = Search {
         tokens,
@@ -85,7 +86,7 @@ struct Search<'t, 'n> {
 }
 
 impl Search<'_, '_> {
-    /// Whether the name from byte `at` on matches the tokens from `token` on.
+    /// Returns whether the name from byte `at` on matches the tokens from `token` on.
     fn fits(&mut self, mut token: usize, mut at: usize) -> bool {
         while let Some(next) = self.tokens.get(token) {
             let character = self.name[at..].chars().next();
@@ -138,7 +139,7 @@ pub fn fill<'c>(target: &str, captures: impl IntoIterator<Item = &'c str>) -> St
     filled
 }
 
-/// Which of two patterns is tried first: most literal characters, then fewest `*`, then lexicographic order.
+/// Orders patterns by preference: most literal characters, then fewest `*`, then lexicographic order.
 pub fn prefer(one: &str, other: &str) -> Ordering {
     let key = |text| (Reverse(literals(text)), wildcards(text), text.to_owned());
     key(one).cmp(&key(other))

@@ -1,4 +1,4 @@
-//! What keeps the derived structures in step, and what a lookup does: one trait, whose default methods are right.
+//! The steps of every change and lookup: one trait, whose default methods are right.
 //!
 //! A fault is a type that overrides one of them. The methods stand in three groups: changes, lookups, reports.
 
@@ -12,16 +12,16 @@ use crate::tables::{Entry, GLOBAL, Home, Tables, add_pattern, drop_pattern, home
 /// The longest text of a row or query that the router takes, in bytes.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 
-/// Why a row leaves the list.
+/// The reason why a row leaves the list.
 #[derive(Clone, Copy, Debug)]
 pub enum Cause<'a> {
-    /// This version takes its place.
+    /// An update: this version takes the row's place.
     Update(&'a Row),
-    /// It is deleted.
+    /// A deletion.
     Delete,
 }
 
-/// Where a lookup searches.
+/// A place where a lookup searches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
     /// The exact names of the caller's team.
@@ -36,14 +36,14 @@ pub enum Tier {
     Patterns,
 }
 
-/// What a tier found for a name.
+/// A row list that a tier found for a name.
 #[derive(Clone, Debug)]
 pub struct Found<'t, 'n> {
-    /// Where.
+    /// The tier that found it.
     pub tier: Tier,
     /// The rows that go by it, blocked ones too.
     pub rows: Vec<&'t Row>,
-    /// What the `*` of the pattern stand for.
+    /// The texts that the `*` of the pattern stand for.
     pub captures: Vec<&'n str>,
 }
 
@@ -61,7 +61,7 @@ impl<'t> Found<'t, '_> {
 pub trait Steps: Sized + 'static {
     /// The fault's name, in kebab case.
     const NAME: &'static str;
-    /// What is wrong, as a sentence.
+    /// The description of the fault, as a sentence.
     const SENTENCE: &'static str;
     /// The issue or the measurement that it is modelled on.
     const SOURCE: &'static str;
@@ -104,12 +104,12 @@ pub trait Steps: Sized + 'static {
         Outcome::Applied
     }
 
-    /// What an upsert does with a row of a new id.
+    /// Inserts a row of a new id, for an upsert.
     fn upsert_new(tables: &mut Tables, row: &Row) {
         Self::insert(tables, row);
     }
 
-    /// Whether an update changes nothing.
+    /// Returns whether an update changes nothing.
     fn same(held: &Row, row: &Row) -> bool {
         held == row
     }
@@ -171,13 +171,13 @@ pub trait Steps: Sized + 'static {
         Ok(())
     }
 
-    /// What a refused row leaves behind: nothing.
+    /// Leaves nothing of a refused row behind.
     fn refuse_row(_tables: &mut Tables, _row: &Row) {}
 
-    /// What a refused list leaves behind: nothing.
+    /// Leaves nothing of a refused list behind.
     fn refuse_list(_tables: &mut Tables, _rows: &[Row]) {}
 
-    /// What is replied to a change that was refused.
+    /// Returns the reply to a change that was refused.
     fn refusal(why: String) -> Outcome {
         Outcome::Refused(why)
     }
@@ -371,7 +371,7 @@ pub trait Steps: Sized + 'static {
         answer
     }
 
-    /// Whether a text can be asked for.
+    /// Returns whether a text can be asked for.
     fn is_invalid(text: &str) -> bool {
         check_text(text).is_err()
     }
@@ -390,12 +390,12 @@ pub trait Steps: Sized + 'static {
         answer
     }
 
-    /// Whether the first tier that knows a name has the last word.
+    /// Returns whether the first tier that knows a name decides, even if it has no candidate.
     fn decides(_answer: &Answer) -> bool {
         true
     }
 
-    /// What one tier knows of a name; nothing if it does not know it.
+    /// Returns the rows of a name in one tier; `None` if the tier does not know the name.
     fn search<'t, 'n>(tables: &'t Tables, tier: Tier, name: &'n str, team: Option<&str>) -> Option<Found<'t, 'n>> {
         match tier {
             Tier::TeamNames => Self::in_team(tables, name, team).map(|rows| Found::of(tier, rows)),
@@ -427,7 +427,7 @@ pub trait Steps: Sized + 'static {
         Some(positions.map_or_else(Vec::new, |positions| tables.at(positions)))
     }
 
-    /// Whether a caller of this team may see a row.
+    /// Returns whether a caller of this team may see a row.
     fn sees(row: &Row, team: Option<&str>) -> bool {
         row.team.as_deref().is_none_or(|owner| Some(owner) == team)
     }
@@ -466,7 +466,7 @@ pub trait Steps: Sized + 'static {
         entries.iter().filter(matching).min_by(preferred)
     }
 
-    /// Which of two patterns that match is taken.
+    /// Orders two patterns that match; the lesser is taken.
     fn prefer(one: &str, other: &str) -> Ordering {
         pattern::prefer(one, other)
     }
@@ -494,7 +494,7 @@ pub trait Steps: Sized + 'static {
         }
     }
 
-    /// Whether a row may be a candidate.
+    /// Returns whether a row may be a candidate.
     fn serves(row: &Row, _tier: Tier) -> bool {
         !row.blocked
     }
@@ -523,7 +523,7 @@ pub trait Steps: Sized + 'static {
         names.into_iter().map(str::to_owned).collect()
     }
 
-    /// Whether a name of a row that the caller may see is shown to it.
+    /// Returns whether a name of a row that the caller may see is shown to the caller.
     fn is_shown(tables: &Tables, name: &str, team: Option<&str>) -> bool {
         matches!(Self::lookup(tables, &Query::new(name, team)), Answer::Candidates(_))
     }

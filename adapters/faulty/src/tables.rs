@@ -14,8 +14,8 @@ pub const GLOBAL: &str = "";
 
 /// Everything that a router remembers.
 ///
-/// INVARIANT of the router without a fault: every structure is the one that the rows alone would give, but for the order
-/// of `rows`, `patterns` and `targets`, which is that of the last change of each row, and for the memo.
+/// INVARIANT of the router without a fault: every structure is the one that the rows alone would give, but for the
+/// order of `rows`, `patterns` and `targets`, which is that of the last change of each row, and for the memo.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tables {
     /// The model list.
@@ -30,17 +30,17 @@ pub struct Tables {
     pub(crate) names: BTreeSet<String>,
     /// Global patterns, with copies of their rows.
     pub(crate) patterns: Vec<Entry>,
-    /// The same for each team.
+    /// Patterns of each team, with copies of their rows.
     pub(crate) team_patterns: BTreeMap<String, Vec<Entry>>,
     /// The upstream target of each row.
     pub(crate) targets: Vec<String>,
     /// Scope to the names that may be listed in it.
     pub(crate) shown: BTreeMap<String, BTreeSet<String>>,
-    /// What lookups have found out.
+    /// The memo of lookups.
     pub(crate) memo: Memo,
 }
 
-/// One pattern of a table, and copies of the rows that go by it.
+/// A pattern, and copies of the rows that are asked for by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// The pattern as it is written.
@@ -51,7 +51,7 @@ pub struct Entry {
     pub rows: Vec<Row>,
 }
 
-/// Where a row is registered, by its owner and the shape of the name that it is asked by.
+/// The structure that a row is registered in, by its owner and the shape of the name that it is asked for by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home<'a> {
     /// The index of global names.
@@ -74,7 +74,7 @@ pub fn home(row: &Row) -> Home<'_> {
     }
 }
 
-/// Whose row it is.
+/// The owner of the row.
 pub fn scope(row: &Row) -> &str {
     row.team.as_deref().unwrap_or(GLOBAL)
 }
@@ -85,7 +85,7 @@ impl Tables {
         positions.iter().filter_map(|&at| self.rows.get(at)).collect()
     }
 
-    /// Whether a listed row of this scope is asked for by this name.
+    /// Returns whether a listed row of this scope is asked for by this name.
     pub(crate) fn is_asked(&self, wanted: &str, name: &str) -> bool {
         self.rows
             .iter()

@@ -1,4 +1,4 @@
-//! Each planted fault shows, on the shortest trace and nowhere before, and the router without a fault is right there.
+//! The shortest trace that shows each planted fault, on which the router without a fault is right.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ struct Case {
     wrong: String,
 }
 
-/// What is looked at after the last step.
+/// The thing that is looked at after the last step.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum See {
@@ -30,7 +30,7 @@ enum See {
     /// The team that is shown the names; empty for a caller without one.
     Listing(String),
     Size(String),
-    /// What the last change claimed.
+    /// The ids that the reply to the last change claims.
     Held,
     Outcome,
 }

@@ -1,4 +1,4 @@
-//! Without a fault the router follows the strict semantics, and with any fault it does not.
+//! The router follows the strict semantics without a fault, and with any fault it does not.
 
 use adapter_faulty::{Correct, Fault, Router, Trial, Visit, each};
 use protocol::{Query, Row};
@@ -43,7 +43,7 @@ fn every_fault_differs_from_the_specification_on_random_traces() {
     }
 }
 
-/// How many traces each fault goes through to the end.
+/// The number of traces that each fault goes through to the end.
 const SURVIVED_TRACES: u64 = 5;
 
 /// Asks everything after each change, long after the first wrong answer.
@@ -72,6 +72,6 @@ impl Visit for Survives {
 }
 
 #[test]
-fn no_fault_breaks_the_router() {
+fn no_fault_makes_the_router_panic() {
     each(&Survives);
 }

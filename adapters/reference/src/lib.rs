@@ -1,7 +1,8 @@
-//! How does `router-core` hear the question?
+//! `router-core` behind the traits of a router and a replica under test.
 //!
-//! [`Reference`] puts a [`router_core::Table`] on trial, [`CoreReplica`] a [`router_core::Replica`]. Each translates and decides nothing, but for what a table has no word
-//! for: whether an `add` may be done, and whether a change changed anything.
+//! [`Reference`] puts a [`router_core::Table`] on trial, [`CoreReplica`] a [`router_core::Replica`]. Each translates
+//! and decides nothing, but for what a table has no word for: whether an `add` may be done, and whether a change
+//! changed anything.
 //!
 //! ```
 //! use adapter_reference::Reference;

@@ -1,4 +1,4 @@
-//! What stays within limits: memory, allocations, and the time that readers lose to a writer.
+//! Measures that must stay within limits: memory, allocations, and the time that readers lose to a writer.
 
 use std::alloc::System;
 use std::hint::black_box;

@@ -12,8 +12,8 @@ use router_core::{Query, Router};
 
 use crate::{QUERIES, Section, answer, cells, head, hits, misses, refuse};
 
-/// The largest set of any shape that globset and `RegexSet` are given: globset wants 41 GB for 10,000 patterns that begin
-/// and end with a `*`.
+/// The largest set of any shape that globset and `RegexSet` are given: globset wants 41 GB for 10,000 patterns that
+/// begin and end with a `*`.
 pub(crate) const SET_MAX: usize = 1_000;
 /// The largest set of prefixes or suffixes that globset is given.
 pub(crate) const GLOBS_MAX: usize = 10_000;
@@ -217,7 +217,7 @@ pub(crate) fn any_shape() -> Section {
     }
 }
 
-/// What globset and `RegexSet` take for the same patterns and a few of the queries.
+/// Measures globset and `RegexSet` on the same patterns and a few of the queries.
 fn sets(shape: Shape, names: &[String], queries: &[String]) -> Vec<String> {
     let most = if matches!(shape, Shape::Prefix | Shape::Suffix) {
         GLOBS_MAX

@@ -1,7 +1,7 @@
 //! The measures that the project promises, each beside its rivals in the same run, written as a page.
 //!
-//! `cargo bench -p benches --bench measures -- --out docs/src` writes `benchmarks.md` and its plots into `docs/src`. With
-//! `--check` the process fails if a measure is not reached.
+//! `cargo bench -p benches --bench measures -- --out docs/src` writes `benchmarks.md` and its plots into `docs/src`.
+//! With `--check` the process fails if a measure is not reached.
 
 mod limits;
 mod lookups;
@@ -19,16 +19,16 @@ use publishing::publishing;
 use router_core::{Query, Table};
 use updates::updates;
 
-/// So many that what they touch does not fit the caches: each turn asks the same queries.
+/// The number of queries of each turn, large enough that the entries they touch do not fit the caches.
 const QUERIES: usize = 1 << 17;
 
-/// What a section adds to the page.
+/// The part of the page that one section adds.
 #[derive(Default)]
 struct Section {
     title: &'static str,
     text: String,
     plot: Option<(&'static str, String)>,
-    /// What was promised, the most that it may be, and what was seen.
+    /// A promised limit: its description, the most that the measure may be, and the measure.
     measures: Vec<(String, f64, f64)>,
 }
 

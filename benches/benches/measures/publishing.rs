@@ -1,4 +1,4 @@
-//! What else a snapshot could be made of: each way holds the same rows by name, and no other index.
+//! Other ways to publish a snapshot, side by side: each holds the same rows by name, and no other index.
 
 use std::hash::BuildHasher as _;
 use std::hint::black_box;

@@ -80,7 +80,7 @@ pub(crate) fn updates() -> Section {
     }
 }
 
-/// What was promised of updates, given their times at 1 k and at 1 M rows.
+/// Returns the promised limits of updates, given their times at 1 k and at 1 M rows.
 fn update_measures(small: &[f64; 5], large: &[f64; 5]) -> Vec<(String, f64, f64)> {
     let growth = |at: usize| large[at] / small[at];
     vec![

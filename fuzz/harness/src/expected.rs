@@ -1,9 +1,10 @@
-//! What the specification answers, kept for the next time that it is asked.
+//! A cache of the answers of the specification.
 //!
-//! The specification is naive on purpose: it costs a hundred times what the router on trial does. Of a state it answers a
-//! question from few of the rows, those that the question can reach, and of those from few of the fields. So an answer is
-//! kept under the question and these fields of these rows, with what the wildcards stood for in place of the target. A
-//! wrong key would hide a fault, so that the targets also ask the specification itself, about a part of the states.
+//! The specification is naive on purpose: it costs a hundred times what the router on trial does. Of a state it answers
+//! a question from few of the rows, those that the question can reach, and of those from few of the fields. So an
+//! answer is kept under the question and these fields of these rows, with what the wildcards stood for in place of the
+//! target. A wrong key would hide a fault, so that the targets also ask the specification itself, about a part of the
+//! states.
 
 use std::collections::HashMap;
 
@@ -15,7 +16,7 @@ use protocol::{Answer, Query, Refusal, Row};
 
 use crate::world::World;
 
-/// How many answers are kept before all are dropped.
+/// The number of answers that are kept before all are dropped.
 const ANSWERS_MAX: usize = 1 << 18;
 /// Stands between the captures of an answer that is kept: a text of a valid row or query holds no such character.
 const BETWEEN: &str = "\u{1f}";
@@ -25,11 +26,12 @@ const BETWEEN: &str = "\u{1f}";
 pub enum Expected {
     /// A refusal.
     Refused(Refusal),
-    /// The positions of the ids in the universe, in the order of the ids, with the text that each target is filled from.
+    /// The positions of the ids in the universe, in the order of the ids, with the text that each target is filled
+    /// from.
     Candidates(Vec<(u16, String)>),
 }
 
-/// What one row means to the questions of a world.
+/// The fields of one row that decide answers, and the questions that can reach the row.
 #[derive(Clone, Debug)]
 pub struct Class {
     /// A number for the fields that decide an answer.
@@ -44,7 +46,7 @@ impl Class {
         self.key
     }
 
-    /// Whether the question of that number can reach the row.
+    /// Returns whether the question of that number can reach the row.
     #[inline]
     fn reached_by(&self, question: usize) -> bool {
         self.reach[question / 64] >> (question % 64) & 1 == 1
@@ -56,9 +58,9 @@ impl Class {
 pub struct Oracle {
     world: &'static World,
     spec: Spec,
-    /// For each name, the questions that it matches, whoever asks.
+    /// The questions that each name matches, whoever asks.
     by_name: Vec<Vec<u64>>,
-    /// For each id, the questions for it.
+    /// The questions for each id.
     by_id: Vec<Vec<u64>>,
     /// The questions of everybody, then those of each team.
     by_team: Vec<Vec<u64>>,
@@ -108,8 +110,8 @@ impl Oracle {
         &self.spec
     }
 
-    /// The numbers of at most `max` questions that the rows of these names and ids raise, and of some others where there
-    /// is room. Which, where there are more, `from` decides.
+    /// The numbers of at most `max` questions that the rows of these names and ids raise, and of some others where
+    /// there is room. Which, where there are more, `from` decides.
     pub fn questions<'a>(&self, rows: impl Iterator<Item = &'a Row>, from: usize, max: usize) -> Vec<usize> {
         let mut raised = vec![0; self.by_team[0].len()];
         for row in rows {
@@ -129,7 +131,7 @@ impl Oracle {
         questions
     }
 
-    /// What a valid row means to the questions.
+    /// Returns the class of a valid row.
     pub fn class(&self, row: &Row) -> Class {
         let universe = &self.world.scope.universe;
         let id = self.id_position(&row.id).expect("a row has an id of its world");
@@ -156,7 +158,7 @@ impl Oracle {
         self.world.scope.universe.ids.iter().position(|item| *item == id)
     }
 
-    /// What the specification answers to that question in the state of these rows.
+    /// Returns the answer of the specification to that question in the state of these rows.
     pub fn answer(&mut self, question: usize, table: &Table, classes: &[Class]) -> &Expected {
         let reached = classes.iter().filter(|class| class.reached_by(question));
         let key = (question, reached.fold(0, |key, class| key ^ class.key));

@@ -11,7 +11,7 @@ use crate::deployment::{Deployment, Team};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Group {
     One(Deployment),
-    /// One row that is blocked: told apart here, so that a lookup need not read the row.
+    /// A single row that is blocked: a variant of its own, so that a lookup need not read the row.
     Blocked(Deployment),
     Many(Box<Many>),
 }
@@ -23,8 +23,8 @@ pub(crate) enum Group {
 /// A new version of a row costs the logarithm of their number, if it has the same weight; any other change is linear in
 /// it.
 ///
-/// INVARIANT: at least two rows, those that are not blocked first, each part ordered by id; `shares[i]` is the sum of the
-/// weights of the first `i + 1` rows that are not blocked.
+/// INVARIANT: at least two rows, those that are not blocked first, each part ordered by id; `shares[i]` is the sum of
+/// the weights of the first `i + 1` rows that are not blocked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Many {
     rows: Vec<Deployment>,
@@ -51,7 +51,7 @@ impl Group {
         }
     }
 
-    /// How many rows the group has, blocked ones included.
+    /// Returns the number of rows, blocked ones included.
     pub(crate) fn len(&self) -> usize {
         self.rows().len()
     }
@@ -66,7 +66,7 @@ impl Group {
         self.first().asked().as_str()
     }
 
-    /// Whether a caller of this team (or of none) may be answered with the rows.
+    /// Returns whether a caller of this team (or of none) may be answered with the rows.
     pub(crate) fn visible_to(&self, team: Option<&str>) -> bool {
         self.first().visible_to(team)
     }

@@ -18,7 +18,7 @@ pub(crate) trait Entry {
     /// The key, which must not change while the entry is in a table.
     fn key(&self) -> Key<'_>;
 
-    /// Whether this is the key, told faster than by making it.
+    /// Returns whether the entry has this key, faster than by making the entry's own.
     fn has_key(&self, key: Key<'_>) -> bool {
         self.key() == key
     }
@@ -101,6 +101,8 @@ impl<E: Entry> Keyed<E> {
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The hash of a key; the length of the team tells where it ends and the text begins.
+///
+/// Keys of one hash are told apart by comparison, so that a poor hash makes the table slow and never wrong.
 #[inline]
 fn hash_of((team, text): Key<'_>) -> u64 {
     let mut hasher = FixedState::with_seed(SEED).build_hasher();

@@ -7,13 +7,13 @@ use crate::deployment::Deployment;
 /// The rows with an exact name, by team and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Names {
-    /// Those of no team.
+    /// The rows without a team.
     global: Keyed<Named>,
     teams: Keyed<Named>,
 }
 
-/// A group with its key beside it, although its rows have it too: keys are small and lie close together, so that a lookup
-/// that only compares them finds more of them in the caches.
+/// A group with its key beside it, although its rows have it too: keys are small and lie close together, so that a
+/// lookup that only compares them finds more of them in the caches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Named {
     /// The team, if any, and [`BETWEEN`], and the name.

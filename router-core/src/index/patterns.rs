@@ -1,9 +1,10 @@
 //! Names with wildcards.
 //!
 //! A pattern is reached by its literal prefix, then by its literal suffix, then by its longest literal in between. Each
-//! step is a trie over the texts that patterns have there; a set of one pattern is held as it is, without a trie. A lookup
-//! walks along the name from the front, and where patterns share a prefix from the back, and where they share both over
-//! the middle: it meets the patterns whose literals stand in the name, and those only, whatever the others are.
+//! step is a trie over the texts that patterns have there; a set of one pattern is held as it is, without a trie. A
+//! lookup walks along the name from the front, and where patterns share a prefix from the back, and where they share
+//! both over the middle: it meets the patterns whose literals stand in the name, and those only, whatever the others
+//! are.
 //!
 //! # Complexity
 //!
@@ -145,7 +146,7 @@ struct Held {
 /// The greater is preferred: most literal characters, then fewest `*`. Equal ranks are ordered by their texts.
 type Rank = (u16, Reverse<u16>);
 
-/// What a pattern consists of.
+/// The shape of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Shape {
     /// A prefix and a `*`.
@@ -164,6 +165,8 @@ impl Held {
             .expect("only rows with a pattern for a name are held here");
         let small = |count: usize| u16::try_from(count).expect("a text has at most `TEXT_BYTES_MAX` characters");
         let rank = (small(pattern.literals()), Reverse(small(pattern.wildcards())));
+        // A plainer shape saves comparisons in `Best::offer`; to call every pattern `Several` would be slower and no less
+        // right.
         let shape = match pattern.wildcards() {
             1 if pattern.suffix().is_empty() => Shape::Prefix,
             1 => Shape::Around,
@@ -217,7 +220,7 @@ enum Part {
     Suffix,
     /// The longest literal between two `*`.
     Inner,
-    /// Nothing is left but to try one by one.
+    /// No part is left to tell the patterns apart by: they are tried one by one.
     None,
 }
 
@@ -259,7 +262,7 @@ struct Split {
     patterns: usize,
 }
 
-/// What is left of a set when a row is removed.
+/// The remainder of a set when a row is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
     /// The pattern of the row, since it has other rows.
@@ -271,8 +274,8 @@ enum Left {
 }
 
 impl Set {
-    /// Takes up a pattern with one row, or its row if the pattern is held; `part` is what would tell the patterns apart.
-    /// Says whether the pattern is new.
+    /// Takes up a pattern with one row, or its row if the pattern is held; `part` is what would tell the patterns
+    /// apart. Says whether the pattern is new.
     fn insert(&mut self, new: Held, part: Part) -> bool {
         match self {
             Self::One(held) if held.group.name() == new.group.name() => {
@@ -372,7 +375,7 @@ impl Set {
         }
     }
 
-    /// How many nodes of tries the set takes.
+    /// Counts the nodes of the tries of the set.
     fn nodes(&self) -> usize {
         let Self::Split(split) = self else { return 0 };
         let mut nodes = split.trie.nodes();
@@ -434,7 +437,8 @@ impl Split {
                 for start in 0..=rest.len() {
                     let from = &rest[start..];
                     self.trie.walk::<Front>(from, |set, behind| {
-                        // The empty literal stands everywhere: its patterns are offered once.
+                        // The empty literal stands everywhere: its patterns are offered once. A second offer would cost time
+                        // and change nothing, since a pattern is not better than itself.
                         if start == 0 || behind.len() < from.len() {
                             set.offer(behind, next, best);
                         }

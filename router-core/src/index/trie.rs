@@ -4,20 +4,20 @@ use std::mem;
 
 use smallvec::SmallVec;
 
-/// From which end of a text a trie reads.
+/// The end of a text that a trie reads from.
 ///
 /// Edges are stored in the order of the text, whatever the end, so that a whole edge is compared at once.
 pub(crate) trait End {
     /// The byte at the end.
     fn head(text: &[u8]) -> Option<u8>;
 
-    /// What is left of the text without the edge, if the text has the edge at its end.
+    /// Strips the edge off the end of the text, if the text has it there.
     fn strip<'t>(text: &'t [u8], edge: &[u8]) -> Option<&'t [u8]>;
 
     /// Splits `length` bytes off the end: those, and the rest.
     fn split(text: &[u8], length: usize) -> (&[u8], &[u8]);
 
-    /// How many bytes two texts have in common at the end.
+    /// Counts the bytes that two texts have in common at the end.
     fn common(one: &[u8], other: &[u8]) -> usize;
 
     /// Puts an edge together from the part nearer to the end, and the part behind it.
@@ -181,7 +181,7 @@ impl<V> Trie<V> {
         self.root.each(visit);
     }
 
-    /// How many nodes there are, the root included.
+    /// Counts the nodes, the root included.
     pub(crate) fn nodes(&self) -> usize {
         self.root.nodes()
     }

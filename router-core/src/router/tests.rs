@@ -1,7 +1,7 @@
 //! Schedules: readers beside writers, in every order that a seeded scheduler comes to.
 //!
-//! What is tried is the protocol above the swap: `arc-swap` itself is taken at its word, and loom, which tries the orders of
-//! single loads and stores, could only be told of those that are in there.
+//! What is tried is the protocol above the swap: `arc-swap` itself is taken at its word, and loom, which tries the
+//! orders of single loads and stores, could only be told of those that are in there.
 
 use std::collections::HashSet;
 use std::mem;
@@ -18,7 +18,7 @@ use crate::lookup::Query;
 enum Scheduled {}
 
 impl Primitives for Scheduled {
-    /// Few, so that in some schedules the writer gives up on a reader.
+    /// A small number, so that in some schedules the writer gives up on a reader.
     const READER_PAUSES_MAX: usize = 2;
 
     type Slot = shuttle::sync::Mutex<Arc<Snapshot>>;
@@ -80,16 +80,16 @@ fn tags(snapshot: &Snapshot) -> [Option<u64>; 2] {
     })
 }
 
-/// What some schedule came to.
+/// The events that occurred in some schedule.
 #[derive(Debug, Default)]
 struct Seen {
     /// The most versions that one reader saw.
     versions: AtomicUsize,
-    /// In how many schedules a writer gave up on a reader.
+    /// The number of schedules in which a writer gave up on a reader.
     schedules_with_copies: AtomicUsize,
 }
 
-/// One reader that follows, one that holds on to what it has, and two writers of batches.
+/// Runs a reader that follows, a reader that holds on to one snapshot, and two writers of batches.
 fn readers_beside_writers(seen: &Seen) {
     let publisher = Arc::new(Publisher::<Scheduled>::new(Table::default()));
     publisher.publish(batch(0));
@@ -180,12 +180,12 @@ fn explore(scheduler: impl Scheduler + 'static) -> usize {
 }
 
 #[test]
-fn random_schedules() {
+fn readers_see_whole_batches_in_random_schedules() {
     assert_eq!(explore(RandomScheduler::new_from_seed(42, 1_000)), 1_000);
 }
 
 #[test]
-fn schedules_of_few_preemptions() {
+fn readers_see_whole_batches_in_schedules_of_few_preemptions() {
     assert_eq!(explore(PctScheduler::new_from_seed(42, 3, 1_000)), 1_000);
 }
 

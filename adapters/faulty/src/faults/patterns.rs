@@ -6,7 +6,7 @@ use crate::pattern::{self, Token, WILDCARD, literals, wildcards};
 use crate::steps::{Correct, Steps};
 use crate::tables::Entry;
 
-/// How many patterns [`FifthPatternIgnored`] looks at.
+/// The number of patterns that [`FifthPatternIgnored`] looks at.
 const LOOKED_AT_MAX: usize = 4;
 
 pub(super) struct TiesByInsertion;
