@@ -341,6 +341,47 @@ fn a_reading_changes_only_what_differs() {
 }
 
 #[test]
+fn a_reading_that_differs_in_any_field_is_served() {
+    let plain = Row {
+        id: "1",
+        model_name: "a",
+        model: "x",
+        tag: "v",
+        team: Some("t"),
+        ..Row::default()
+    };
+    let others = [
+        Row {
+            model_name: "b",
+            ..plain
+        },
+        Row { model: "y", ..plain },
+        Row { tag: "w", ..plain },
+        Row { team: None, ..plain },
+        Row {
+            team: Some("u"),
+            ..plain
+        },
+        Row {
+            team_model_name: Some("b"),
+            ..plain
+        },
+        Row { blocked: true, ..plain },
+        Row { weight: 2, ..plain },
+    ];
+    for other in others {
+        let mut replica = Replica::default();
+        for (revision, row) in [(1, plain), (2, other), (3, plain)] {
+            let reading = Reading::of(Revision(revision), 1, [row]).expect("the row is valid");
+            assert_eq!(replica.apply(reading), Outcome::Applied { changes: 1 }, "{row:?}");
+            let snapshot = replica.router().snapshot();
+            let served: Vec<Row> = snapshot.table().rows().map(|row| row.row()).collect();
+            assert_eq!(served, [row]);
+        }
+    }
+}
+
+#[test]
 fn an_own_write_outlives_a_reading_taken_before_it() {
     let mut store = Memory::new();
     let mut replica = Replica::default();

@@ -203,6 +203,21 @@ fn a_snapshot_that_is_held_costs_one_copy() {
     assert_eq!(tags(&router.snapshot()), [Some(5); 2]);
 }
 
+/// A batch that stayed among those to be replayed would change no answer, and make each publication slower than the last.
+#[test]
+fn a_batch_is_replayed_once() {
+    let router = Router::default();
+    for tag in 1..6 {
+        router.publish(batch(tag));
+        Threads::with(&router.publisher.writer, |writer| {
+            assert_eq!(writer.behind, batch(tag), "the spare lacks the last batch alone");
+        });
+    }
+    let one = Change::Delete(IDS[0].into());
+    router.publish([one.clone()]);
+    Threads::with(&router.publisher.writer, |writer| assert_eq!(writer.behind, [one]));
+}
+
 #[test]
 fn an_empty_batch_publishes_nothing() {
     let router = Router::new(Table::default());
