@@ -278,7 +278,10 @@ impl Fleet {
                     };
                     let lane = &mut next.lanes[usize::from(replica)];
                     lane.after_write(strategy, after, index, &next.store);
-                    lane.rows[index].acked = next.store[index].version;
+                    // A write that must be refused, and was, is no acknowledgement.
+                    if content != Content::Invalid {
+                        lane.rows[index].acked = next.store[index].version;
+                    }
                 }
                 visit(action, &next);
             });

@@ -162,10 +162,6 @@ fn listing(view: &impl View, cells: &Cells, findings: &mut Findings) {
 
 fn reads_own_write(view: &impl View, held: Cell, row: usize, stored: Cell) -> bool {
     let acked = view.acked(row);
-    let refused = stored.version == acked && stored.content == Content::Invalid;
-    if refused {
-        return true;
-    }
     let mut serves_older = false;
     for query in QUERIES {
         view.candidates(query, |candidate| {

@@ -152,7 +152,10 @@ impl<R: Replica> Fleet<R> {
                 if let At::Replica(index) = at {
                     let strategy = &bounds.strategies[usize::from(index)];
                     let seat = &mut next.seats[usize::from(index)];
-                    seat.acked.insert(row, version);
+                    // A write that must be refused, and was, is no acknowledgement.
+                    if content != Content::Invalid {
+                        seat.acked.insert(row, version);
+                    }
                     let after = match kind {
                         Kind::Create => strategy.after_create,
                         Kind::Delete => strategy.after_delete,
