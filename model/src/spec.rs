@@ -52,15 +52,14 @@ impl Spec {
     ///
     /// The reason why the change must be refused; the table stays as it is.
     pub fn change(&self, table: &Table, change: &Change) -> Result<Table, String> {
-        for row in change.rows() {
-            self.check(row)?;
-        }
         let mut table = table.clone();
         match change {
             Change::Upsert(row) => {
+                self.check(row)?;
                 table.insert(row.id.clone(), row.clone());
             }
             Change::Add(row) => {
+                self.check(row)?;
                 if table.contains_key(&row.id) {
                     return Err(format!("the id `{}` exists", row.id));
                 }
@@ -72,6 +71,7 @@ impl Spec {
             Change::Replace(rows) => {
                 table.clear();
                 for row in rows {
+                    self.check(row)?;
                     if table.insert(row.id.clone(), row.clone()).is_some() {
                         return Err(format!("the id `{}` comes twice", row.id));
                     }
