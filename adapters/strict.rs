@@ -1,6 +1,9 @@
 //! The strict semantics for the tests of the adapters that claim them: the examples, and random traces beside the
 //! specification. Each such test includes this file.
 
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex};
+
 use model::semantics::STRICT;
 use model::spec::{Spec, Table};
 use protocol::{Answer, Change, Changed, Local, Outcome, Query, Row};
@@ -65,20 +68,58 @@ pub(crate) fn examples<R: Rows>() {
     assert_eq!(picks, 0);
 }
 
+/// A moment of a random trace: a change, and what the specification says of it and after it.
+struct Moment {
+    change: Change,
+    /// Whether the table changes; nothing if the change must be refused.
+    changes: Option<bool>,
+    table: Table,
+    /// The answers to each of [`QUERIES`] by each of [`TEAMS`].
+    answers: Vec<Answer>,
+    listings: Vec<Vec<String>>,
+}
+
 /// Holds a router against the specification on random traces, and says where it first differs: in a reply, in what it
 /// claims to hold, or after a step in a lookup, in a listing, or in its sizes, which are to be those of a fresh router.
 pub(crate) fn difference<R: Local + Clone + Default + Eq>() -> Option<String> {
-    let spec = Spec::new(&STRICT, &[]);
     (1..=TRACES).find_map(|seed| {
-        let (mut router, mut table) = (R::default(), Table::new());
+        let mut router = R::default();
         router.reset(&[]);
-        let trace = trace(seed);
-        trace.iter().enumerate().find_map(|(at, change)| {
-            let wrong =
-                wrong_reply(&mut router, &spec, &mut table, change).or_else(|| wrong_state(&router, &spec, &table))?;
-            Some(format!("{wrong}, seed {seed}, after {:#?}", &trace[..=at]))
+        moments(seed).iter().enumerate().find_map(|(at, moment)| {
+            let wrong = wrong_reply(&mut router, moment).or_else(|| wrong_state(&router, moment))?;
+            Some(format!("{wrong}, seed {seed}, after {:#?}", &trace(seed)[..=at]))
         })
     })
+}
+
+/// The moments of a random trace. The specification is slow, and is asked once for all routers.
+fn moments(seed: u64) -> &'static [Moment] {
+    static TOLD: LazyLock<Mutex<BTreeMap<u64, &'static [Moment]>>> = LazyLock::new(Mutex::default);
+    let mut told = TOLD.lock().expect("nobody panics with the lock");
+    told.entry(seed).or_insert_with(|| Vec::leak(tell(seed)))
+}
+
+fn tell(seed: u64) -> Vec<Moment> {
+    let spec = Spec::new(&STRICT, &[]);
+    let mut table = Table::new();
+    let moment = |change: Change| {
+        let after = spec.change(&table, &taken(&change));
+        let changes = after.as_ref().ok().map(|after| *after != table);
+        table = after.unwrap_or_else(|_| std::mem::take(&mut table));
+        let queries = TEAMS
+            .iter()
+            .flat_map(|team| QUERIES.map(|model| Query::new(model, *team)));
+        let answer = |query| spec.lookup(&table, &query, "").remove(0);
+        let listing = |team: Option<&str>| spec.listing(&table, team).into_iter().collect();
+        Moment {
+            change,
+            changes,
+            answers: queries.map(answer).collect(),
+            listings: TEAMS.map(listing).into(),
+            table: table.clone(),
+        }
+    };
+    trace(seed).into_iter().map(moment).collect()
 }
 
 /// The changes of a random trace.
@@ -87,42 +128,43 @@ pub(crate) fn trace(seed: u64) -> Vec<Change> {
     (0..TRACE_STEPS).map(|version| random.change(version)).collect()
 }
 
-fn wrong_reply<R: Local>(router: &mut R, spec: &Spec, table: &mut Table, change: &Change) -> Option<String> {
-    let Changed { outcome, held } = router.change(change);
-    let after = spec.change(table, &taken(change));
-    let right = match (&outcome, &after) {
-        (Outcome::Applied, Ok(after)) => after != table,
-        (Outcome::Unchanged, Ok(after)) => after == table,
-        (Outcome::Refused(why), Err(_)) => !why.is_empty(),
-        _ => false,
+fn wrong_reply<R: Local>(router: &mut R, moment: &Moment) -> Option<String> {
+    let Changed { outcome, held } = router.change(&moment.change);
+    let changes = match &outcome {
+        Outcome::Applied => Some(true),
+        Outcome::Unchanged => Some(false),
+        Outcome::Refused(why) if why.is_empty() => return Some("a refusal without a reason".to_owned()),
+        Outcome::Refused(_) => None,
     };
-    if !right {
-        return Some(format!("replied {outcome:?}, and the specification says {after:?}"));
+    if changes != moment.changes {
+        return Some(format!(
+            "replied {outcome:?}, and whether it changes is {:?}",
+            moment.changes
+        ));
     }
-    *table = after.unwrap_or_else(|_| std::mem::take(table));
     let mut held = held.expect("claims are declared");
     held.sort_unstable();
-    let allowed: Vec<String> = table.keys().cloned().collect();
-    (held != allowed).then(|| format!("claims {held:?}, allowed {allowed:?}"))
+    (!held.iter().eq(moment.table.keys())).then(|| format!("claims {held:?}, allowed {:?}", moment.table.keys()))
 }
 
-fn wrong_state<R: Local + Clone + Default + Eq>(router: &R, spec: &Spec, table: &Table) -> Option<String> {
-    for team in TEAMS {
+fn wrong_state<R: Local + Clone + Default + Eq>(router: &R, moment: &Moment) -> Option<String> {
+    let mut allowed = moment.answers.iter();
+    for (team, listing) in TEAMS.into_iter().zip(&moment.listings) {
         for model in QUERIES {
             let query = Query::new(model, team);
             let answers: Vec<Answer> = router.lookup(&query).into_iter().map(Answer::sorted).collect();
-            let allowed = spec.lookup(table, &query, "");
-            if answers != allowed {
+            let allowed = allowed.next().expect("each query has an answer");
+            if answers != std::slice::from_ref(allowed) {
                 return Some(format!("{query:?} got {answers:?}, allowed {allowed:?}"));
             }
         }
-        let (names, allowed) = (router.listing(team), spec.listing(table, team));
-        if !names.iter().eq(&allowed) {
-            return Some(format!("lists {names:?} to {team:?}, allowed {allowed:?}"));
+        let names = router.listing(team);
+        if names != *listing {
+            return Some(format!("lists {names:?} to {team:?}, allowed {listing:?}"));
         }
     }
     let mut fresh = R::default();
-    fresh.reset(&table.values().cloned().collect::<Vec<_>>());
+    fresh.reset(&moment.table.values().cloned().collect::<Vec<_>>());
     let (sizes, allowed) = (router.sizes(), fresh.sizes());
     if sizes != allowed {
         return Some(format!("sizes {sizes:?}, a fresh router has {allowed:?}"));
