@@ -28,6 +28,18 @@ pub enum Error {
     Output(#[from] io::Error),
 }
 
+impl From<ExploreError> for Error {
+    fn from(error: ExploreError) -> Self {
+        match error {
+            ExploreError::PeerLeft
+            | ExploreError::Panicked
+            | ExploreError::Network(_)
+            | ExploreError::Absent { .. } => Self::Search(error),
+            _ => Self::Usage(error.to_string()),
+        }
+    }
+}
+
 impl Error {
     /// The exit code that says it.
     pub fn exit(&self) -> Exit {

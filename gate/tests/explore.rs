@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use gate::document::{Document, JsonReport};
+
 fn explore(dir: &Path, flags: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_routeproof"));
     command.arg("explore").args(flags.split_whitespace()).current_dir(dir);
@@ -65,6 +67,34 @@ fn the_reference_breaks_nothing_where_its_endpoint_refuses_rows() {
 }
 
 #[test]
+fn the_report_is_the_document_of_the_exploration() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let report = |flags: &str| {
+        let (code, stdout, stderr) = run(dir.path(), &format!("{flags} --report r.json"));
+        let text = fs::read_to_string(dir.path().join("r.json")).expect("a report");
+        let report: JsonReport = serde_json::from_str(&text).expect("it reads back");
+        assert_eq!(report, JsonReport::new(&report.document));
+        assert_eq!(Some(i32::from(report.summary.exit_code)), code, "{stdout}{stderr}");
+        match report.document.into_owned() {
+            Document::Explore(explored) => explored,
+            other => panic!("a document of another command: {other:?}"),
+        }
+    };
+    let founding = report("--strategy litellm-1.85 --actions create,update,read,apply --admin");
+    let [fleet] = &founding.fleets[..] else {
+        panic!("one fleet is explored");
+    };
+    let found = fleet.counterexample("current").expect("the founding bug");
+    assert_eq!(found.steps[1].action, "update d1 at r1");
+    assert_eq!(found.steps[1].lanes.len(), 3);
+    assert!(fleet.exhausted && !founding.table);
+    assert!(fleet.files.iter().any(|file| file == "out/current.toml"));
+
+    let table = report("--table --actions create,update,delete,read,apply");
+    assert!(table.table && table.fleets.iter().all(|fleet| fleet.name.is_some()));
+}
+
+#[test]
 fn a_cut_run_and_a_void_rule_are_inconclusive() {
     let dir = tempfile::tempdir().expect("a directory");
     for (flags, said) in [
@@ -79,6 +109,8 @@ fn a_cut_run_and_a_void_rule_are_inconclusive() {
         let (code, stdout, stderr) = run(dir.path(), flags);
         assert_eq!(code, Some(3), "{flags}: {stdout}{stderr}");
         assert!(stdout.contains(said), "{flags}: {stdout}");
+        let last = stdout.lines().last().expect("a verdict");
+        assert!(last.starts_with("inconclusive: "), "{flags}: {stdout}");
     }
 }
 

@@ -11,6 +11,7 @@ use model::fleet::strategies::{self, STRATEGIES, Strategy};
 use model::fleet::{Checkpoint, model as fleet, poll2};
 
 use super::format::Format;
+use super::report::ReportArgs;
 use crate::error::Error;
 
 /// The largest file that lists hosts.
@@ -96,8 +97,11 @@ pub struct ExploreArgs {
     #[arg(long, value_enum, default_value_t = Format::Text, requires = "table")]
     pub format: Format,
     /// Open stateright's Explorer on this loopback port
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["hosts", "checkpoint", "converges"])]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["hosts", "checkpoint", "converges", "report"])]
     pub serve: Option<u16>,
+    /// Where reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
 }
 
 /// A model of the book.
@@ -269,6 +273,11 @@ impl ExploreArgs {
                 resume: self.resume,
             }),
         })
+    }
+
+    /// Whether this process is the one of several that reports.
+    pub fn is_first_process(&self) -> bool {
+        self.process.is_none_or(|process| process == 0)
     }
 
     /// Refuses what stateright's checker cannot do.

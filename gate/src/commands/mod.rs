@@ -11,7 +11,7 @@ pub mod shell;
 
 use std::path::PathBuf;
 
-use crate::cli::{Cli, Command, Environment, Format};
+use crate::cli::{Cli, Command, Environment, ExploreArgs, Format};
 use crate::document::Document;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -26,10 +26,12 @@ use crate::report::{self, publish};
 pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
     let settings = cli.global.settings(environment);
     match &cli.command {
-        Command::Run(args) => judged(&args.reports.report, Format::Text, || run::run(args, &settings)),
-        Command::Replay(args) => judged(&args.reports.report, Format::Text, || replay::run(args, &settings)),
-        Command::Faults(args) => judged(&args.reports.report, args.format, || faults::run(args)),
-        Command::Explore(args) => explore::run(args),
+        Command::Run(args) => judged(&args.reports.report, Some(Format::Text), || run::run(args, &settings)),
+        Command::Replay(args) => judged(&args.reports.report, Some(Format::Text), || {
+            replay::run(args, &settings)
+        }),
+        Command::Faults(args) => judged(&args.reports.report, Some(args.format), || faults::run(args)),
+        Command::Explore(args) => explored(args),
         Command::Rules { format } => print(&match format {
             Format::Text => rules::text(),
             Format::Markdown => rules::markdown(),
@@ -41,8 +43,20 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
     }
 }
 
-/// Carries out a command that judges, and reports its document.
-fn judged(reports: &[PathBuf], format: Format, judge: impl FnOnce() -> Result<Document, Error>) -> Result<Exit, Error> {
+fn explored(args: &ExploreArgs) -> Result<Exit, Error> {
+    if let Some(port) = args.serve {
+        return explore::serve(args, port);
+    }
+    let format = args.is_first_process().then_some(args.format);
+    judged(&args.reports.report, format, || explore::run(args))
+}
+
+/// Carries out a command that judges, and reports its document: on stdout only where a format is given.
+fn judged(
+    reports: &[PathBuf],
+    format: Option<Format>,
+    judge: impl FnOnce() -> Result<Document, Error>,
+) -> Result<Exit, Error> {
     report::check(reports)?;
     publish(&judge()?, reports, format)
 }

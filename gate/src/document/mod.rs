@@ -4,6 +4,7 @@
 //! alone. The types are the report's JSON as well, whose schema is `docs/schema/report.json`: their fields are a stable
 //! interface. A new command is a new variant, a file of its own, and a rendering.
 
+mod explore;
 mod faults;
 mod finding;
 mod replay;
@@ -15,6 +16,9 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use explore::{
+    ActionReport, ConvergenceReport, Counterexample, ExploreReport, FleetReport, FleetRuleReport, FleetStepReport,
+};
 pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
 pub use finding::{Asked, FindingReport};
 pub use replay::{ReplayReport, TraceReport, TraceStatus};
@@ -36,6 +40,8 @@ pub enum Document {
     Run(RunReport),
     /// Of `replay`.
     Replay(ReplayReport),
+    /// Of `explore`.
+    Explore(ExploreReport),
     /// Of `faults`.
     Faults(FaultsReport),
 }
@@ -46,6 +52,7 @@ impl Document {
         Verdict::of(match self {
             Self::Run(run) => run.facts(),
             Self::Replay(replay) => replay.facts(),
+            Self::Explore(explored) => explored.facts(),
             Self::Faults(faults) => faults.facts(),
         })
     }
@@ -55,6 +62,7 @@ impl Document {
         match self {
             Self::Run(run) => run.counts(),
             Self::Replay(replay) => replay.counts(),
+            Self::Explore(explored) => explored.counts(),
             Self::Faults(faults) => faults.counts(),
         }
     }

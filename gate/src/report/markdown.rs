@@ -2,15 +2,17 @@
 
 use std::fmt::{self, Write};
 
+use super::fleets::verdicts;
 use super::kills::{last_line, name};
-use crate::document::{Document, Engine, FaultReport, FaultsReport};
+use crate::document::{Document, Engine, FaultReport, FaultsReport, FleetReport};
 
 /// The table of a document, where the book has one of its kind.
 pub fn table(document: &Document) -> Option<String> {
     let mut text = String::new();
     match document {
         Document::Faults(faults) => write_kills(&mut text, faults),
-        Document::Run(_) | Document::Replay(_) => return None,
+        Document::Explore(explored) if explored.table => write_fleets(&mut text, &explored.fleets),
+        Document::Run(_) | Document::Replay(_) | Document::Explore(_) => return None,
     }
     .expect("a string takes any text");
     Some(text)
@@ -49,4 +51,20 @@ fn write_fault(out: &mut impl Write, fault: &FaultReport) -> fmt::Result {
     let exhaustive = fault.engines.iter().find(|killed| killed.engine == Engine::Exhaustive);
     let kill = exhaustive.and_then(|killed| killed.kill.as_ref());
     writeln!(out, " `{}` |", kill.map_or("-", |kill| &kill.rule))
+}
+
+fn write_fleets(out: &mut impl Write, fleets: &[FleetReport]) -> fmt::Result {
+    let cells = |of: fn(&FleetReport) -> String| fleets.iter().map(of).collect::<Vec<_>>();
+    write_row(out, "", &cells(|fleet| fleet.name.clone().unwrap_or_default()))?;
+    write_row(out, "---", &cells(|_| "---".to_owned()))?;
+    for (rule, verdicts) in verdicts(fleets) {
+        write_row(out, &format!("`{rule}`"), &verdicts)?;
+    }
+    write_row(out, "states", &cells(|fleet| fleet.states.to_string()))?;
+    write_row(out, "depth", &cells(|fleet| fleet.depth.to_string()))?;
+    write_row(out, "", &cells(|fleet| fleet.ended.clone()))
+}
+
+fn write_row(out: &mut impl Write, head: &str, cells: &[String]) -> fmt::Result {
+    writeln!(out, "| {head} | {} |", cells.join(" | "))
 }

@@ -1,5 +1,6 @@
 //! Reports: functions of a document, one format a file. None of them decides anything.
 
+mod fleets;
 pub mod human;
 pub mod json;
 mod kills;
@@ -30,34 +31,27 @@ pub fn check(files: &[PathBuf]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the report files of a document, prints it in that format, and gives the exit of its verdict.
+/// Prints a document, if a format is given, writes its report files, and gives the exit of its verdict.
 ///
 /// # Errors
 ///
 /// What could not be written, where the verdict alone would have been a pass.
-pub fn publish(document: &Document, files: &[PathBuf], format: Format) -> Result<Exit, Error> {
+pub fn publish(document: &Document, files: &[PathBuf], format: Option<Format>) -> Result<Exit, Error> {
+    let printed = format.map_or(Ok(()), |format| write_stdout(&text(document, format)));
+    let json = json::text(document);
+    let mut outcomes = vec![printed.map_err(Error::Output)];
+    for file in files {
+        outcomes.push(write_whole(file, &json).map_err(|why| usage(file, why)));
+    }
+    ended(document.verdict().exit, outcomes)
+}
+
+fn text(document: &Document, format: Format) -> String {
     let table = match format {
         Format::Text => None,
         Format::Markdown => markdown::table(document),
     };
-    let printed = write_stdout(&table.unwrap_or_else(|| human::text(document)));
-    settle(document, files, printed.map_err(Error::Output))
-}
-
-/// Writes the report files of a document, prints nothing, and gives the exit of its verdict.
-///
-/// # Errors
-///
-/// As of [`publish`].
-pub fn settle(document: &Document, files: &[PathBuf], printed: Result<(), Error>) -> Result<Exit, Error> {
-    let json = json::text(document);
-    let mut outcomes = vec![printed];
-    outcomes.extend(
-        files
-            .iter()
-            .map(|file| write_whole(file, &json).map_err(|why| usage(file, why))),
-    );
-    ended(document.verdict().exit, outcomes)
+    table.unwrap_or_else(|| human::text(document))
 }
 
 fn usage(file: &Path, why: impl std::fmt::Display) -> Error {

@@ -2,6 +2,7 @@
 //!
 //! Styles are for the stream to strip where they do not belong.
 
+mod explore;
 mod faults;
 mod replay;
 mod run;
@@ -22,6 +23,7 @@ pub fn text(document: &Document) -> String {
     match document {
         Document::Run(run) => run::write(&mut text, run, &verdict),
         Document::Replay(replay) => replay::write(&mut text, replay, &verdict),
+        Document::Explore(explored) => explore::write(&mut text, explored, &verdict),
         Document::Faults(faults) => faults::write(&mut text, faults),
     }
     .expect("a string takes any text");

@@ -21,6 +21,9 @@ pub(super) fn write(out: &mut impl Write, replay: &ReplayReport, verdict: &Verdi
             )?;
         }
     }
+    if let Some(why) = &verdict.why {
+        writeln!(out, "{why}")?;
+    }
     let Counts {
         passed,
         failed,

@@ -1,0 +1,101 @@
+//! From what an engine returns of a model to the data of a document.
+
+use std::time::Duration;
+
+use model::fleet::actions::{Action, Kind};
+use model::fleet::fair::Convergence;
+use model::fleet::machine::Machine;
+use model::fleet::{Ended, Report};
+
+use crate::document::{
+    ActionReport, ConvergenceReport, Counterexample, FleetReport, FleetRuleReport, FleetStepReport, RuleStatus,
+};
+
+/// The exploration of a machine, before anything is written of it.
+pub(super) fn fleet_report<M: Machine>(
+    machine: &M,
+    report: &Report<M::State>,
+    convergence: Option<&Convergence<M::State>>,
+    took: Duration,
+) -> FleetReport {
+    let violations = report.violations.iter().map(|violation| Counterexample {
+        rule: violation.rule.to_owned(),
+        among: None,
+        steps: steps(machine, &violation.path),
+    });
+    let stuck = convergence.and_then(|convergence| convergence.stuck.as_ref());
+    let stuck = stuck.map(|stuck| Counterexample {
+        rule: "converges".to_owned(),
+        among: Some(stuck.among),
+        steps: steps(machine, &stuck.path),
+    });
+    FleetReport {
+        name: None,
+        identity: machine.identity(),
+        exhausted: report.ended == Ended::Exhausted,
+        ended: report.ended.to_string(),
+        states: report.distinct,
+        generated: report.generated,
+        depth: report.depth,
+        seconds: took.as_secs_f64(),
+        actions: machine
+            .kinds()
+            .iter()
+            .map(|kind| ActionReport {
+                action: kind.name().to_owned(),
+                count: report.coverage[*kind as usize],
+            })
+            .collect(),
+        rules: rules(machine, report),
+        convergence: convergence.map(|convergence| ConvergenceReport {
+            states: convergence.distinct,
+            premises: convergence.premises,
+        }),
+        counterexamples: violations.chain(stuck).collect(),
+        files: Vec::new(),
+    }
+}
+
+fn steps<M: Machine>(machine: &M, path: &[(Action, M::State)]) -> Vec<FleetStepReport> {
+    let step = |(action, state): &(Action, M::State)| FleetStepReport {
+        action: action.to_string(),
+        lanes: machine.lanes(state),
+    };
+    path.iter().map(step).collect()
+}
+
+fn rules<M: Machine>(machine: &M, report: &Report<M::State>) -> Vec<FleetRuleReport> {
+    let rules = machine.rules().iter().zip(&report.premises);
+    rules
+        .map(|(rule, &premises)| {
+            let violated = report.violations.iter().any(|violation| violation.rule == *rule);
+            let (status, reason) = match (violated, premises) {
+                (true, _) => (RuleStatus::Fail, None),
+                (false, 1..) => (RuleStatus::Pass, None),
+                (false, 0) => match lacking(rule, machine.kinds()) {
+                    Some(reason) => (RuleStatus::Skip, Some(reason)),
+                    None => (RuleStatus::Vacuous, None),
+                },
+            };
+            FleetRuleReport {
+                rule: (*rule).to_owned(),
+                status,
+                reason,
+                premises,
+            }
+        })
+        .collect()
+}
+
+/// What a rule without premises needs and was not given: it was not asked for then.
+fn lacking(rule: &str, kinds: &[Kind]) -> Option<String> {
+    let needed = match rule {
+        "atomic-refusal" => Kind::Break,
+        "fails-safe" => Kind::FailedPoll,
+        "monotonic" => Kind::Request,
+        // Writes through a replica are no kind of their own.
+        "read-your-writes" => return Some("it needs writes through a replica".to_owned()),
+        _ => return None,
+    };
+    (!kinds.contains(&needed)).then(|| format!("it needs `{}`", needed.name()))
+}
