@@ -1,7 +1,8 @@
 //! What makes no fleet is refused, with the reason.
 
 use model::fleet::actions::{Kind, Shape};
-use model::fleet::model::{Bounds, Fleet};
+use model::fleet::bounds::Bounds;
+use model::fleet::model::Fleet;
 use model::fleet::strategies::{LITELLM_1_85, LITELLM_1_109, REFERENCE};
 
 /// Everything can happen here.

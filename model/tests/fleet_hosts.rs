@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use model::fleet::explore::{ExploreError, Hosts, Options, explore};
+use model::fleet::error::ExploreError;
+use model::fleet::explore::explore;
+use model::fleet::options::{Hosts, Options};
 use model::fleet::poll2::{Bounds, Poll2};
 use model::fleet::report::{Ended, Report};
 

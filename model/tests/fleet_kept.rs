@@ -6,13 +6,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use model::fleet::actions::{Action, At, Kind, Shape};
-use model::fleet::explore::{Options, explore};
+use model::fleet::bounds::Bounds;
+use model::fleet::explore::explore;
 use model::fleet::fair::{Fairness, STATES_MAX, converges};
+use model::fleet::generic;
 use model::fleet::machine::{Machine, Packed};
-use model::fleet::model::{Bounds, Fleet};
+use model::fleet::model::Fleet;
 use model::fleet::naive::NaiveReplica;
+use model::fleet::options::Options;
 use model::fleet::poll2::{self, Poll2};
-use model::fleet::replica;
 use model::fleet::strategies::{self, CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy};
 use model::fleet::trace::trace;
 
@@ -248,7 +250,7 @@ fn the_base_protocol_and_what_a_person_is_shown() {
         writeln!(text, "two rows of {} and {}", strategies[0].name, strategies[1].name).unwrap();
         walked(&mut text, &fleet);
         writeln!(text, "the same over ordered maps").unwrap();
-        let naive = replica::Fleet::<NaiveReplica>::new(fleet.bounds().clone()).expect("bounds fit");
+        let naive = generic::Fleet::<NaiveReplica>::new(fleet.bounds().clone()).expect("bounds fit");
         walked(&mut text, &naive);
     }
     check("shown", &text);

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use model::fleet::actions::{Kind, Shape};
+use model::fleet::bounds::Bounds;
 use model::fleet::checker::{self, check};
-use model::fleet::explore::{Options, explore};
+use model::fleet::explore::explore;
 use model::fleet::fair::{Fairness, STATES_MAX, TooManyStates, converges};
+use model::fleet::generic;
 use model::fleet::machine::Machine;
-use model::fleet::model::{Bounds, Fleet};
+use model::fleet::model::Fleet;
 use model::fleet::naive::NaiveReplica;
-use model::fleet::replica;
+use model::fleet::options::Options;
 use model::fleet::report::{Ended, Limit, Report};
 use model::fleet::strategies::{CANARIES, LITELLM_1_85, REBUILD_ON_UPDATE, REFERENCE, REMOVE_BY_ID, Strategy};
 
@@ -79,7 +81,7 @@ fn a_refused_write_is_no_acknowledgement() {
     let packed = Fleet::new(bounds.clone()).expect("bounds fit");
     let report = exhaust(&packed);
     assert_eq!((report.distinct, report.generated, report.depth), (105, 240, 7));
-    let naive = replica::Fleet::<NaiveReplica>::new(bounds).expect("bounds fit");
+    let naive = generic::Fleet::<NaiveReplica>::new(bounds).expect("bounds fit");
     let naive = check(&naive, checker::Options::default());
     assert_eq!(naive.ended, Ended::Exhausted);
     assert_eq!((naive.distinct, naive.generated), (report.distinct, report.generated));

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use model::fleet::Checkpoint;
 use model::fleet::actions::{Kind, Shape};
-use model::fleet::explore::{Options, Progress, explore};
+use model::fleet::bounds::Bounds as FleetBounds;
+use model::fleet::explore::explore;
 use model::fleet::machine::Packed;
-use model::fleet::model::{self as fleet, Fleet};
+use model::fleet::model::Fleet;
+use model::fleet::options::{Options, Progress};
 use model::fleet::poll2::{Bounds, Poll2};
 use model::fleet::report::{Ended, Limit, Report};
 use model::fleet::strategies::{LITELLM_1_85, REFERENCE};
@@ -200,7 +202,7 @@ fn headers<M: Packed>(machine: &M) -> String {
 /// A checkpoint outlives the program that wrote it.
 #[test]
 fn the_files_of_a_level_are_what_they_were() {
-    let wide = fleet::Bounds {
+    let wide = FleetBounds {
         rows: 2,
         versions: 2,
         strategies: vec![LITELLM_1_85, REFERENCE],

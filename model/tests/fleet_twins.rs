@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, HashSet};
 
 use model::fleet::actions::{Action, Kind, Shape};
+use model::fleet::bounds::Bounds;
 use model::fleet::fair::Converging;
+use model::fleet::generic;
 use model::fleet::machine::Machine;
-use model::fleet::model::{Bounds, Fleet};
+use model::fleet::model::Fleet;
 use model::fleet::naive::NaiveReplica;
-use model::fleet::replica::{self, Replica};
+use model::fleet::replica::Replica;
 use model::fleet::state::{Cell, Lane, State};
 use model::fleet::strategies::{CANARIES, LITELLM_1_85, Patterns, REFERENCE, STRATEGIES, Strategy};
 use model::fleet::walk::{Parting, Serving, Walks, compare};
 
-type Naive = replica::State<NaiveReplica>;
+type Naive = generic::State<NaiveReplica>;
 
 /// The packed model's view of a naive fleet.
 fn image(naive: &Naive, strategies: &[Strategy]) -> State {
@@ -73,7 +75,7 @@ fn tables(lane: &mut Lane, replica: &NaiveReplica) {
 /// Walks the naive states breadth first and compares actions, next states and answers; says how many states there are.
 fn agree(bounds: &Bounds, states_max: usize) -> usize {
     let fleet = Fleet::new(bounds.clone()).expect("bounds fit");
-    let twin = replica::Fleet::<NaiveReplica>::new(bounds.clone()).expect("bounds fit");
+    let twin = generic::Fleet::<NaiveReplica>::new(bounds.clone()).expect("bounds fit");
     let first = twin.initial();
     let mut seen = BTreeMap::from([(fleet.pack(&image(&first, &bounds.strategies)), first.clone())]);
     let mut todo = std::collections::VecDeque::from([first]);
@@ -185,7 +187,7 @@ fn machines_part_where_one_does_something_else() {
         walks: 20,
         steps: 30,
     };
-    let twin = replica::Fleet::<NaiveReplica>::new(bounds(1, 2, &[REFERENCE], Kind::ALL)).expect("bounds fit");
+    let twin = generic::Fleet::<NaiveReplica>::new(bounds(1, 2, &[REFERENCE], Kind::ALL)).expect("bounds fit");
     assert_eq!(compare(&fleet(REFERENCE), &twin, walks), Ok(600));
     let parting = |change: fn(&mut Strategy)| {
         let mut strategy = REFERENCE;

@@ -7,8 +7,8 @@
 //! use adapter_reference::CoreReplica;
 //! use model::fleet::actions::{Kind, Shape};
 //! use model::fleet::checker::{Options, check};
-//! use model::fleet::model::Bounds;
-//! use model::fleet::replica::Fleet;
+//! use model::fleet::bounds::Bounds;
+//! use model::fleet::generic::Fleet;
 //! use model::fleet::strategies::REFERENCE;
 //!
 //! let fleet = Fleet::<CoreReplica>::new(Bounds {
@@ -20,7 +20,7 @@
 //!     admin: true,
 //! })?;
 //! assert!(check(&fleet, Options::default()).violations.is_empty());
-//! # Ok::<(), model::fleet::model::BoundsError>(())
+//! # Ok::<(), model::fleet::bounds::BoundsError>(())
 //! ```
 
 use std::collections::BTreeMap;

@@ -2,10 +2,11 @@
 
 use adapter_reference::CoreReplica;
 use model::fleet::actions::{Kind, Shape};
+use model::fleet::bounds::Bounds;
 use model::fleet::checker::{Options, check};
 use model::fleet::fair::{Fairness, STATES_MAX, converges};
-use model::fleet::model::{Bounds, Fleet as Described};
-use model::fleet::replica::Fleet;
+use model::fleet::generic::Fleet;
+use model::fleet::model::Fleet as Described;
 use model::fleet::report::Ended;
 use model::fleet::strategies::{CANARIES, REFERENCE, Strategy};
 use model::fleet::walk::{Parting, Walks, compare};

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use model::fleet::actions::{Kind, Shape};
-use model::fleet::explore::{Hosts, Options};
+use model::fleet::bounds::Bounds;
+use model::fleet::model::Fleet;
+use model::fleet::options::{Hosts, Options};
 use model::fleet::strategies::{self, STRATEGIES, Strategy};
-use model::fleet::{Checkpoint, model as fleet, poll2};
+use model::fleet::{Checkpoint, poll2};
 
 use super::format::Format;
 use super::report::ReportArgs;
@@ -181,7 +183,7 @@ impl ExploreArgs {
     }
 
     /// The fleet that is asked for.
-    pub fn fleet(&self) -> Result<fleet::Fleet, Error> {
+    pub fn fleet(&self) -> Result<Fleet, Error> {
         let bounds = self.bounds(self.strategies()?)?;
         // What was asked for by name must be able to happen.
         let bounds = if self.actions.is_empty() {
@@ -189,12 +191,12 @@ impl ExploreArgs {
         } else {
             bounds
         };
-        fleet::Fleet::new(bounds).map_err(usage)
+        Fleet::new(bounds).map_err(usage)
     }
 
     /// The bounds of a fleet of these replicas.
-    pub fn bounds(&self, strategies: Vec<Strategy>) -> Result<fleet::Bounds, Error> {
-        Ok(fleet::Bounds {
+    pub fn bounds(&self, strategies: Vec<Strategy>) -> Result<Bounds, Error> {
+        Ok(Bounds {
             rows: self.rows,
             versions: self.versions,
             strategies,

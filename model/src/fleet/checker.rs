@@ -288,7 +288,8 @@ impl<M: Machine> Model for Checked<M> {
 mod tests {
     use super::*;
     use crate::fleet::actions::{Kind, Shape};
-    use crate::fleet::model::{self as fleet, Fleet};
+    use crate::fleet::bounds::Bounds as FleetBounds;
+    use crate::fleet::model::Fleet;
     use crate::fleet::poll2::{Bounds, Poll2};
     use crate::fleet::strategies::LITELLM_1_85;
 
@@ -321,7 +322,7 @@ mod tests {
     #[test]
     fn what_is_remembered_of_one_state_is_not_taken_for_anothers() {
         let fleet = Fleet::new(
-            fleet::Bounds {
+            FleetBounds {
                 rows: 1,
                 versions: 2,
                 strategies: vec![LITELLM_1_85],

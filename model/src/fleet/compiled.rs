@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::actions::{Action, At, Kind};
-use super::machine::{Expand, Findings, Machine as _};
+use super::machine::{Expand, Findings, Machine as _, Packed};
 use super::model::Fleet;
 use super::state::REPLICAS_MAX;
 use super::word::Word as _;
@@ -200,6 +200,18 @@ impl Expand<u128> for Compiled {
     }
 }
 
+impl Packed for Fleet {
+    fn bits(&self) -> u32 {
+        self.state_bits()
+    }
+
+    type Worker = Compiled;
+
+    fn worker(&self) -> Compiled {
+        Compiled::new(self)
+    }
+}
+
 /// Spreads the words of lanes and stores; they are no input of anybody's.
 #[derive(Clone, Copy, Default)]
 struct Spread(u64);
@@ -228,7 +240,7 @@ mod tests {
 
     use super::*;
     use crate::fleet::actions::Shape;
-    use crate::fleet::model::Bounds;
+    use crate::fleet::bounds::Bounds;
     use crate::fleet::strategies::{LITELLM_1_85, LITELLM_1_109, REFERENCE, Strategy};
 
     /// Compares every successor and finding of the first states of a breadth-first walk.

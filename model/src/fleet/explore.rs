@@ -11,8 +11,6 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::Duration;
 
 use ::timely::WorkerConfig;
 use ::timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
@@ -20,131 +18,14 @@ use ::timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use ::timely::communication::{Config as Network, Hooks};
 use ::timely::execute::execute_from;
 
+use super::error::ExploreError;
 use super::hosts;
-use super::levels::{Checkpoint, CheckpointError};
 use super::machine::Packed;
+use super::options::{Hosts, OnProgress, Options};
 use super::report::Report;
 use super::search::Search;
-use super::timely::PeerLeft;
 use super::visited::Visited;
 use super::word::Word;
-
-/// How to explore.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Explore only the representative of the states that differ in the numbering of the replicas.
-    pub symmetric: bool,
-    /// How many workers this process has.
-    pub threads: usize,
-    /// The processes that share the search, where there are several.
-    pub hosts: Option<Hosts>,
-    /// Stop at the level with the first violation; otherwise go on past it.
-    pub stop_at_violation: bool,
-    /// Cut the run at the end of the level that reaches this many distinct states.
-    pub states_max: Option<u64>,
-    /// Cut the run at this many levels.
-    pub depth_max: Option<u32>,
-    /// Cut the run when the states of this process would take more bytes.
-    pub memory_max: Option<u64>,
-    /// Keep the levels in files.
-    pub checkpoint: Option<Checkpoint>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            symmetric: false,
-            threads: 1,
-            hosts: None,
-            stop_at_violation: false,
-            states_max: None,
-            depth_max: None,
-            memory_max: None,
-            checkpoint: None,
-        }
-    }
-}
-
-/// The processes that share a search; each of them is started with the same list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hosts {
-    /// Where each process listens, as `host:port`.
-    pub addresses: Vec<String>,
-    /// Which of them this process is.
-    pub process: usize,
-    /// About how long to wait for the others to come.
-    pub wait: Duration,
-}
-
-/// How far a search is. Reported by the first worker at the end of each level.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// How many levels are complete.
-    pub depth: u32,
-    /// How many distinct states they hold.
-    pub distinct: u64,
-    /// How many of them the last level holds.
-    pub frontier: u64,
-    /// How many states were generated.
-    pub generated: u64,
-    /// How many bytes the states take, in all processes.
-    pub bytes: u64,
-}
-
-/// Called with each [`Progress`].
-pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
-
-/// Why a search could not be carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum ExploreError {
-    /// No worker at all.
-    #[error("a search needs at least one thread")]
-    NoThreads,
-    /// The list of hosts does not fit the process.
-    #[error("process {process} is not one of the {processes} in the list of hosts, which count from 0")]
-    NoSuchProcess {
-        /// As asked for.
-        process: usize,
-        /// How many there are.
-        processes: usize,
-    },
-    /// The bound on memory is below what the run needs.
-    #[error("{memory_max} bytes of memory are too few: {why}")]
-    TooLittleMemory {
-        /// As asked for.
-        memory_max: u64,
-        /// What would need more.
-        why: String,
-    },
-    /// The processes do not reach each other.
-    #[error("the processes of the search do not reach each other: {0}")]
-    Network(String),
-    /// A process of the list never came.
-    #[error("process {process} at `{address}` did not come in {seconds} s: start it, or wait longer")]
-    Absent {
-        /// Which one.
-        process: usize,
-        /// Where it should listen.
-        address: String,
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// A worker ended before the search did.
-    #[error("another worker of the search ended early: see its own message, and resume from the checkpoint")]
-    PeerLeft,
-    /// A worker panicked.
-    #[error("a worker of the search panicked: its message is above")]
-    Panicked,
-    /// The levels could not be kept or read.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-}
-
-impl From<PeerLeft> for ExploreError {
-    fn from(_: PeerLeft) -> Self {
-        Self::PeerLeft
-    }
-}
 
 /// Explores `machine`. Every process returns the same report.
 pub fn explore<M: Packed>(
@@ -240,9 +121,11 @@ fn check_memory<M: Packed>(machine: &M, options: &Options) -> Result<(), Explore
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
+    use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
-    use crate::fleet::levels::Levels;
+    use crate::fleet::levels::{Checkpoint, Levels};
     use crate::fleet::machine::Machine as _;
     use crate::fleet::poll2::{Bounds, Poll2};
     use crate::fleet::report::{Ended, Limit};

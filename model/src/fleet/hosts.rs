@@ -7,7 +7,8 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
 use std::thread;
 use std::time::Duration;
 
-use super::explore::{ExploreError, Hosts};
+use super::error::ExploreError;
+use super::options::Hosts;
 
 /// How long a process that is not there yet is left alone before it is called again.
 const PAUSE: Duration = Duration::from_millis(100);

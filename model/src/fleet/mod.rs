@@ -6,18 +6,23 @@
 //! engine ([`explore`]), for scale. A run that did not see every state says so: see [`report::Ended`].
 
 pub mod actions;
+pub mod bounds;
 pub mod checker;
 pub mod compiled;
 mod counted;
+pub mod error;
 pub mod explore;
 pub mod fair;
+pub mod generic;
 mod hosts;
 pub mod lane;
 mod levels;
 pub mod machine;
 pub mod model;
 pub mod naive;
-pub mod naive_poll2;
+#[cfg(test)]
+mod naive_poll2;
+pub mod options;
 pub mod poll2;
 pub mod properties;
 pub mod replica;

@@ -6,35 +6,35 @@ use super::actions::{Action, At, Kind};
 use super::poll2::Bounds;
 
 /// A version a row; a row that is not there has no entry.
-pub type Versions = BTreeMap<u8, u8>;
+type Versions = BTreeMap<u8, u8>;
 
 /// A state of the base protocol.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Poll2State {
+struct Poll2State {
     /// The version of each row that was ever written.
-    pub versions: Versions,
+    versions: Versions,
     /// The rows that are in the store.
-    pub present: BTreeSet<u8>,
+    present: BTreeSet<u8>,
     /// The replicas.
-    pub replicas: Vec<Poll2Replica>,
+    replicas: Vec<Poll2Replica>,
 }
 
 /// One replica of the base protocol.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Poll2Replica {
+struct Poll2Replica {
     /// Whether it runs.
-    pub up: bool,
+    up: bool,
     /// What it read and did not yet apply.
-    pub read: Option<Versions>,
+    read: Option<Versions>,
     /// What it serves.
-    pub table: Versions,
+    table: Versions,
     /// The newest version of each row that it answered with.
-    pub answered: Versions,
+    answered: Versions,
 }
 
 impl Poll2State {
     /// The state in which everything starts: an empty store, and replicas that are up and empty.
-    pub fn initial(bounds: Bounds) -> Self {
+    fn initial(bounds: Bounds) -> Self {
         let replica = Poll2Replica {
             up: true,
             read: None,
@@ -48,7 +48,7 @@ impl Poll2State {
     }
 
     /// Every action that can happen, with the state that it leads to.
-    pub fn successors(&self, bounds: Bounds) -> Vec<(Action, Self)> {
+    fn successors(&self, bounds: Bounds) -> Vec<(Action, Self)> {
         let mut next = Vec::new();
         for row in 0..bounds.rows {
             self.writes(bounds, row, &mut next);
@@ -64,7 +64,7 @@ impl Poll2State {
     }
 
     /// The rows that a read would now see.
-    pub fn stored(&self) -> Versions {
+    fn stored(&self) -> Versions {
         let present = self.versions.iter().filter(|(row, _)| self.present.contains(row));
         present.map(|(row, version)| (*row, *version)).collect()
     }
@@ -142,6 +142,30 @@ mod tests {
     use crate::fleet::machine::{Findings, Machine};
     use crate::fleet::poll2::Poll2;
 
+    /// The packed form of a state over ordered maps.
+    fn pack(packed: &Poll2, naive: &Poll2State) -> u64 {
+        let fields = |versions: &Versions| {
+            let fields = versions.iter();
+            fields.fold(0, |group, (row, version)| {
+                group | u64::from(*version) << packed.field_shift(*row)
+            })
+        };
+        let mut word = fields(&naive.versions) << packed.store_shift;
+        for row in &naive.present {
+            word |= 1 << packed.present_shift(*row);
+        }
+        for (replica, lane) in naive.replicas.iter().enumerate() {
+            let group = packed.group_bits;
+            let held = lane.read.as_ref().map_or(0, |read| fields(read) | 1 << group);
+            let bits = fields(&lane.answered)
+                | fields(&lane.table) << group
+                | held << (2 * group)
+                | u64::from(!lane.up) << packed.down_shift();
+            word |= bits << (u32::try_from(replica).expect("replicas are few") * packed.lane_bits);
+        }
+        word
+    }
+
     /// Walks every naive state within the bounds and compares its packed form's actions with its own.
     fn agree(bounds: Bounds) -> usize {
         let packed = Poll2::new(bounds).expect("bounds fit");
@@ -149,10 +173,13 @@ mod tests {
         let mut todo: Vec<Poll2State> = seen.iter().cloned().collect();
         let mut words = BTreeSet::new();
         while let Some(state) = todo.pop() {
-            let word = packed.pack(&state);
+            let word = pack(&packed, &state);
             assert!(words.insert(word), "two states pack alike: {state:?}");
             let next = state.successors(bounds);
-            let mut naive: Vec<_> = next.iter().map(|(action, next)| (*action, packed.pack(next))).collect();
+            let mut naive: Vec<_> = next
+                .iter()
+                .map(|(action, next)| (*action, pack(&packed, next)))
+                .collect();
             let mut fast = Vec::new();
             packed.successors(&word, |action, next| fast.push((action, next)));
             naive.sort_unstable();
@@ -226,7 +253,7 @@ mod tests {
                     }
                 }
             }
-            let word = packed.pack(&state);
+            let word = pack(&packed, &state);
             assert_eq!(packed.judge(&word), findings, "{state:?}");
             let agrees = state.replicas.iter().all(|replica| replica.table == state.stored());
             assert_eq!(packed.agrees(&word), agrees, "{state:?}");

@@ -1,7 +1,7 @@
 //! The base protocol: replicas follow a store by polling it in two halves, read and apply.
 //!
 //! The same protocol is stated in TLA+ (`peers/Poll.tla`), in Promela (`peers/poll.pml`) and over ordered maps
-//! ([`super::naive_poll2`]); all agree on the number of states.
+//! (`naive_poll2.rs`); all agree on the number of states.
 //!
 //! A state is one `u64`: a lane a replica from the low end, then the store. A lane holds, from its low end, the newest
 //! version that the replica answered with (one field a row), the version in its table, the version in the read that it
@@ -10,7 +10,6 @@
 use super::actions::{Action, At, Kind};
 use super::fair::Converging;
 use super::machine::{Findings, Machine, Packed, Plain};
-use super::naive_poll2;
 
 /// How large a [`Poll2`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +54,9 @@ pub enum BoundsError {
 pub struct Poll2 {
     bounds: Bounds,
     field_bits: u32,
-    group_bits: u32,
-    lane_bits: u32,
-    store_shift: u32,
+    pub(super) group_bits: u32,
+    pub(super) lane_bits: u32,
+    pub(super) store_shift: u32,
 }
 
 const RULE_NO_FUTURE: usize = 0;
@@ -122,39 +121,15 @@ impl Poll2 {
         })
     }
 
-    /// The packed form of a state over ordered maps.
-    pub fn pack(&self, naive: &naive_poll2::Poll2State) -> u64 {
-        let fields = |versions: &naive_poll2::Versions| {
-            let fields = versions.iter();
-            fields.fold(0, |group, (row, version)| {
-                group | u64::from(*version) << self.field_shift(*row)
-            })
-        };
-        let mut packed = fields(&naive.versions) << self.store_shift;
-        for row in &naive.present {
-            packed |= 1 << self.present_shift(*row);
-        }
-        for (replica, lane) in naive.replicas.iter().enumerate() {
-            let group = self.group_bits;
-            let held = lane.read.as_ref().map_or(0, |read| fields(read) | 1 << group);
-            let bits = fields(&lane.answered)
-                | fields(&lane.table) << group
-                | held << (2 * group)
-                | u64::from(!lane.up) << self.down_shift();
-            packed |= bits << (u32::try_from(replica).expect("replicas are few") * self.lane_bits);
-        }
-        packed
-    }
-
-    fn field_shift(&self, row: u8) -> u32 {
+    pub(super) fn field_shift(&self, row: u8) -> u32 {
         u32::from(row) * self.field_bits
     }
 
-    fn present_shift(&self, row: u8) -> u32 {
+    pub(super) fn present_shift(&self, row: u8) -> u32 {
         self.store_shift + self.group_bits + u32::from(row)
     }
 
-    fn down_shift(&self) -> u32 {
+    pub(super) fn down_shift(&self) -> u32 {
         3 * self.group_bits + 1
     }
 

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::checker::concrete;
 use super::counted::{Counted, Found, least};
-use super::explore::{ExploreError, Options, Progress};
+use super::error::ExploreError;
 use super::levels::{CheckpointError, Levels};
 use super::machine::{Expand as _, Packed};
+use super::options::{Options, Progress};
 use super::report::{Ended, Limit, Report, Violation};
 use super::timely::Fabric;
 use super::visited::Visited;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::{Kind, Shape};
-use super::model::Bounds;
+use super::bounds::Bounds;
 use super::replica::{Read, Replica, Table, apply};
 use super::state::{Cells, Content};
 use super::strategies::Strategy;

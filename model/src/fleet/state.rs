@@ -3,7 +3,7 @@
 //! The word's layout holds only what the chosen actions can change: a fleet without notifications has no bits for them.
 
 use super::actions::Shape;
-use super::model::Bounds;
+use super::bounds::Bounds;
 
 /// The most rows of a fleet.
 pub const ROWS_MAX: usize = 3;

@@ -112,7 +112,7 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
 /// How many levels pass without a word while they are quick.
 const QUIET: Duration = Duration::from_secs(2);
 
-fn on_progress(started: Clock) -> model::fleet::explore::OnProgress {
+fn on_progress(started: Clock) -> model::fleet::options::OnProgress {
     Arc::new(move |at| {
         let took = started.elapsed();
         if took < QUIET {
