@@ -50,12 +50,10 @@ impl Relaxed {
 
     /// The requirements to put in the place of the pins, one a line.
     pub fn requirements(&self) -> String {
-        let line = |pin: &Pin| match pin.left_out {
-            false => format!("{}\n", pin.package),
-            // No platform is called that, so the requirement never applies.
-            true => format!("{} ; sys_platform == 'never'\n", pin.package),
-        };
-        self.0.iter().map(line).collect()
+        // No platform is called `never`, so that requirement never applies.
+        let marker = |pin: &Pin| if pin.left_out { " ; sys_platform == 'never'" } else { "" };
+        let lines = self.0.iter().map(|pin| format!("{}{}\n", pin.package, marker(pin)));
+        lines.collect()
     }
 }
 
