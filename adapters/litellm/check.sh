@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds the adapter to its lints and types, then runs its tests beside each release of LiteLLM that is named.
 #
-#   ./check.sh [RELEASE ...]     default: the oldest and the newest release that it was written for
+#   ./check.sh [RELEASE ...]     default: the oldest and the newest release of the Python core, and the newest of the native one
 #
 # Needs uv. Environments are made once, under the workspace's `target`.
 set -euo pipefail
@@ -30,7 +30,7 @@ python=$(environment tools "${tools[@]}")
 "$python" -m pytest --quiet
 
 pytest=$(printf '%s\n' "${tools[@]}" | grep '^pytest')
-[ $# -gt 0 ] || set -- 1.85.0 1.109.1
+[ $# -gt 0 ] || set -- 1.85.0 1.109.1 1.110.2
 for release in "$@"; do
     echo "litellm $release"
     python=$(environment "$release" "litellm==$release" "$pytest")

@@ -40,13 +40,12 @@ def main() -> NoReturn:
     _end_with_the_parent()
     requests, replies = _take_the_pipes()
     _seclude()
-    dialect = Dialect(release, ignore_invalid=ignore_invalid)
-    serve(dialect, LiteLlm(dialect), requests, replies)
+    serve(_router(Dialect(release, ignore_invalid=ignore_invalid)), requests, replies)
     # At once, whatever threads LiteLLM may have left.
     os._exit(0)
 
 
-def serve(dialect: Dialect, router: LiteLlm, requests: BinaryIO, replies: BinaryIO) -> None:
+def serve(router: LiteLlm, requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer each line of `requests` on `replies`; an error is a reply as well, and the conversation goes on."""
     while True:
         number = 0
@@ -56,14 +55,14 @@ def serve(dialect: Dialect, router: LiteLlm, requests: BinaryIO, replies: Binary
                 return
             value = wire.parse_json(line)
             number = wire.id_of(value)
-            reply = _reply(dialect, router, value)
+            reply = _reply(router, value)
         except WireError as error:
             reply = wire.error_reply(error)
         replies.write(wire.reply_line(number, reply))
         replies.flush()
 
 
-def _reply(dialect: Dialect, router: LiteLlm, value: object) -> Json:
+def _reply(router: LiteLlm, value: object) -> Json:
     call = wire.parse_request(value).call
     if not isinstance(call, Hello):
         try:
@@ -79,7 +78,7 @@ def _reply(dialect: Dialect, router: LiteLlm, value: object) -> Json:
             "update the older side"
         )
         raise WireError("unsupported", message)
-    return {"hello": dialect.hello()}
+    return {"hello": router.hello()}
 
 
 def _release() -> str:
@@ -92,9 +91,23 @@ def _release() -> str:
     except ValueError as error:
         why = str(error)
     if why is not None:
-        sys.stderr.write(f"routeproof_litellm: {why}\n")
-        sys.exit(EXIT_UNUSABLE)
+        _refuse(why)
     return release
+
+
+def _router(dialect: Dialect) -> LiteLlm:
+    """Import the LiteLLM beside us; a release that lacks what is needed to drive it is refused."""
+    try:
+        return LiteLlm(dialect)
+    except (ImportError, AttributeError) as error:
+        _refuse(f"litellm {dialect.release} cannot be driven by this adapter: {error}")
+
+
+def _refuse(why: str) -> NoReturn:
+    sys.stderr.write(f"routeproof_litellm: {why}\n")
+    sys.stderr.flush()
+    # At once, as in the end.
+    os._exit(EXIT_UNUSABLE)
 
 
 def _end_with_the_parent() -> None:

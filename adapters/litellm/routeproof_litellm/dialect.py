@@ -1,12 +1,14 @@
 """What this LiteLLM is asked for and how it differs from other routers: all that depends on its version.
 
-Read from the source of the releases 1.85.0 to 1.109.1. Values only: `router` acts on them, `__main__` announces them.
+Read from the source of the releases 1.85.0 to 1.110.2. Values only: `router` acts on them, `__main__` announces them.
+What a release can do is not here: that is asked of its router, see `surface` and `candidates`.
 """
 
 from __future__ import annotations
 
 import re
 from copy import deepcopy
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -19,9 +21,6 @@ Version: TypeAlias = tuple[int, int, int]
 
 OLDEST: Version = (1, 85, 0)
 """The first release that this adapter knows how to drive."""
-
-PATHS = ("sync", "async")
-"""The code paths of a lookup: `get_available_deployment` and `async_get_available_deployment`."""
 
 ENVIRONMENT = "production"
 """What `LITELLM_ENVIRONMENT` says, which `supported_environments` is held against."""
@@ -62,6 +61,10 @@ _SEMANTICS: tuple[tuple[Version, str], ...] = (
     ((1, 87, 0), "litellm-1.87"),  # blocked rows are left out
     ((1, 85, 0), "litellm-1.85"),
 )
+
+
+NEWEST_WITH_PRESET = Path(__file__).with_name("newest_with_preset").read_text(encoding="utf-8").strip()
+"""The newest release whose fresh router is known to follow a preset; the gate reads the same file."""
 
 
 class Bundle(NamedTuple):
@@ -338,8 +341,10 @@ def refusal(version: Version) -> str | None:
     return None
 
 
-def semantics(version: Version) -> str:
-    """Name the preset that a fresh router of this release follows."""
+def semantics(version: Version) -> str | None:
+    """Name the preset that a fresh router of this release follows; `None` where the release is newer than any known."""
+    if version > parse_version(NEWEST_WITH_PRESET):
+        return None
     return next(name for since, name in _SEMANTICS if since <= version)
 
 
@@ -356,17 +361,17 @@ class Dialect:
         self.version = parse_version(release)
         self.bundles = {bundle.name: bundle for bundle in BUNDLES if bundle.since <= self.version}
 
-    def hello(self) -> Json:
-        """Introduce the router."""
+    def hello(self, paths: tuple[str, ...], lacks: frozenset[str]) -> Json:
+        """Introduce a router that can be asked on these code paths, and lacks these capabilities."""
         return {
             "protocol": PROTOCOL_VERSION,
             # Another router: it takes what this one refuses, and documented issues of this one are none of its own.
             "router": "litellm-proxy" if self.ignore_invalid else "litellm",
             "version": self.release,
-            "capabilities": list(CAPABILITIES),
+            "capabilities": [word for word in CAPABILITIES if word not in lacks],
             "dialect": {
                 "semantics": semantics(self.version),
-                "paths": list(PATHS),
+                "paths": list(paths),
                 "extras": [bundle.extra() for bundle in self.bundles.values()],
                 # A matrix of 48 lookups on both paths takes more than ten times as long as an update.
                 "slow": True,

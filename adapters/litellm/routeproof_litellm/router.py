@@ -1,9 +1,10 @@
 """The real `litellm.Router`, one fresh instance a run, driven through its public operations.
 
-What is said here of a change is what the router itself said; what is said of a lookup is what reached the weighted pick
-at the end of the router's own `get_available_deployment` (path `sync`) and `async_get_available_deployment` (path
-`async`), whose filters differ. What LiteLLM keeps for the whole process is put back after each run, so that no run sees
-another. The names of members follow the oldest release; newer ones keep some of them with a prefix.
+What is said here of a change is what the router itself said; what is said of a lookup is what the router picks from at
+the end of its own `get_available_deployment` (path `sync`) and `async_get_available_deployment` (path `async`), whose
+filters differ; `candidates` has the ways to see it. What LiteLLM keeps for the whole process is put back after each
+run, so that no run sees another. The names of structures follow the oldest release; newer ones keep some of them with
+a prefix, and drop some.
 """
 
 from __future__ import annotations
@@ -19,29 +20,34 @@ from time import perf_counter_ns
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from routeproof_litellm.wire import Add, Delete, Json, Query, Replace, Row, Run, Upsert
+from routeproof_litellm.candidates import WAYS, identity
+from routeproof_litellm.surface import Surface
+from routeproof_litellm.wire import Add, Delete, Json, Query, Replace, Row, Run, Upsert, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from routeproof_litellm.candidates import Way
     from routeproof_litellm.dialect import Dialect
     from routeproof_litellm.wire import Step
 
 TEXT_CHARACTERS_MAX = 1_000
 """How much of an exception's text is passed on."""
 
-_REFUSALS = (
-    ("There are no healthy deployments for this model", "unknown_model"),
-    ("There is no 'model_name' with this string", "unknown_model"),
-    ("No deployments available for selected model", "blocked"),
-    ("is currently paused and cannot accept requests", "blocked"),
-    ("Not allowed to access model due to tags configuration", "blocked"),
-    ("No deployments available - crossed budget", "blocked"),
-    ("is reserved for another team until", "blocked"),
-    ("is reserved for the teams holding a PTU share", "blocked"),
-    ("Every deployment for it is a strategy router marker", "blocked"),
+_BLOCKED = (
+    ("RouterRateLimitError", "No deployments available for selected model"),
+    ("RouterRateLimitErrorBasic", "No deployments available for selected model"),
+    ("ServiceUnavailableError", "is currently paused and cannot accept requests"),
+    ("BadRequestError", "is reserved for another team until"),
+    ("BadRequestError", "is reserved for the teams holding a PTU share"),
+    ("BadRequestError", "Every deployment for it is a strategy router marker"),
+    ("ValueError", "Not allowed to access model due to tags configuration"),
+    ("ValueError", "No deployments available - crossed budget"),
 )
-"""The refusals that LiteLLM means to give, by what their text holds; any other exception is a failure."""
+"""The refusals that mean that there are deployments and none may serve: the class of the exception, and what its text
+holds."""
+
+_UNKNOWN_MODEL = "BadRequestError"
+"""The class of the exception that means that there is no deployment at all, where the text does not say otherwise. Any
+other exception is a failure: it may be a fault of the router, and taken for a refusal it would go unseen."""
 
 _CALLBACK_LISTS = (
     "callbacks",
@@ -92,26 +98,63 @@ class LiteLlm:
         proxy: Any = ModuleType("litellm.proxy.pass_through_endpoints.llm_passthrough_endpoints")
         proxy.passthrough_endpoint_router = _PassThroughEndpoints()
         sys.modules[proxy.__name__] = proxy
-        self._picked_from: Iterable[Json] | None = None
-        self._watch_the_pick()
         self._ns = 0
         self._loop = asyncio.new_event_loop()
         self._router: Any = None
-        self._callbacks = {name: list(getattr(self._litellm, name)) for name in _CALLBACK_LISTS}
+        self._callbacks = {
+            name: list(found)
+            for name in _CALLBACK_LISTS
+            if isinstance(found := getattr(self._litellm, name, None), list)
+        }
         self._catalog = frozenset(self._litellm.model_cost)
+        self._surface: Surface
+        self._way: Way
+        try:
+            self._loop.run_until_complete(self._probe())
+        finally:
+            self._put_back()
         # What the imports left is never freed, and to walk it at each collection would cost more than a run.
         gc.collect()
         gc.freeze()
 
+    def hello(self) -> Json:
+        """Introduce the router."""
+        return self._dialect.hello(self._way.paths(self._surface.paths()), self._surface.lacks())
+
     def run(self, run: Run) -> Json:
         """Carry out one run on a fresh router."""
         self._dialect.check(run)
+        self._check(run)
         self._ns = 0
         try:
             reply = self._loop.run_until_complete(self._run(run))
         finally:
             self._put_back()
         return {**reply, "router_ns": self._ns}
+
+    def _check(self, run: Run) -> None:
+        """Refuse a run that has a change which this release has no method for."""
+        lacks = self._surface.lacks()
+        for step in run.steps:
+            word = type(step).__name__.lower()
+            if word in lacks:
+                raise WireError("unsupported", f"litellm {self._dialect.release} has no method for `{word}`")
+
+    async def _probe(self) -> None:
+        """See what a router of this release offers, and which way shows its candidates, on twins of one name."""
+        rows = [Row(f"probe-{number}", "probe", "openai/probe", f"probe-{number}") for number in range(2)]
+        wanted = [{"id": row.id, "model": row.model, "tag": row.tag} for row in rows]
+        self._router = self._litellm.Router(model_list=self._model_list(rows), **self._options)
+        self._surface = Surface(self._router)
+        for make in WAYS:
+            try:
+                self._way = make()
+            except (ImportError, AttributeError):
+                continue
+            answers = await self._answer(Query("probe"))
+            if answers and all(answer.get("candidates") == wanted for answer in answers):
+                return
+        raise AttributeError("there is no way to see what its router picks from")
 
     # A running loop is what the router has in its proxy; some of its parts ask for one when they are made.
     async def _run(self, run: Run) -> Json:
@@ -156,16 +199,27 @@ class LiteLlm:
 
     def _change(self, change: Upsert | Add | Delete | Replace) -> Json | str:
         if isinstance(change, Upsert):
-            # It returns the deployment, or nothing where all is as it was.
-            return "unchanged" if self._router.upsert_deployment(self._deployment(change.row)) is None else "applied"
+            if self._surface.upsert(self._router, self._deployment(change.row)) is None:
+                return self._nothing_done("upsert", change.row)
+            return "applied"
         if isinstance(change, Add):
-            if self._router.add_deployment(self._deployment(change.row)) is None:
-                return {"refused": "add_deployment returned None: there is a deployment of this id"}
+            if self._surface.add(self._router, self._deployment(change.row)) is None:
+                return self._nothing_done("add", change.row)
             return "applied"
         if isinstance(change, Delete):
-            return "unchanged" if self._router.delete_deployment(id=change.id) is None else "applied"
-        self._router.set_model_list(self._model_list(change.rows))
+            return "unchanged" if self._surface.delete(self._router, change.id) is None else "applied"
+        self._surface.replace(self._router, self._model_list(change.rows))
         return "applied"
+
+    def _nothing_done(self, verb: str, row: Row) -> Json | str:
+        """Tell what `None` means, which is returned for what is as it was and also for a refusal that is swallowed."""
+        held = self._surface.deployment(self._router, row.id)
+        if held is None:
+            return {"refused": f"{verb} returned None, and there is no deployment of this id"}
+        # The tag is unique to one version of a row.
+        if verb == "upsert" and held.litellm_params.api_key == row.tag:
+            return "unchanged"
+        return {"refused": f"{verb} returned None: there is a deployment of this id, and it stays"}
 
     async def _observe(self, run: Run) -> Json:
         return {
@@ -175,78 +229,62 @@ class LiteLlm:
         }
 
     async def _answer(self, query: Query) -> list[Json]:
-        return [self._pick(query), await self._pick_async(query)]
+        return [await self._look(query, path) for path in self._way.paths(self._surface.paths())]
 
-    def _pick(self, query: Query) -> Json:
-        request = _request(query)
-        self._picked_from = None
+    async def _look(self, query: Query, path: str) -> Json:
+        async def pick(strategy: str | None) -> Any:
+            return await self._surface.pick(self._router, path, query.model, **_request(query, strategy))
+
+        async def healthy() -> Any:
+            return await self._surface.healthy(self._router, query.model, **_request(query, None))
+
         began = perf_counter_ns()
         try:
-            picked = self._router.get_available_deployment(
-                model=query.model, messages=_messages(), request_kwargs=request
-            )
+            found = await self._way.candidates(pick, healthy)
         except Exception as error:  # noqa: BLE001  whatever the router throws is its answer
-            self._ns += perf_counter_ns() - began
             return _failed(error)
-        self._ns += perf_counter_ns() - began
-        return self._candidates(picked)
-
-    async def _pick_async(self, query: Query) -> Json:
-        request = _request(query)
-        self._picked_from = None
-        began = perf_counter_ns()
-        try:
-            picked = await self._router.async_get_available_deployment(
-                model=query.model, messages=_messages(), request_kwargs=request
-            )
-        except Exception as error:  # noqa: BLE001  whatever the router throws is its answer
+        finally:
             self._ns += perf_counter_ns() - began
-            return _failed(error)
-        self._ns += perf_counter_ns() - began
-        return self._candidates(picked)
-
-    def _candidates(self, picked: Json) -> Json:
-        # A deployment asked for by its id is returned without a pick.
-        candidates = [picked] if self._picked_from is None else self._picked_from
         return {
-            "candidates": [
-                {
-                    "id": str(candidate["model_info"]["id"]),
-                    "model": str(candidate["litellm_params"]["model"]),
-                    "tag": str(candidate["litellm_params"].get("api_key", "")),
-                }
-                for candidate in candidates
-            ]
+            "candidates": [dict(zip(("id", "model", "tag"), identity(deployment), strict=True)) for deployment in found]
         }
 
     def _listing(self, team: str | None) -> list[str]:
         began = perf_counter_ns()
-        names = self._router.get_model_names(team_id=team)
+        names = self._surface.names(self._router, team)
         self._ns += perf_counter_ns() - began
         return sorted(set(names))
 
-    def _held(self) -> list[str]:
+    def _held(self) -> list[str] | None:
+        if "claims" in self._surface.lacks():
+            return None
         began = perf_counter_ns()
-        held = [str(number) for number in self._router.get_model_ids()]
+        held = [str(number) for number in self._surface.ids(self._router)]
         self._ns += perf_counter_ns() - began
         return held
 
     def _sizes(self) -> dict[str, int]:
         sizes = {name: len(found) for name in (*_LISTS, *_TABLES) if (found := self._member(name)) is not None}
         for name in (*_TABLES_OF_LISTS, *_STRATEGIES):
-            table = self._member(name) or {}
-            # Before 1.94 a strategy registry holds one router a name, and later a list of them.
-            sizes[name] = sum(len(entry) if isinstance(entry, list) else 1 for entry in table.values())
-        sizes["pattern_router"] = _patterns(self._member("pattern_router"))
-        sizes["team_pattern_routers"] = sum(map(_patterns, self._member("team_pattern_routers").values()))
+            if (table := self._member(name)) is not None:
+                # Before 1.94 a strategy registry holds one router a name, and later a list of them.
+                sizes[name] = sum(len(entry) if isinstance(entry, list) else 1 for entry in table.values())
+        if (table := self._member("pattern_router")) is not None:
+            sizes["pattern_router"] = _patterns(table)
+        if (tables := self._member("team_pattern_routers")) is not None:
+            sizes["team_pattern_routers"] = sum(map(_patterns, tables.values()))
         sizes["callbacks"] = len(self._litellm.callbacks) - len(self._callbacks["callbacks"])
         sizes["model_cost"] = len(self._litellm.model_cost) - len(self._catalog)
         return sizes
 
     def _member(self, name: str) -> Any:
-        # From 1.109 on the router is a facade, and its core holds most members under a prefix.
+        # From 1.109 on the router is a facade, and its core holds most members under a prefix. From 1.110 on the core
+        # is native, and the facade shows some of them.
         members = vars(vars(self._router).get("_core", self._router))
-        return members.get(f"_core_{name}", members.get(name))
+        for held in (f"_core_{name}", name):
+            if held in members:
+                return members[held]
+        return getattr(self._router, name, None)
 
     def _deployment(self, row: Row) -> Any:
         params, info = self._dialect.deployment(row)
@@ -260,31 +298,20 @@ class LiteLlm:
             {"model_name": name, "litellm_params": params, "model_info": info} for name, params, info in deployments
         ]
 
-    def _watch_the_pick(self) -> None:
-        """Look over the shoulder of the weighted pick, the last thing that both paths of a lookup do."""
-        home: Any = sys.modules.get("litellm.router_python_core") or _module("litellm.router")
-        pick = home.simple_shuffle
-
-        def simple_shuffle(*args: Any, healthy_deployments: Any, **kwargs: Any) -> Any:
-            self._picked_from = healthy_deployments
-            return pick(*args, healthy_deployments=healthy_deployments, **kwargs)
-
-        home.simple_shuffle = simple_shuffle
-
     def _put_back(self) -> None:
         """Leave the process as it was before the run."""
         if self._router is not None:
             began = perf_counter_ns()
-            self._router.discard()
+            self._surface.retire(self._router)
             self._ns += perf_counter_ns() - began
             self._router = None
         for name, before in self._callbacks.items():
             getattr(self._litellm, name)[:] = before
         # What was merged into a built-in price stays, and no lookup reads a price.
         cost = self._litellm.model_cost
-        for key in list(itertools.islice(reversed(cost), len(cost) - len(self._catalog))):
-            if key not in self._catalog:
-                del cost[key]
+        for name in list(itertools.islice(reversed(cost), len(cost) - len(self._catalog))):
+            if name not in self._catalog:
+                del cost[name]
         tasks = [] if self._loop.is_running() else list(asyncio.all_tasks(self._loop))
         for task in tasks:
             task.cancel()
@@ -297,14 +324,13 @@ def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
-# New ones each time: the router writes into them.
-def _messages() -> list[Json]:
+# A new one each time: the router writes into it.
+def _request(query: Query, strategy: str | None) -> Json:
+    request: Json = {"metadata": {} if query.team is None else {"user_api_key_team_id": query.team}}
+    if strategy is not None:
+        request["routing_strategy"] = strategy
     # The routers within the router need something to judge by.
-    return [{"role": "user", "content": "hello"}]
-
-
-def _request(query: Query) -> Json:
-    return {"metadata": {} if query.team is None else {"user_api_key_team_id": query.team}}
+    return {"messages": [{"role": "user", "content": "hello"}], "request_kwargs": request}
 
 
 def _refused(error: Exception) -> Json:
@@ -312,11 +338,11 @@ def _refused(error: Exception) -> Json:
 
 
 def _failed(error: Exception) -> Json:
-    text = str(error)
-    for part, refusal in _REFUSALS:
-        if part in text:
-            return {"refused": refusal}
-    return {"failed": _text(error)}
+    classes = [kind.__name__ for kind in type(error).__mro__]
+    if any(kind in classes and part in str(error) for kind, part in _BLOCKED):
+        return {"refused": "blocked"}
+    # The class itself: what is derived from it says something else of the request.
+    return {"refused": "unknown_model"} if classes[0] == _UNKNOWN_MODEL else {"failed": _text(error)}
 
 
 def _text(error: Exception) -> str:

@@ -6,8 +6,14 @@ import json
 
 import pytest
 
-from routeproof_litellm.dialect import BUNDLES, Dialect, parse_version, refusal, semantics
-from routeproof_litellm.wire import HELLO_ITEMS_MAX, Add, Replace, Row, Run, WireError
+from routeproof_litellm.dialect import BUNDLES, NEWEST_WITH_PRESET, Dialect, parse_version, refusal, semantics
+from routeproof_litellm.wire import HELLO_ITEMS_MAX, Add, Json, Replace, Row, Run, WireError
+
+PATHS = ("sync", "async")
+
+
+def hello(release: str, paths: tuple[str, ...] = PATHS, lacks: frozenset[str] = frozenset()) -> Json:
+    return Dialect(release).hello(paths, lacks)
 
 
 @pytest.mark.parametrize("release", ["1.82.7", "1.82.8", "1.107.0", "1.107.9"])
@@ -15,7 +21,7 @@ def test_refuses_releases_reported_as_compromised(release: str) -> None:
     assert "compromised" in str(refusal(parse_version(release)))
 
 
-@pytest.mark.parametrize("release", ["1.85.0", "1.106.10", "1.108.0", "1.109.1", "1.110.0rc1"])
+@pytest.mark.parametrize("release", ["1.85.0", "1.106.10", "1.108.0", "1.109.1", "1.110.0rc1", "1.110.2", "2.0.0"])
 def test_drives_the_others(release: str) -> None:
     assert refusal(parse_version(release)) is None
 
@@ -37,15 +43,29 @@ def test_refuses_what_is_older_and_what_is_no_release() -> None:
         ("1.108.3", "litellm-1.103"),
         ("1.108.4", "litellm-1.108.4"),
         ("1.109.1", "litellm-1.108.4"),
+        (NEWEST_WITH_PRESET, "litellm-1.108.4"),
+        ("1.110.0rc1", None),
+        ("1.110.2", None),
+        ("2.0.0", None),
     ],
 )
-def test_names_the_preset(release: str, preset: str) -> None:
+def test_names_the_preset(release: str, preset: str | None) -> None:
     assert semantics(parse_version(release)) == preset
 
 
+def test_claims_no_preset_where_none_is_known() -> None:
+    assert hello("1.110.2")["dialect"]["semantics"] is None
+
+
+def test_declares_what_the_router_offers() -> None:
+    said = hello("1.110.2", paths=("async",), lacks=frozenset({"add", "replace"}))
+    assert said["dialect"]["paths"] == ["async"]
+    assert set(hello("1.110.2")["capabilities"]) - set(said["capabilities"]) == {"add", "replace"}
+
+
 def test_offers_only_what_the_release_knows() -> None:
-    old = {extra["name"] for extra in Dialect("1.85.0").hello()["dialect"]["extras"]}
-    new = {extra["name"] for extra in Dialect("1.109.1").hello()["dialect"]["extras"]}
+    old = {extra["name"] for extra in hello("1.85.0")["dialect"]["extras"]}
+    new = {extra["name"] for extra in hello("1.109.1")["dialect"]["extras"]}
     assert old < new == {bundle.name for bundle in BUNDLES}
     assert "access-window" not in old
     assert len(new) == len(BUNDLES) <= HELLO_ITEMS_MAX
@@ -80,11 +100,11 @@ def test_a_bundle_is_never_shared_between_rows() -> None:
 
 
 def test_hello_is_json_with_unique_names() -> None:
-    hello = json.loads(json.dumps(Dialect("1.109.1").hello()))
-    names = [extra["name"] for extra in hello["dialect"]["extras"]]
+    said = json.loads(json.dumps(hello("1.109.1")))
+    names = [extra["name"] for extra in said["dialect"]["extras"]]
     assert len(set(names)) == len(names)
-    assert hello["dialect"]["paths"] == ["sync", "async"]
-    assert hello["dialect"]["extras"][0] == {
+    assert said["dialect"]["paths"] == ["sync", "async"]
+    assert said["dialect"]["extras"][0] == {
         "name": "pricing",
         "why": BUNDLES[0].why,
         "plain": True,

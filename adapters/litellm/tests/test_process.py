@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parent.parent
 ROW = {"id": "d1", "model_name": "m", "model": "openai/m", "tag": "v1"}
 END_SECONDS = 30
+START_SECONDS = 300
+"""How long the import of LiteLLM may take where much else runs."""
 
 
 @contextmanager
@@ -100,7 +102,8 @@ def test_what_litellm_prints_is_not_in_the_protocol() -> None:
         assert "runs" in call(process, 1, {"runs": [run]})
         assert "runs" in call(process, 2, {"runs": [run]})
         _, errors = process.communicate(timeout=END_SECONDS)
-        assert errors.count(b"a print") == errors.count(b"an echo") == 2
+        # Once more than there are runs: the adapter looks at a router of its own before the first.
+        assert errors.count(b"a print") == errors.count(b"an echo") == 3
 
 
 def test_the_router_of_the_proxy_is_another_one() -> None:
@@ -109,7 +112,8 @@ def test_the_router_of_the_proxy_is_another_one() -> None:
         assert call(process, 1, {"hello": {"protocol": 1}})["hello"]["router"] == "litellm-proxy"
         nowhere = {**ROW, "model": "nowhere"}
         run = {"steps": [{"upsert": nowhere}], "observe": [], "queries": []}
-        changed = {"changed": {"outcome": "unchanged", "held": []}}
+        refused = {"refused": "upsert returned None, and there is no deployment of this id"}
+        changed = {"changed": {"outcome": refused, "held": []}}
         assert call(process, 2, {"runs": [run]})["runs"][0]["steps"] == [changed]
 
 
@@ -161,6 +165,15 @@ def test_the_end_of_its_parent_ends_it() -> None:
         ended, _, _ = select.select([parent.stdout], [], [], END_SECONDS)
         assert ended
         assert parent.stdout.read() == b""
+
+
+def test_a_release_that_cannot_be_driven_is_refused() -> None:
+    version = release()
+    with adapter(before="import routeproof_litellm.router as r\nr.WAYS = ()") as process:
+        _, errors = process.communicate(timeout=START_SECONDS)
+        assert process.returncode == 2
+        said = f"routeproof_litellm: litellm {version} cannot be driven by this adapter: there is no way to see"
+        assert said.encode() in errors
 
 
 @pytest.mark.parametrize(

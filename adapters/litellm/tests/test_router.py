@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from routeproof_litellm import dialect as dialects
-from routeproof_litellm.wire import Add, Delete, Query, Replace, Row, Run, Upsert
+from routeproof_litellm.candidates import WAYS, Listed
+from routeproof_litellm.surface import Surface
+from routeproof_litellm.wire import Add, Delete, Query, Replace, Row, Run, Upsert, WireError
 
 if TYPE_CHECKING:
+    from routeproof_litellm.candidates import Way
     from routeproof_litellm.dialect import Bundle, Dialect
     from routeproof_litellm.router import LiteLlm
     from routeproof_litellm.wire import Json, Step
@@ -49,9 +52,12 @@ def test_a_fresh_router_answers_on_both_paths(router: LiteLlm) -> None:
     assert seen["listings"] == [["m", "x*"], ["m", "x*", "y*"]]
 
 
-def test_the_paths_differ_in_their_filters(router: LiteLlm) -> None:
+def test_the_paths_differ_in_their_filters(router: LiteLlm, dialect: Dialect) -> None:
     reply = ask(router, [TEAM], [], Query("internal"))
-    assert reply["observations"][0]["answers"] == [[one(TEAM), {"refused": "blocked"}]]
+    blocked = {"refused": "blocked"}
+    # From 1.110 on the sync path asks for the caller's team as well.
+    sync = blocked if dialect.version >= (1, 110, 0) else one(TEAM)
+    assert reply["observations"][0]["answers"] == [[sync, blocked]]
 
 
 def test_all_that_is_picked_from_is_a_candidate(router: LiteLlm) -> None:
@@ -76,7 +82,7 @@ def test_each_change_says_what_the_router_said(router: LiteLlm) -> None:
     ]
     replies = ask(router, [], steps)["steps"]
     outcomes = [reply["changed"]["outcome"] for reply in replies if "changed" in reply]
-    refused = {"refused": "add_deployment returned None: there is a deployment of this id"}
+    refused = {"refused": "add returned None: there is a deployment of this id, and it stays"}
     assert outcomes == [
         "applied",
         "unchanged",
@@ -112,7 +118,20 @@ def test_the_router_of_the_proxy_swallows_its_refusals(swallowing: LiteLlm) -> N
     nowhere = WILD._replace(id="d9", model="nowhere")
     reply = ask(swallowing, [EXACT, nowhere], [Upsert(nowhere)])
     assert reply["initial"] == {"outcome": "applied", "held": ["d1"]}
-    assert reply["steps"] == [{"changed": {"outcome": "unchanged", "held": ["d1"]}}]
+    refused = {"refused": "upsert returned None, and there is no deployment of this id"}
+    assert reply["steps"] == [{"changed": {"outcome": refused, "held": ["d1"]}}]
+
+
+def test_what_a_swallowed_refusal_did_is_seen(swallowing: LiteLlm) -> None:
+    nowhere = EXACT._replace(model="nowhere", tag="v2")
+    reply = ask(swallowing, [EXACT], [Upsert(EXACT), Add(WILD), Upsert(nowhere), Add(WILD), Add(TEAM)])
+    outcomes = [step["changed"]["outcome"] for step in reply["steps"]]
+    assert [outcomes[index] for index in (0, 1, 4)] == ["unchanged", "applied", "applied"]
+    # Some releases lose the former row when they refuse the new one, and others put it back.
+    kept = "d1" in reply["steps"][2]["changed"]["held"]
+    what = ": there is a deployment of this id, and it stays" if kept else ", and there is no deployment of this id"
+    assert outcomes[2] == {"refused": f"upsert returned None{what}"}
+    assert outcomes[3] == {"refused": "add returned None: there is a deployment of this id, and it stays"}
 
 
 def test_a_blocked_row(router: LiteLlm, dialect: Dialect) -> None:
@@ -136,12 +155,120 @@ def test_any_other_exception_of_a_lookup_is_a_failure(
     assert answers[1 - path] == one(EXACT)
 
 
+@pytest.mark.parametrize("path", [0, 1])
+def test_a_failure_is_no_refusal_whatever_it_says(router: LiteLlm, monkeypatch: pytest.MonkeyPatch, path: int) -> None:
+    name = ("get_available_deployment", "async_get_available_deployment")[path]
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("No deployments available for selected model: there are no healthy deployments")
+
+    monkeypatch.setattr(sys.modules["litellm"].Router, name, broken)
+    assert "RuntimeError" in ask(router, [EXACT], [], Query("m"))["observations"][0]["answers"][0][path]["failed"]
+
+
+MIXED = [
+    *(EXACT._replace(id=f"d{number}", tag=f"v{number}", weight=number) for number in range(3)),
+    WILD._replace(id="w1"),
+    WILD._replace(id="w2", tag="v2"),
+    WILD._replace(id="w3", tag="v3", blocked=True),
+    TEAM._replace(id="t1"),
+]
+ASKED = [Query("m"), Query("d1"), Query("xy"), Query("yz", "A"), Query("yz", "B"), Query("nope")]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=[way.__name__ for way in WAYS])
+def test_every_way_to_see_candidates_shows_the_same(
+    router: LiteLlm, dialect: Dialect, monkeypatch: pytest.MonkeyPatch, way: type[Way]
+) -> None:
+    driver = sys.modules["routeproof_litellm.router"]
+    monkeypatch.setattr(driver, "WAYS", (way,))
+    try:
+        other: LiteLlm = driver.LiteLlm(dialect)
+    except AttributeError:
+        pytest.skip("this release shows its candidates in another way")
+    paths = [["sync", "async"].index(path) for path in other.hello()["dialect"]["paths"]]
+    wanted = ask(router, MIXED, [], *ASKED)["observations"][0]["answers"]
+    assert ask(other, MIXED, [], *ASKED)["observations"][0]["answers"] == [
+        [answers[path] for path in paths] for answers in wanted
+    ]
+
+
+def test_the_last_resort_shows_the_async_path(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = sys.modules["routeproof_litellm.router"]
+    monkeypatch.setattr(driver, "WAYS", (Listed,))
+    assert driver.LiteLlm(dialect).hello()["dialect"]["paths"] == ["async"]
+
+
+def test_a_router_that_shows_no_candidates_is_not_driven(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = sys.modules["routeproof_litellm.router"]
+    monkeypatch.setattr(driver, "WAYS", ())
+    with pytest.raises(AttributeError, match="no way to see what its router picks from"):
+        driver.LiteLlm(dialect)
+
+
+class EntryPoints(Surface):
+    """A release without the methods that 1.110 says will go."""
+
+    OLD = frozenset(
+        {
+            "upsert_deployment",
+            "delete_deployment",
+            "get_deployment",
+            "get_model_names",
+            "get_model_ids",
+            "async_get_available_deployment",
+            "async_get_healthy_deployments",
+            "discard",
+        }
+    )
+
+    def has(self, name: str) -> bool:
+        """Deny the methods that will go."""
+        return name not in self.OLD and super().has(name)
+
+
+def test_the_entry_points_stand_in_for_the_methods(
+    router: LiteLlm, dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = sys.modules["routeproof_litellm.router"]
+    if not hasattr(driver.importlib.import_module("litellm").Router, "apply"):
+        pytest.skip("this release has no entry points")
+    monkeypatch.setattr(driver, "Surface", EntryPoints)
+    other: LiteLlm = driver.LiteLlm(dialect)
+    steps: list[Step] = [Upsert(EXACT), Upsert(EXACT), Add(WILD), Add(WILD), Delete("d1"), Delete("d1"), Upsert(TEAM)]
+    wanted, got = (ask(driven, MIXED, steps, *ASKED) for driven in (router, other))
+    assert got["steps"] == wanted["steps"]
+    assert got["observations"] == wanted["observations"]
+
+
+class Bare(Surface):
+    """A release that has dropped what a trial can do without."""
+
+    def has(self, name: str) -> bool:
+        """Deny all but three."""
+        return name in {"upsert_deployment", "get_deployment", "async_get_available_deployment"}
+
+
+def test_what_a_release_lacks_is_neither_declared_nor_tried(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = sys.modules["routeproof_litellm.router"]
+    monkeypatch.setattr(driver, "Surface", Bare)
+    bare: LiteLlm = driver.LiteLlm(dialect)
+    said = bare.hello()
+    assert said["dialect"]["paths"] == ["async"]
+    assert not {"add", "delete", "replace", "listing", "claims"} & set(said["capabilities"])
+    reply = bare.run(Run([EXACT], [Upsert(WILD)], [1], [Query("xy")], []))
+    assert reply["steps"] == [{"changed": {"outcome": "applied", "held": None}}]
+    assert reply["observations"][0]["answers"] == [[one(WILD, "openai/y")]]
+    with pytest.raises(WireError, match="has no method for `delete`"):
+        bare.run(Run([], [Delete("d1")], [], [], []))
+
+
 def test_sizes_count_entries(router: LiteLlm) -> None:
     twin = WILD._replace(id="d4", tag="v2")
     reply = ask(router, [EXACT], [Upsert(WILD), Upsert(twin), Upsert(TEAM), Delete("d1")])
     before, after = (seen["sizes"] for seen in reply["observations"])
     assert before["model_list"] == 1
-    assert after["model_list"] == after["model_id_to_deployment_index_map"] == 3
+    assert after["model_list"] == after.get("model_id_to_deployment_index_map", 3) == 3
     assert (before["pattern_router"], after["pattern_router"]) == (0, 2)
     assert (before["team_pattern_routers"], after["team_pattern_routers"]) == (0, 1)
     assert before["model_name_to_deployment_indices"] == 1

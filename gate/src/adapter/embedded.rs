@@ -6,12 +6,25 @@ use std::path::{Path, PathBuf};
 use protocol::AdapterFault;
 
 use super::cache::{Cache, fault};
+use super::spec::Release;
 
 /// Every file of the package: its path below a directory of Python packages, and its text.
 pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// The module that is run.
 pub const MODULE: &str = "routeproof_litellm";
+
+/// The newest release of LiteLLM of which the package knows what a fresh router answers.
+///
+/// # Panics
+///
+/// Never: the package has that file, and a test reads it.
+pub fn newest_with_preset() -> Release {
+    let file = format!("{MODULE}/newest_with_preset");
+    let found = FILES.iter().find(|(path, _)| *path == file);
+    let (_, text) = found.expect("the package says which release that is");
+    Release::parse(text.trim()).expect("that release is one that is driven")
+}
 
 /// Unpacks the package, if it is not there yet, and returns the directory to put on Python's path.
 ///
@@ -38,6 +51,13 @@ fn is_whole(dir: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_package_says_how_far_its_presets_reach() {
+        let newest = newest_with_preset();
+        assert!(!Release::parse("1.108.4").unwrap().is_newer_than(&newest));
+        assert!(Release::parse("1.110.0").unwrap().is_newer_than(&newest));
+    }
 
     #[test]
     fn the_package_is_unpacked_whole_and_mended() {

@@ -171,6 +171,11 @@ impl Release {
         Ok(Self(text.to_owned()))
     }
 
+    /// Whether it is newer than `other`, by the three numbers of each.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        numbers(&self.0) > numbers(&other.0)
+    }
+
     /// The release as its maker writes it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -233,6 +238,13 @@ mod tests {
                 "{text}, there and back"
             );
         }
+    }
+
+    #[test]
+    fn releases_are_compared_by_their_numbers() {
+        let newer = |a: &str, b: &str| Release::parse(a).unwrap().is_newer_than(&Release::parse(b).unwrap());
+        assert!(newer("1.110.0", "1.109.3") && newer("2.0.0", "1.110.0") && newer("1.110.0rc1", "1.109.3"));
+        assert!(!newer("1.109.3", "1.109.3") && !newer("1.99.0", "1.109.3") && !newer("1.109.3.post1", "1.109.3"));
     }
 
     #[test]

@@ -56,6 +56,12 @@ pub fn prepare(
     progress: Progress<'_>,
 ) -> Result<Launch, AdapterFault> {
     let packages = embedded::unpack(cache)?;
+    let known = embedded::newest_with_preset();
+    if release.is_newer_than(&known) {
+        progress(&format!(
+            "note: litellm {release} is newer than any release whose answers are known here ({known}); it is tried by the rules that need no preset"
+        ));
+    }
     let install = Install {
         release,
         cache,
