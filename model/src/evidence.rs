@@ -14,6 +14,8 @@ pub struct Ground {
     pub spec: Option<Spec>,
     /// The names of the extras whose rows do not answer as others do, and which the preset does not predict.
     pub opaque: Vec<String>,
+    /// The targets that extras bring along whose rows do answer as others do.
+    pub plain_targets: Vec<String>,
     /// What targets start with; empty where the router takes any.
     pub target_prefixes: Vec<String>,
     /// The names of the code paths that answer lookups.
@@ -141,7 +143,8 @@ impl Ground {
         let known = |prefix: &String| row.model.starts_with(prefix);
         let target_is_known = self.target_prefixes.is_empty() || self.target_prefixes.iter().any(known);
         match &row.extra {
-            Some(extra) => self.opaque.contains(extra),
+            // A row may have got a new extra and kept the target that its former one brought along.
+            Some(extra) => self.opaque.contains(extra) || !(target_is_known || self.plain_targets.contains(&row.model)),
             None => !target_is_known,
         }
     }
@@ -243,6 +246,7 @@ mod tests {
         Ground {
             spec: None,
             opaque: texts(opaque),
+            plain_targets: texts(&["proxy/m"]),
             target_prefixes: texts(target_prefixes),
             paths: Vec::new(),
             patterns: Patterns::default(),
@@ -368,6 +372,11 @@ mod tests {
         assert!(!told.is_opaque(&plain) && !told.is_opaque(&extra("region")));
         assert!(told.is_opaque(&extra("router")) && told.is_opaque(&elsewhere));
         assert!(!ground(&[], &[]).is_opaque(&elsewhere));
+        let aimed = |model: &str| Row {
+            model: model.to_owned(),
+            ..extra("region")
+        };
+        assert!(told.is_opaque(&aimed("router/m")) && !told.is_opaque(&aimed("proxy/m")));
 
         let asks = |rows: &[Row], model: &str| {
             let (table, issued, seen) = (table(rows), Issued::new(), Observation::default());

@@ -213,7 +213,7 @@ const LITELLM_1_103: Semantics = Semantics {
 
 const LITELLM_1_108_4: Semantics = Semantics {
     name: "litellm-1.108.4",
-    sentence: "LiteLLM 1.108.4 and later: the team's patterns before the global ones",
+    sentence: "LiteLLM 1.108.4 to 1.109: the team's patterns before the global ones",
     tiers: &[
         ID_IF_NO_NAME,
         TEAM_NAME_IF_NO_NAME,

@@ -30,11 +30,12 @@ impl Judge {
             let preset = Semantics::preset(name).ok_or_else(|| UnknownPreset { name: name.clone() })?;
             Ok(Spec::new(preset, &dialect.target_prefixes))
         });
-        let opaque = dialect.extras.iter().filter(|extra| !extra.plain);
+        let (plain, opaque): (Vec<_>, Vec<_>) = dialect.extras.iter().partition(|extra| extra.plain);
         Ok(Self {
             ground: Ground {
                 spec: spec.transpose()?,
-                opaque: opaque.map(|extra| extra.name.clone()).collect(),
+                opaque: opaque.iter().map(|extra| extra.name.clone()).collect(),
+                plain_targets: plain.iter().filter_map(|extra| extra.target.clone()).collect(),
                 target_prefixes: dialect.target_prefixes.clone(),
                 paths: dialect.paths.clone(),
                 patterns: Patterns::default(),
