@@ -2,7 +2,7 @@
 
 use std::io;
 
-use model::fleet::error::ExploreError;
+use fleet::ExploreError;
 use model::trial::UnknownPreset;
 use protocol::AdapterFault;
 

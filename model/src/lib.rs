@@ -12,13 +12,11 @@
 //! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
 //! | [`universe`], [`generate`](mod@generate), [`search`](mod@search) | the random engine |
 //! | [`alphabet`](mod@alphabet), [`exhaust`] | the exhaustive engine |
-//! | [`fleet`] | the model of a fleet, and its two engines |
 //! | [`shrink`](mod@shrink) | makes a failing trace small |
 
 pub mod alphabet;
 pub mod evidence;
 pub mod exhaust;
-pub mod fleet;
 pub mod generate;
 pub mod pattern;
 pub mod rules;

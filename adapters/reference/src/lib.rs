@@ -1,8 +1,7 @@
 //! `router-core` behind the traits of a router and a replica under test.
 //!
-//! [`Reference`] puts a [`router_core::Table`] on trial, [`CoreReplica`] a [`router_core::Replica`]. Each translates
-//! and decides nothing, but for what a table has no word for: whether an `add` may be done, and whether a change
-//! changed anything.
+//! [`Reference`] puts a [`router_core::Table`] on trial. It translates and decides nothing, but for what a table has no
+//! word for: whether an `add` may be done, and whether a change changed anything.
 //!
 //! ```
 //! use adapter_reference::Reference;
@@ -16,15 +15,11 @@
 //! assert_eq!(reference.lookup(&Query::new("openai/gpt-4o", None))[0].candidates()[0].tag, "v1");
 //! ```
 
-mod fleet;
-
 use std::collections::BTreeMap;
 
 use protocol::wire::{Dialect, PROTOCOL_VERSION};
 use protocol::{Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, Query, Refusal, Row};
 use router_core::{Deployment, LoadError, RowError, Table};
-
-pub use fleet::CoreReplica;
 
 /// `router-core` as a router on trial.
 ///

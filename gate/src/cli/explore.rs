@@ -5,12 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use model::fleet::actions::{Kind, Shape};
-use model::fleet::bounds::Bounds;
-use model::fleet::model::Fleet;
-use model::fleet::options::{Hosts, Options};
-use model::fleet::strategies::{self, STRATEGIES, Strategy};
-use model::fleet::{Checkpoint, poll2};
+use fleet::strategies::{self, STRATEGIES, Strategy};
+use fleet::{Bounds, Checkpoint, Fleet, Hosts, Kind, Options, Shape, poll2};
 
 use super::format::Format;
 use super::report::ReportArgs;
@@ -173,7 +169,7 @@ impl ExploreArgs {
                 "`{flag}` needs `--model fleet`: `poll2` has versions alone"
             )));
         }
-        let bounds = poll2::Bounds {
+        let bounds = poll2::Poll2Bounds {
             replicas: self.replicas.unwrap_or(2),
             rows: self.rows,
             versions: self.versions,

@@ -1,6 +1,6 @@
 //! `routeproof explain`: one rule, for a maintainer who sees it broken for the first time.
 
-use model::fleet::properties::FLEET_RULES;
+use fleet::rules::FLEET_RULES;
 use model::rules::{RULES, rule};
 
 use crate::error::Error;

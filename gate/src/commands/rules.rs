@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use model::fleet::properties::{self, FLEET_RULES};
+use fleet::rules::{self, FLEET_RULES};
 use model::rules::RULES;
 
 /// A line a rule.
@@ -20,7 +20,7 @@ pub fn text() -> String {
 pub fn level(id: &str) -> &'static str {
     if FLEET_RULES.iter().any(|rule| rule.id == id) {
         "fleet"
-    } else if properties::RULES.contains(&id) {
+    } else if rules::RULES.contains(&id) {
         "router, fleet"
     } else {
         "router"
@@ -76,7 +76,7 @@ mod tests {
             .map(|rule| rule.id)
             .chain(FLEET_RULES.map(|rule| rule.id))
             .collect();
-        for id in properties::RULES.iter().chain(&["converges"]) {
+        for id in rules::RULES.iter().chain(&["converges"]) {
             assert_eq!(explained.iter().filter(|other| *other == id).count(), 1, "{id}");
         }
         let [fleet, both, router] = ["heals", "current", "history-free"].map(level);

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use model::fleet::Violation;
-use model::fleet::actions::{At, Kind};
-use model::fleet::machine::Machine;
+use fleet::{At, Kind, Machine, Violation};
 
 const LANE_WIDTH: usize = 320;
 const STEP_HEIGHT: usize = 84;

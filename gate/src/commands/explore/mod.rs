@@ -9,11 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::fleet::actions::{Action, Shape};
-use model::fleet::explore::explore;
-use model::fleet::fair::{Converging, Fairness, STATES_MAX, converges};
-use model::fleet::machine::{Machine, Packed};
-use model::fleet::{Violation, checker, trace};
+use fleet::{
+    Action, CheckOptions, Converging, Fairness, Machine, Packed, STATES_MAX, Shape, Violation, check, converges,
+    explore, trace,
+};
 
 use self::told::fleet_report;
 use crate::cli::{Engine, ExploreArgs, Model};
@@ -66,7 +65,7 @@ fn serve_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, port: u1
     progress(&format!(
         "the Explorer is at http://127.0.0.1:{port}; end it with Ctrl-C"
     ));
-    let served = checker::serve(machine, args.symmetry, port);
+    let served = fleet::serve(machine, args.symmetry, port);
     served
         .map(|()| Exit::Conforms)
         .map_err(|why| Error::Usage(format!("cannot serve at 127.0.0.1:{port}: {why}; take another port")))
@@ -78,9 +77,9 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
     }
     let started = Clock::start();
     let report = match args.engine {
-        Engine::Stateright => checker::check(
+        Engine::Stateright => check(
             machine,
-            checker::Options {
+            CheckOptions {
                 symmetric: args.symmetry,
                 threads: usize::from(args.threads),
                 states_max: args.states_max,
@@ -112,7 +111,7 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
 /// How many levels pass without a word while they are quick.
 const QUIET: Duration = Duration::from_secs(2);
 
-fn on_progress(started: Clock) -> model::fleet::options::OnProgress {
+fn on_progress(started: Clock) -> fleet::OnProgress {
     Arc::new(move |at| {
         let took = started.elapsed();
         if took < QUIET {

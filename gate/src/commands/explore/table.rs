@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use model::fleet::explore::explore;
-use model::fleet::fair::{Fairness, STATES_MAX, converges};
-use model::fleet::model::Fleet;
-use model::fleet::strategies::{LITELLM_1_85, LITELLM_1_109, REFERENCE, STRATEGIES, Strategy};
+use fleet::strategies::{LITELLM_1_85, LITELLM_1_109, REFERENCE, STRATEGIES, Strategy};
+use fleet::{Fairness, Fleet, STATES_MAX, converges, explore};
 
 use super::told::fleet_report;
 use crate::cli::ExploreArgs;

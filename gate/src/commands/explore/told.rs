@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use model::fleet::actions::{Action, Kind};
-use model::fleet::fair::Convergence;
-use model::fleet::machine::Machine;
-use model::fleet::{Ended, Report};
+use fleet::{Action, Convergence, Ended, Kind, Machine, Report};
 
 use crate::document::{
     ActionReport, ConvergenceReport, Counterexample, FleetReport, FleetRuleReport, FleetStepReport, RuleStatus,

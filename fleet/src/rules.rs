@@ -1,0 +1,209 @@
+//! The rules of a fleet, of one state and of one step, with their premises.
+//!
+//! The applied table of a replica is its own list: what it claims to hold. Only `heals`, `read-your-writes` and
+//! convergence look at the store.
+
+use crate::actions::{Action, Kind, Shape};
+use crate::cell::{Cell, Cells, Content, ROWS_MAX};
+use crate::machine::Findings;
+use crate::view::{Candidate, QUERIES, Query, View, prescribed};
+
+/// The rules that are judged a state or a step at a time; `converges` is judged of the whole graph.
+pub const RULES: &[&str] = &[
+    "current",
+    "complete",
+    "no-duplicate",
+    "scoped",
+    "not-blocked",
+    "resolved",
+    "atomic-refusal",
+    "listing",
+    "bounded",
+    "monotonic",
+    "read-your-writes",
+    "heals",
+    "fails-safe",
+];
+
+/// A rule that one router alone cannot break.
+#[derive(Clone, Copy, Debug)]
+pub struct FleetRule {
+    /// The stable id.
+    pub id: &'static str,
+    /// What must hold, in one clause.
+    pub sentence: &'static str,
+    /// What breaks it, and how it is judged.
+    pub explanation: &'static str,
+    /// What is counted as one premise.
+    pub premise: &'static str,
+}
+
+/// The rules that only a fleet can break. The others are those of one router, judged of each replica's own list.
+pub const FLEET_RULES: [FleetRule; 5] = [
+    FleetRule {
+        id: "monotonic",
+        sentence: "what a replica serves never goes back to an older version",
+        explanation: "A poll that was read before a newer write was applied after it, or the copy of the store that was \
+            read lags behind. A crash ends what a replica has to remember.",
+        premise: "a candidate of a row that the replica has answered with since it started",
+    },
+    FleetRule {
+        id: "read-your-writes",
+        sentence: "after a replica acknowledges a write, it serves that version or a newer one",
+        explanation: "The admin endpoint writes to the store and leaves the replica's own tables to the next poll, or a \
+            poll that was under way undoes the write. A write that must be refused, and was, is no acknowledgement.",
+        premise: "a row of which the replica has acknowledged a write since it started",
+    },
+    FleetRule {
+        id: "heals",
+        sentence: "from every reachable state, one successful poll makes every lookup agree with the store",
+        explanation: "Something is left behind that no poll removes: a stale entry, a name, the last row. The poll under \
+            way is finished first. It is a rule about single states, so that its counterexample is a shortest path.",
+        premise: "a replica that is up, while the store has no invalid row",
+    },
+    FleetRule {
+        id: "fails-safe",
+        sentence: "a failed, empty-by-error or partial poll changes nothing",
+        explanation: "An error of the store is taken for an empty store, or a result that was cut short for a whole one, \
+            and the rows that it lacks are deleted.",
+        premise: "a poll that the store fails, or to which it shows too little",
+    },
+    FleetRule {
+        id: "converges",
+        sentence: "once writes stop, under fair polling, all replicas come to agree with the store",
+        explanation: "A replica stays apart for ever, or comes to agree again and again and never for good. It is judged of \
+            the whole graph by its strongly connected components, and not a path at a time: a run that never agrees \
+            ends up going round in a component, and can do so under weak fairness only if each poll action is taken in \
+            it or cannot happen in one of its states.",
+        premise: "a state in which some replica does not agree with the store",
+    },
+];
+
+const CURRENT: usize = 0;
+const COMPLETE: usize = 1;
+const NO_DUPLICATE: usize = 2;
+const SCOPED: usize = 3;
+const NOT_BLOCKED: usize = 4;
+const RESOLVED: usize = 5;
+const ATOMIC_REFUSAL: usize = 6;
+const LISTING: usize = 7;
+const BOUNDED: usize = 8;
+const MONOTONIC: usize = 9;
+const READ_YOUR_WRITES: usize = 10;
+const HEALS: usize = 11;
+const FAILS_SAFE: usize = 12;
+
+/// What the rules say of a replica that is up.
+pub(crate) fn judge(store: &Cells, view: &impl View, rows: usize, findings: &mut Findings) {
+    let cells = view.cells();
+    for query in QUERIES {
+        answer(view, &cells, query, findings);
+    }
+    listing(view, &cells, findings);
+    let entries = view.entries();
+    if entries > 0 {
+        let held = cells.iter().filter(|cell| cell.content != Content::Absent).count();
+        findings.check(BOUNDED, usize::from(entries) <= held);
+    }
+    for row in (0..rows).filter(|row| view.acked(*row) > 0) {
+        findings.check(READ_YOUR_WRITES, reads_own_write(view, cells[row], row, store[row]));
+    }
+    if store.iter().all(|cell| cell.content != Content::Invalid) {
+        findings.check(HEALS, view.heals(store));
+    }
+}
+
+fn answer(view: &impl View, cells: &Cells, query: Query, findings: &mut Findings) {
+    let mut answers_with = [false; ROWS_MAX];
+    view.candidates(query, |candidate| {
+        let Candidate {
+            row,
+            version,
+            copies,
+            table,
+        } = candidate;
+        let row = usize::from(row);
+        let held = cells[row];
+        answers_with[row] = true;
+        let is_current = held.content != Content::Absent && held.version == version;
+        findings.check(CURRENT, is_current);
+        findings.check(NO_DUPLICATE, copies == 1);
+        findings.check(SCOPED, query.team || held.content.shape() != Some(Shape::Team));
+        findings.check(NOT_BLOCKED, !matches!(held.content, Content::Blocked(_)));
+        if is_current {
+            findings.check(RESOLVED, held.content.shape() == Some(table));
+        }
+        let answered = view.answered(row);
+        if answered > 0 {
+            findings.check(MONOTONIC, version >= answered);
+        }
+    });
+    let mut due = [false; ROWS_MAX];
+    prescribed(cells, view.strategy(), query, |candidate| {
+        due[usize::from(candidate.row)] = true;
+    });
+    let missing = due.iter().zip(answers_with).any(|(due, answered)| *due && !answered);
+    // Where a refusal is due, any candidate makes it one of the wrong kind.
+    let unrefused = !due.contains(&true) && answers_with.contains(&true);
+    findings.check(COMPLETE, !(missing || unrefused));
+}
+
+/// The names listed against the names held. A name whose rows are all blocked may be listed or not.
+fn listing(view: &impl View, cells: &Cells, findings: &mut Findings) {
+    for shape in Shape::ALL {
+        let held = |content: Content| cells.iter().any(|cell| cell.content == content);
+        let served = held(Content::Row(shape));
+        let listed = view.lists(shape);
+        if served || listed {
+            findings.check(LISTING, served == listed || held(Content::Blocked(shape)));
+        }
+    }
+}
+
+fn reads_own_write(view: &impl View, held: Cell, row: usize, stored: Cell) -> bool {
+    let acked = view.acked(row);
+    let mut serves_older = false;
+    for query in QUERIES {
+        view.candidates(query, |candidate| {
+            serves_older |= usize::from(candidate.row) == row && candidate.version < acked;
+        });
+    }
+    // A row that is not held may have been deleted by the write itself, or by a newer one.
+    let gone = stored.version > acked || stored.content == Content::Absent;
+    let holds = if held.content == Content::Absent {
+        gone
+    } else {
+        held.version >= acked
+    };
+    holds && !serves_older
+}
+
+/// Whether there is a rule about steps of this kind.
+pub(crate) fn judges(kind: Kind) -> bool {
+    use Kind::{Apply, Break, Deliver, Duplicate, EmptyPoll, FailedPoll, PartialPoll};
+    matches!(
+        kind,
+        FailedPoll | EmptyPoll | PartialPoll | Apply | Deliver | Duplicate | Break
+    )
+}
+
+/// What the rules say of one step of a replica, of a kind that they judge, with the store as it is after it.
+pub(crate) fn judge_step<V: View>(before: &V, action: Action, after: &V, store: &Cells, findings: &mut Findings) {
+    match action.kind {
+        Kind::FailedPoll | Kind::EmptyPoll | Kind::PartialPoll => findings.check(FAILS_SAFE, before == after),
+        Kind::Apply => {
+            let read = before.reading();
+            let invalid = read.iter().enumerate();
+            for (row, _) in invalid.filter(|(_, cell)| cell.content == Content::Invalid) {
+                findings.check(ATOMIC_REFUSAL, before.holds_like(after, row));
+            }
+        }
+        Kind::Deliver | Kind::Duplicate | Kind::Break => {
+            let row = usize::from(action.row);
+            if store[row].content == Content::Invalid {
+                findings.check(ATOMIC_REFUSAL, before.holds_like(after, row));
+            }
+        }
+        _ => {}
+    }
+}

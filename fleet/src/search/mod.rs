@@ -1,0 +1,21 @@
+//! The engines: the level-synchronous search for scale, and stateright's checker as the second opinion.
+
+mod checker;
+mod counted;
+mod error;
+mod explore;
+mod hosts;
+mod levels;
+mod options;
+mod report;
+mod timely;
+mod visited;
+mod worker;
+
+pub use self::checker::{CheckOptions, check, serve};
+pub use self::error::ExploreError;
+pub use self::explore::explore;
+pub use self::levels::{Checkpoint, CheckpointError};
+pub use self::options::{Hosts, OnProgress, Options, Progress};
+pub use self::report::{Ended, Limit, Report, Violation};
+pub use self::visited::Visited;
