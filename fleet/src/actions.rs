@@ -1,8 +1,8 @@
-//! What can happen in a fleet: the actions of every model here, as small plain values.
+//! The actions of every model here, as small plain values.
 
 use std::fmt;
 
-/// Where a write goes in, or which replica acts.
+/// The place where a write goes in, or the replica that acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum At {
     /// The store.
@@ -70,7 +70,7 @@ kinds! {
     Start "start",
 }
 
-/// How many kinds there are.
+/// Number of kinds.
 pub const KINDS: usize = Kind::ALL.len();
 
 impl Kind {
@@ -80,7 +80,7 @@ impl Kind {
     }
 }
 
-/// What a row is asked for by: the exact name, the global wildcard or one team's wildcard, which all match one request.
+/// The name that a row is asked for by: the exact name, the global wildcard or one team's wildcard, which all match one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shape {
     /// The exact name.
@@ -99,11 +99,11 @@ impl Shape {
 /// One action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Action {
-    /// What happens.
+    /// Sort of the action.
     pub kind: Kind,
     /// Where.
     pub at: At,
-    /// To which row, where it is about one; otherwise 0.
+    /// Number of the row, where it is about one; otherwise 0.
     pub row: u8,
     /// The shape that a row is created in or renamed to; otherwise exact.
     pub shape: Shape,

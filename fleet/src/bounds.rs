@@ -1,27 +1,27 @@
-//! How large a fleet is and what can happen in it.
+//! The bounds of a fleet.
 
 use crate::actions::{Kind, Shape};
 use crate::strategies::Strategy;
 
-/// How large a fleet is, what its replicas do and what can happen to it.
+/// The size of a fleet, its strategies, and the actions that can happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// How many rows the store can hold.
+    /// Number of rows that the store can hold.
     pub rows: u8,
-    /// How many times each row can be written.
+    /// Number of times that each row can be written.
     pub versions: u8,
     /// The strategy of each replica.
     pub strategies: Vec<Strategy>,
-    /// What can happen.
+    /// Kinds of action that can happen.
     pub kinds: Vec<Kind>,
-    /// What rows can be asked for by.
+    /// Shapes that rows can have.
     pub shapes: Vec<Shape>,
     /// Writes also go in through the replicas' admin endpoints.
     pub admin: bool,
 }
 
 impl Bounds {
-    /// How many replicas there are.
+    /// Returns the number of replicas.
     pub fn replicas(&self) -> usize {
         self.strategies.len()
     }
@@ -34,7 +34,7 @@ impl Bounds {
         Self { kinds, ..self }
     }
 
-    /// Why no state of the fleet allows this action, if none does.
+    /// Returns the reason why no state of the fleet allows this action, if none does.
     pub(crate) fn impossible(&self, kind: Kind) -> Option<&'static str> {
         let some = |can: fn(&Strategy) -> bool| self.strategies.iter().any(can);
         let has = |needed| self.kinds.contains(&needed);
@@ -84,18 +84,18 @@ pub enum BoundsError {
         name: &'static str,
         /// The largest it can be.
         max: usize,
-        /// As asked for.
+        /// The value that was asked for.
         got: usize,
     },
     /// The states do not fit their word.
     #[error("these bounds need {bits} bits a state, of {bits_max}: take fewer replicas, rows, versions or actions")]
     Packing {
-        /// What they would need.
+        /// Bits that they would need.
         bits: u32,
-        /// What there is.
+        /// Bits that there are.
         bits_max: u32,
     },
-    /// Without this action nothing else happens.
+    /// An action is missing without which nothing else happens.
     #[error("a fleet needs `create`, `read` and `apply`: there is no `{kind}`")]
     Idle {
         /// The action.
@@ -106,7 +106,7 @@ pub enum BoundsError {
     Impossible {
         /// The action.
         kind: &'static str,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! What a row can hold, and how many of each thing a fleet can have at most.
+//! The contents of rows, and the largest numbers of rows, versions, replicas and copies.
 
 use crate::actions::Shape;
 
@@ -11,22 +11,22 @@ pub const REPLICAS_MAX: usize = 3;
 /// The copies of one version in one pattern table are counted up to this many.
 pub const COPIES_MAX: u8 = 2;
 
-/// What a row holds in one version.
+/// The content of a row in one version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Content {
-    /// It is not there.
+    /// Absent.
     #[default]
     Absent,
-    /// It is there and may be served.
+    /// A row that may be served.
     Row(Shape),
-    /// It is there and blocked.
+    /// A blocked row.
     Blocked(Shape),
-    /// It is there, and no router may take it.
+    /// A row that no router may take.
     Invalid,
 }
 
 impl Content {
-    /// What the row is asked for by, where a router holds it.
+    /// Returns the shape of the row, where a router can hold it.
     pub fn shape(self) -> Option<Shape> {
         match self {
             Self::Row(shape) | Self::Blocked(shape) => Some(shape),
@@ -58,9 +58,9 @@ impl Content {
 /// A row in one version. A row that never was has version 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell {
-    /// Which write this is, counted a row.
+    /// Number of the write, counted a row.
     pub version: u8,
-    /// What was written.
+    /// Content that was written.
     pub content: Content,
 }
 

@@ -21,7 +21,7 @@ pub trait Converging: Machine {
     fn agrees(&self, state: &Self::State) -> bool;
 }
 
-/// Which runs are looked at.
+/// The runs that are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fairness {
     /// A poll action that can go on happening does happen.
@@ -35,16 +35,16 @@ pub enum Fairness {
 pub struct Stuck<S> {
     /// A shortest path to a state from which the run goes on for ever.
     pub path: Vec<(Action, S)>,
-    /// Between how many states it goes round; with one, nothing happens any more or nothing changes.
+    /// Number of states that it goes round in; with one, nothing happens any more or nothing changes.
     pub among: usize,
 }
 
-/// What was found out about convergence.
+/// The verdict on convergence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Convergence<S> {
-    /// How many states were looked at: all of them.
+    /// Number of reachable states, all of which were judged.
     pub distinct: usize,
-    /// How many of them do not agree, so that there is something to converge from.
+    /// Number of them that do not agree, so that there is something to converge from.
     pub premises: usize,
     /// The run that does not converge, if there is one: of all, one that is soonest there.
     pub stuck: Option<Stuck<S>>,

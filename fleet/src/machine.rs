@@ -1,4 +1,4 @@
-//! What the engines explore: a transition system, and one whose states are words.
+//! The transition systems that the engines explore.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::hash::Hash;
 use crate::actions::{Action, Kind};
 use crate::word::Word;
 
-/// What the rules of a machine say of one state or one step; bit `i` stands for the rule of index `i`.
+/// The verdict of a machine's rules on one state or one step; bit `i` stands for the rule of index `i`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     /// The rules that had something to check.
@@ -39,7 +39,7 @@ pub trait Machine: Clone + Send + Sync + 'static {
     /// A state, whole: two equal states have the same future.
     type State: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
-    /// What is explored and within which bounds, in one line. Two machines of the same identity have the same states:
+    /// Returns the model and its bounds, in one line. Two machines of the same identity have the same states:
     /// a checkpoint is only resumed by a machine of its own identity.
     fn identity(&self) -> String;
 
@@ -67,10 +67,10 @@ pub trait Machine: Clone + Send + Sync + 'static {
         }
     }
 
-    /// What the rules about single states say of this one.
+    /// Returns the findings of the rules about single states.
     fn judge(&self, state: &Self::State) -> Findings;
 
-    /// What the rules about steps say of this one.
+    /// Returns the findings of the rules about steps.
     fn judge_step(&self, before: &Self::State, action: Action, after: &Self::State) -> Findings;
 
     /// The state for a person: a line for the store, then one for each replica.
@@ -79,10 +79,10 @@ pub trait Machine: Clone + Send + Sync + 'static {
 
 /// A machine whose states are words, which the engine for scale can take.
 pub trait Packed: Machine<State: Word> {
-    /// How many low bits of the word the states use.
+    /// Returns the number of low bits that the states use.
     fn bits(&self) -> u32;
 
-    /// What a worker of the engine explores with.
+    /// The machine as a worker of the engine explores it, with a memory of its own.
     type Worker: Expand<Self::State>;
 
     /// A worker's own, with nothing remembered.
@@ -95,10 +95,10 @@ pub trait Expand<S> {
     /// say of it.
     fn successors(&mut self, state: S, visit: impl FnMut(Action, S, Findings));
 
-    /// What the rules about single states say of this one.
+    /// Returns the findings of the rules about single states.
     fn judge(&mut self, state: S) -> Findings;
 
-    /// How many bytes it takes to remember.
+    /// Returns the number of bytes that the memory takes.
     fn bytes(&self) -> u64;
 }
 

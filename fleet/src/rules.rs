@@ -30,11 +30,11 @@ pub const RULES: &[&str] = &[
 pub struct FleetRule {
     /// The stable id.
     pub id: &'static str,
-    /// What must hold, in one clause.
+    /// The rule, in one clause.
     pub sentence: &'static str,
-    /// What breaks it, and how it is judged.
+    /// Its usual causes, and the way in which it is judged.
     pub explanation: &'static str,
-    /// What is counted as one premise.
+    /// An occasion that counts as one premise.
     pub premise: &'static str,
 }
 
@@ -93,7 +93,7 @@ const READ_YOUR_WRITES: usize = 10;
 const HEALS: usize = 11;
 const FAILS_SAFE: usize = 12;
 
-/// What the rules say of a replica that is up.
+/// Judges a replica that is up.
 pub(crate) fn judge(store: &Cells, view: &impl View, rows: usize, findings: &mut Findings) {
     let cells = view.cells();
     for query in QUERIES {
@@ -187,7 +187,7 @@ pub(crate) fn judges(kind: Kind) -> bool {
     )
 }
 
-/// What the rules say of one step of a replica, of a kind that they judge, with the store as it is after it.
+/// Judges one step of a replica, of a kind that there is a rule about, with the store as it is after it.
 pub(crate) fn judge_step<V: View>(before: &V, action: Action, after: &V, store: &Cells, findings: &mut Findings) {
     match action.kind {
         Kind::FailedPoll | Kind::EmptyPoll | Kind::PartialPoll => findings.check(FAILS_SAFE, before == after),

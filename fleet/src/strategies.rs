@@ -1,48 +1,48 @@
-//! How replicas follow a store: each way a plain value, so that one replica of a fleet can differ from the next.
+//! Strategies by which replicas follow a store: each a plain value, so that one replica of a fleet can differ from the next.
 
-/// What an upsert or a delete does to the wildcard entries that a row has in the pattern tables.
+/// The effect of an upsert or a delete on the wildcard entries that a row has in the pattern tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Patterns {
-    /// They stay.
+    /// Entries stay.
     Kept,
-    /// Those of this row go.
+    /// Entries of this row go.
     RemovedById,
     /// All tables are built anew from the rows.
     Rebuilt,
-    /// They stay where they are, under the new version's tag.
+    /// Entries stay where they are, under the new version's tag.
     Retagged,
 }
 
-/// What a replica does after a write through its own admin endpoint.
+/// The reaction of a replica to a write through its own admin endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum After {
-    /// It applies the row that was written, and no other.
+    /// Applies the row that was written, and no other.
     Row,
-    /// It polls.
+    /// Polls.
     Poll,
-    /// It drops every row and polls.
+    /// Drops every row and polls.
     DropAndPoll,
-    /// It waits for its next poll.
+    /// Waits for its next poll.
     Nothing,
 }
 
-/// What a replica does when it hears of a change.
+/// The reaction of a replica to a change notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Notices {
-    /// It does not listen.
+    /// Does not listen.
     Ignored,
-    /// It reads the row that changed.
+    /// Reads the row that changed.
     RowRead,
-    /// It polls.
+    /// Polls.
     Polled,
 }
 
-/// What a read without any row means.
+/// The meaning of a read without any row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EmptyRead {
-    /// It deletes nothing, so that the last row stays for ever.
+    /// Deletes nothing, so that the last row stays for ever.
     DeletesNothing,
-    /// It deletes every row.
+    /// Deletes every row.
     DeletesAll,
 }
 
@@ -55,11 +55,11 @@ pub enum EmptyRead {
 pub struct Strategy {
     /// The word for it in flags and reports.
     pub name: &'static str,
-    /// Where it is from.
+    /// Source of the behaviour.
     pub source: &'static str,
-    /// What happens to a changed row's wildcard entries.
+    /// Effect of a change on the row's wildcard entries.
     pub on_update: Patterns,
-    /// What happens to a deleted row's wildcard entries.
+    /// Effect of a delete on the row's wildcard entries.
     pub on_delete: Patterns,
     /// Names once served are taken to be served for ever: they are listed, and they hide the wildcards.
     pub sticky_names: bool,
@@ -79,7 +79,7 @@ pub struct Strategy {
     pub knows_whole_reads: bool,
     /// A failed read is ignored; otherwise it is taken for an empty one.
     pub knows_failures: bool,
-    /// What a read without rows means.
+    /// Meaning of a read without rows.
     pub empty_read: EmptyRead,
     /// A read is applied in one step; otherwise first the deletes, then row by row.
     pub atomic_apply: bool,
@@ -91,7 +91,7 @@ pub struct Strategy {
     pub after_change: After,
     /// After a delete.
     pub after_delete: After,
-    /// What change notifications are good for.
+    /// Reaction to change notifications.
     pub notices: Notices,
     /// A miss makes the replica read the row.
     pub reads_through: bool,

@@ -5,7 +5,7 @@ use crate::cell::{Cells, Content};
 use crate::packed::Lane;
 use crate::strategies::Strategy;
 
-/// What a replica holds and serves.
+/// Returns the rows and entries that a replica holds, as text.
 pub(crate) fn lane(lane: &Lane, strategy: &Strategy) -> String {
     if lane.down {
         return "down".to_owned();

@@ -13,7 +13,7 @@ pub const TEAM: &str = "t1";
 const EXACT: &str = "gpt-4o";
 const MATCHED_BY_WILDCARDS_ONLY: &str = "gpt-5";
 
-/// What a row of this shape is asked for by.
+/// Returns the name that a row of this shape is asked for by.
 pub fn name(shape: Shape) -> &'static str {
     match shape {
         Shape::Exact => EXACT,
@@ -22,7 +22,7 @@ pub fn name(shape: Shape) -> &'static str {
     }
 }
 
-/// Where a row of this shape leads to, which tells the shapes apart in an answer.
+/// Returns the target of a row of this shape, which tells the shapes apart in an answer.
 pub fn target(shape: Shape) -> &'static str {
     match shape {
         Shape::Exact => "openai/gpt-4o",
@@ -124,7 +124,7 @@ impl TraceWriter {
         self.steps.extend(steps.into_iter().map(Step::Fleet));
     }
 
-    /// What becomes of the notification of `row`, after those before it have let it pass.
+    /// Returns the steps that deliver or lose the notification of `row`, after those before it have let it pass.
     fn notice(&mut self, kind: Kind, replica: u8, row: u8) -> Vec<FleetStep> {
         let queue = self.under_way.entry(replica).or_default();
         let place = queue.iter().position(|under_way| *under_way == row);

@@ -36,11 +36,11 @@ pub const QUERIES: [Query; 4] = [
 /// One candidate of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Candidate {
-    /// Which row.
+    /// Number of the row, from 0.
     pub row: u8,
-    /// In which version, as its tag says.
+    /// Version of the row, as its tag says.
     pub version: u8,
-    /// How often it is in the answer, counted up to two.
+    /// Copies of it in the answer, counted up to two.
     pub copies: u8,
     /// The table that it came from.
     pub table: Shape,
@@ -48,7 +48,7 @@ pub struct Candidate {
 
 /// A replica that is up, and what an observer knows of it. Two are equal if nothing will ever tell them apart.
 pub(crate) trait View: PartialEq {
-    /// How the replica follows the store.
+    /// Returns the strategy by which the replica follows the store.
     fn strategy(&self) -> &Strategy;
 
     /// The rows that it claims to hold.
@@ -66,10 +66,10 @@ pub(crate) trait View: PartialEq {
     /// Whether it lists the name of this shape.
     fn lists(&self, shape: Shape) -> bool;
 
-    /// How many entries its pattern tables have.
+    /// Returns the number of entries in its pattern tables.
     fn entries(&self) -> u8;
 
-    /// What it answers.
+    /// Visits the candidates that it answers with.
     fn candidates(&self, query: Query, visit: impl FnMut(Candidate));
 
     /// Whether it holds `row` as `other` does, in its list and in its pattern tables.
@@ -115,7 +115,7 @@ pub(crate) fn prescribed(cells: &Cells, strategy: &Strategy, query: Query, mut v
     }
 }
 
-/// How many copies of each version of each row are candidates.
+/// Number of candidates of each version of each row.
 type Copies = [[u8; VERSIONS_MAX + 1]; ROWS_MAX];
 
 /// Whether every answer is exactly what `store` prescribes.
@@ -131,7 +131,7 @@ pub(crate) fn agrees(view: &impl View, store: &Cells) -> bool {
     })
 }
 
-/// What a read of `cell` brings to a replica: only revisions tell of the rows that are gone.
+/// Returns the row as a read brings it to a replica: only revisions tell of the rows that are gone.
 pub(crate) fn read(strategy: &Strategy, cell: Cell) -> Cell {
     if cell.content == Content::Absent && !strategy.refuses_older {
         Cell::default()

@@ -9,28 +9,28 @@ use crate::view::Candidate;
 
 /// A machine with replicas that answer.
 pub trait Serving: Machine {
-    /// What each replica answers to each of [`crate::view::QUERIES`], in the order of [`Candidate`]; nothing where it is
+    /// Returns the answers of each replica to each of [`crate::view::QUERIES`], in the order of [`Candidate`]; nothing where it is
     /// down.
     fn answers(&self, state: &Self::State) -> Vec<Option<Vec<Vec<Candidate>>>>;
 }
 
-/// How far to walk.
+/// The seed, number and length of random walks.
 #[derive(Clone, Copy, Debug)]
 pub struct Walks {
-    /// Where the choices come from.
+    /// Seed of the choices.
     pub seed: u64,
-    /// How many walks from the start.
+    /// Number of walks from the start.
     pub walks: u32,
-    /// How many steps a walk has at most.
+    /// The most steps of a walk.
     pub steps: u32,
 }
 
-/// Where two machines part.
+/// The point where two machines part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parting {
     /// The steps up to there.
     pub path: Vec<Action>,
-    /// What only one of them does, or does otherwise.
+    /// The difference between them.
     pub what: String,
 }
 

@@ -24,7 +24,7 @@ pub trait Word:
     + Shr<u32, Output = Self>
     + 'static
 {
-    /// How many bits the word has.
+    /// Number of bits in the word.
     const BITS: u32;
 
     /// The word with this value; the bits that do not fit are lost.
@@ -39,7 +39,7 @@ pub trait Word:
         self.wide() as u64
     }
 
-    /// What [`scramble`](Self::scramble) multiplies by.
+    /// Factors of [`scramble`](Self::scramble).
     const ODDS: [Self; 2];
 
     /// The inverses of [`ODDS`](Self::ODDS) modulo the power of two, in the opposite order.

@@ -103,7 +103,7 @@ fn fingerprint<R: Hash>(seat: &Seat<R>) -> u64 {
     hasher.finish()
 }
 
-/// What can be written to a row: the kind, the shape that it names, and what the row then holds.
+/// Returns the writes that can happen to a row: the kind, the shape that it names, and what the row then holds.
 fn writes_to(content: Content, shapes: &[Shape]) -> Vec<(Kind, Shape, Content)> {
     let plain = Shape::Exact;
     let mut writes = Vec::new();

@@ -13,15 +13,15 @@ use crate::view::{Candidate, Query};
 pub struct NaiveReplica {
     strategy: Strategy,
     list: Table,
-    /// In which version a row was deleted; only where revisions are kept.
+    /// Version in which each row was deleted; only where revisions are kept.
     gone: BTreeMap<u8, u8>,
-    /// How many entries of a row's version a pattern table has, counted up to two.
+    /// Number of entries of a row's version in a pattern table, counted up to two.
     entries: BTreeMap<(Shape, u8, u8), u8>,
     names: BTreeSet<Shape>,
 }
 
 impl NaiveReplica {
-    /// How many entries of `row` in `version` the pattern table of `shape` has.
+    /// Returns the number of entries of `row` in `version` in the pattern table of `shape`.
     pub fn copies(&self, shape: Shape, row: u8, version: u8) -> u8 {
         self.entries.get(&(shape, row, version)).copied().unwrap_or(0)
     }
@@ -31,7 +31,7 @@ impl NaiveReplica {
         &self.names
     }
 
-    /// In which version each row was deleted.
+    /// Returns the version in which each row was deleted.
     pub fn gone(&self) -> &BTreeMap<u8, u8> {
         &self.gone
     }

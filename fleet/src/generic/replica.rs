@@ -14,7 +14,7 @@ use crate::view::{Candidate, QUERIES, Query};
 /// Rows by their number. In a read, a row that was deleted is there as absent, in the version of its deletion.
 pub type Table = BTreeMap<u8, Cell>;
 
-/// What a read of the store brings.
+/// The result of a read of the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Read {
     /// All rows.
@@ -26,7 +26,7 @@ pub enum Read {
         /// The rows that there are.
         whole: Table,
     },
-    /// Nothing but an error.
+    /// An error, and no rows.
     Failed,
 }
 
@@ -41,7 +41,7 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Looks up `row` in `store`, of at most `rows` rows, because a notification or a miss told it to.
     fn look(&mut self, rows: u8, row: u8, store: &Table);
 
-    /// In how many parts a read is applied.
+    /// Returns the number of parts in which a read is applied.
     fn parts(&self, rows: u8) -> u8;
 
     /// Applies one part of a read.
@@ -50,13 +50,13 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// The rows that the replica claims to hold.
     fn claims(&self) -> Table;
 
-    /// What it answers, in the order of [`Candidate`].
+    /// Returns its answer, in the order of [`Candidate`].
     fn answer(&self, query: Query) -> Vec<Candidate>;
 
     /// Whether it lists the name of this shape.
     fn lists(&self, shape: Shape) -> bool;
 
-    /// How many entries its pattern tables have.
+    /// Returns the number of entries in its pattern tables.
     fn entries(&self) -> u8;
 
     /// Whether it holds `row` as `other` does.

@@ -176,7 +176,7 @@ pub(crate) struct SeatView<'a, R> {
     strategy: &'a Strategy,
     rows: u8,
     cells: Cells,
-    /// To each of [`QUERIES`].
+    /// Answers to each of [`QUERIES`].
     answers: [Vec<Candidate>; QUERIES.len()],
 }
 

@@ -12,7 +12,8 @@ use crate::machine::{Expand, Findings, Machine as _, Packed};
 use crate::packed::fleet::Fleet;
 use crate::word::Word as _;
 
-/// How many lanes beside stores are remembered; when there are more, the memory starts anew.
+/// The most lanes beside stores that are remembered; when there are more, the memory starts anew, and all is
+/// worked out again.
 const KNOWN_MAX: usize = 1 << 17;
 
 /// A step of one lane, or a write to the store.
@@ -24,7 +25,7 @@ struct LaneStep {
     findings: Findings,
 }
 
-/// What follows from one lane beside one store, or from the store alone.
+/// The steps and findings of one lane beside one store, or of the store alone.
 #[derive(Clone, Copy)]
 struct Known {
     first: usize,
@@ -43,7 +44,7 @@ pub struct Compiled {
     stands_for: [usize; REPLICAS_MAX],
     /// For each replica, a row's notification in its lane; nothing where it does not listen.
     notices: [[u128; crate::cell::ROWS_MAX]; REPLICAS_MAX],
-    /// By the replica that is stood for.
+    /// One memory a replica, indexed by `stands_for`.
     lanes: [Memory; REPLICAS_MAX],
     writes: Memory,
     steps: Vec<LaneStep>,
@@ -117,7 +118,7 @@ impl Compiled {
         }
     }
 
-    /// What follows from this replica's lane.
+    /// Returns the steps and findings of this replica's lane.
     fn of_lane(&mut self, word: u128, replica: usize) -> Known {
         let (lane, store, stands_for) = (self.lane(word, replica), self.store(word), self.stands_for[replica]);
         let key = lane | store.unbounded_shl(self.lane_bits);
@@ -212,7 +213,7 @@ impl Packed for Fleet {
     }
 }
 
-/// Spreads the words of lanes and stores; they are no input of anybody's.
+/// A hash of the words of lanes and stores. Keys are never attacker-controlled, so no DoS-resistant hash is needed.
 #[derive(Clone, Copy, Default)]
 struct Spread(u64);
 

@@ -18,7 +18,7 @@ use crate::view;
 use crate::view::{Candidate, QUERIES};
 use crate::walk::Serving;
 
-/// Without these no replica ever has a row.
+/// Kinds without which no replica ever has a row.
 const NEEDED: [Kind; 3] = [Kind::Create, Kind::Read, Kind::Apply];
 
 /// Called with each step of a replica: its kind, its row, and what it changes.
@@ -82,12 +82,12 @@ impl Fleet {
         self.layout.pack(state)
     }
 
-    /// How many low bits of the word the states use.
+    /// Returns the number of low bits that the states use.
     pub(crate) fn state_bits(&self) -> u32 {
         self.layout.bits()
     }
 
-    /// How many bits a replica takes: they lie from the low end, and the lowest of each says whether it is down.
+    /// Returns the number of bits of a replica: they lie from the low end, and the lowest of each says whether it is down.
     pub(crate) fn lane_bits(&self) -> u32 {
         self.layout.lane_bits()
     }

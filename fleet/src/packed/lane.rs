@@ -11,7 +11,7 @@ use crate::view::{Candidate, QUERIES, Query, View, agrees, read, tables};
 pub(crate) struct LaneView<'a> {
     pub(crate) lane: &'a Lane,
     pub(crate) strategy: &'a Strategy,
-    /// How many rows there are.
+    /// Number of rows.
     pub(crate) rows: usize,
 }
 
@@ -136,7 +136,7 @@ impl Lane {
         }
     }
 
-    /// What a read of `cells` brings to this replica: only revisions tell of the rows that are gone.
+    /// Returns the rows as a read brings them to this replica: only revisions tell of the rows that are gone.
     pub fn reads(strategy: &Strategy, cells: &Cells) -> Cells {
         cells.map(|cell| read(strategy, cell))
     }
@@ -269,7 +269,7 @@ impl Lane {
         }
     }
 
-    /// What the replica does after a write to `row` through its own endpoint left `store`.
+    /// Does what is due after a write to `row` through the replica's own endpoint left `store`.
     pub fn after_write(&mut self, strategy: &Strategy, after: After, row: usize, store: &Cells) {
         let read = Self::reads(strategy, store);
         match after {

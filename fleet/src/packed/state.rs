@@ -33,7 +33,7 @@ pub struct Lane {
     pub down: bool,
     /// 0: it holds no read. Otherwise one more than how many parts of its read it has applied.
     pub phase: u8,
-    /// Which names were ever served, a bit a shape; only where names are sticky.
+    /// Names that were ever served, a bit a shape; only where names are sticky.
     pub names: u8,
     /// Its rows.
     pub rows: [Held; ROWS_MAX],
@@ -50,7 +50,7 @@ pub struct State {
     pub lanes: [Lane; REPLICAS_MAX],
 }
 
-/// Where each part of a state lies in its word.
+/// The place of each part of a state in its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,

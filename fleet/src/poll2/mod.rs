@@ -14,14 +14,14 @@ use crate::actions::{Action, At, Kind};
 use crate::fair::Converging;
 use crate::machine::{Findings, Machine, Packed, Plain};
 
-/// How large a [`Poll2`] is.
+/// The size of a [`Poll2`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll2Bounds {
-    /// How many replicas follow the store.
+    /// Number of replicas that follow the store.
     pub replicas: u8,
-    /// How many rows it can hold.
+    /// Number of rows that the store can hold.
     pub rows: u8,
-    /// How many times each row can be written.
+    /// Number of times that each row can be written.
     pub versions: u8,
     /// Whether replicas crash and start again.
     pub crash: bool,
@@ -39,15 +39,15 @@ pub enum Poll2BoundsError {
          take fewer of them"
     )]
     Packing {
-        /// As asked for.
+        /// The value that was asked for.
         replicas: u8,
-        /// As asked for.
+        /// The value that was asked for.
         rows: u8,
-        /// As asked for.
+        /// The value that was asked for.
         versions: u8,
-        /// What they would need.
+        /// Bits that they would need.
         bits: u32,
-        /// What there is.
+        /// Bits that there are.
         bits_max: u32,
     },
 }
@@ -285,6 +285,7 @@ impl Machine for Poll2 {
 
     #[inline]
     fn judge_step(&self, _before: &u64, _action: Action, _after: &u64) -> Findings {
+        // The base protocol has no rule about steps.
         Findings::default()
     }
 

@@ -24,9 +24,9 @@ struct Poll2State {
 struct Poll2Replica {
     /// Whether it runs.
     up: bool,
-    /// What it read and did not yet apply.
+    /// Rows that it has read and not yet applied.
     read: Option<Versions>,
-    /// What it serves.
+    /// Rows that it serves.
     table: Versions,
     /// The newest version of each row that it answered with.
     answered: Versions,

@@ -20,12 +20,12 @@ use crate::actions::{Action, KINDS};
 use crate::machine::{Findings, Machine};
 use crate::search::report::{Ended, Limit, Report, Violation};
 
-/// How to run the checker.
+/// Options of a run of stateright's checker.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckOptions {
     /// Explore only the representative of the states that differ in the numbering of the replicas.
     pub symmetric: bool,
-    /// How many threads. With more than one, a counterexample need not be the shortest.
+    /// Number of threads. With more than one, a counterexample need not be the shortest.
     pub threads: usize,
     /// Stop at about this many generated states, and report the run as cut.
     pub states_max: Option<u64>,
@@ -46,18 +46,18 @@ pub(crate) struct Checked<M: Machine> {
     machine: M,
     symmetric: bool,
     counts: Arc<Counts>,
-    /// What the state that a thread looks at leads to.
+    /// The state that each thread looks at, expanded.
     expanded: [Mutex<Option<Expanded<M::State>>>; EXPANDED],
 }
 
-/// How many threads can remember a state without getting in each other's way.
+/// The most threads that can remember a state without getting in each other's way.
 const EXPANDED: usize = 64;
 
 /// One state and all that follows from it.
 struct Expanded<S> {
     state: S,
     steps: Vec<Step<S>>,
-    /// Of the state and of each step.
+    /// Findings of the state, then of each step.
     findings: Vec<Findings>,
     violated: u32,
 }
@@ -206,6 +206,7 @@ impl<M: Machine> Checked<M> {
 
     /// Hands out what follows from `state`, worked out once however often a thread asks for it in a row.
     fn expanded<T>(&self, state: &M::State, hand_out: impl FnOnce(&mut Option<Expanded<M::State>>) -> T) -> T {
+        // Any place is right: one that another thread uses too is only worked out more often.
         let place = THREAD.with(|thread| *thread % EXPANDED);
         let mut known = self.expanded[place]
             .lock()

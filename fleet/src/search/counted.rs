@@ -1,4 +1,4 @@
-//! What a worker of a search counts and finds, as it goes into checkpoints and to the other workers.
+//! The counts and findings of a worker, as they go into checkpoints and to the other workers.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::actions::KINDS;
 use crate::machine::Findings;
 use crate::word::Word;
 
-/// Where a rule is violated: in a state, or in a step from it. The least is the shortest.
+/// The place where a rule is violated: in a state, or in a step from it. The least is the shortest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Found<W> {
     /// The steps from the start to the violation.
@@ -42,22 +42,22 @@ mod hexadecimal {
     }
 }
 
-/// What one worker counts, and what all have found.
+/// The counts of one worker, and the findings of all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound(serialize = "W: Word", deserialize = "W: Word"))]
 pub(crate) struct Counted<W> {
-    /// How many successors.
+    /// Number of successors.
     pub(crate) generated: u64,
-    /// How often each kind of action happened.
+    /// Number of times that each kind of action happened.
     pub(crate) coverage: Vec<u64>,
-    /// How often each rule had something to check.
+    /// Number of times that each rule had something to check.
     pub(crate) premises: Vec<u64>,
     /// A rule's shortest violation, by the rule's index.
     pub(crate) found: Vec<Option<Found<W>>>,
 }
 
 impl<W: Word> Counted<W> {
-    /// Nothing yet of so many rules.
+    /// Returns counts of zero for so many rules.
     pub(crate) fn new(rules: usize) -> Self {
         Self {
             generated: 0,

@@ -1,9 +1,9 @@
-//! Why a search could not be carried out.
+//! A reason why a search could not be carried out.
 
 use crate::search::levels::CheckpointError;
 use crate::search::timely::PeerLeft;
 
-/// Why a search could not be carried out.
+/// A reason why a search could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ExploreError {
     /// No worker at all.
@@ -12,17 +12,17 @@ pub enum ExploreError {
     /// The list of hosts does not fit the process.
     #[error("process {process} is not one of the {processes} in the list of hosts, which count from 0")]
     NoSuchProcess {
-        /// As asked for.
+        /// The value that was asked for.
         process: usize,
-        /// How many there are.
+        /// Number of processes in the list.
         processes: usize,
     },
     /// The bound on memory is below what the run needs.
     #[error("{memory_max} bytes of memory are too few: {why}")]
     TooLittleMemory {
-        /// As asked for.
+        /// The value that was asked for.
         memory_max: u64,
-        /// What would need more.
+        /// The part that would need more.
         why: String,
     },
     /// The processes do not reach each other.
@@ -31,11 +31,11 @@ pub enum ExploreError {
     /// A process of the list never came.
     #[error("process {process} at `{address}` did not come in {seconds} s: start it, or wait longer")]
     Absent {
-        /// Which one.
+        /// Number of the process, from 0.
         process: usize,
-        /// Where it should listen.
+        /// Address at which it should listen.
         address: String,
-        /// How long it was waited for.
+        /// Seconds that it was waited for.
         seconds: u64,
     },
     /// A worker ended before the search did.

@@ -78,7 +78,7 @@ fn check_hosts(options: &Options) -> Result<(), ExploreError> {
     }
 }
 
-/// What the workers talk through, and what ends it once they are done.
+/// The connections of the workers, and a guard that closes them once it is dropped.
 type Wires = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
 
 fn network(options: &Options) -> Result<Wires, ExploreError> {

@@ -1,6 +1,6 @@
-//! How the processes of a search find each other: each listens at its own address, and calls those before it in the list.
+//! Connections between the processes of a search: each listens at its own address, and calls those before it in the list.
 //!
-//! It is not left to timely, which waits for ever for a process that never comes, and says so on stdout.
+//! Timely's own set-up is not used: it waits for ever for a process that never comes, and says so on stdout.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
@@ -10,11 +10,11 @@ use std::time::Duration;
 use crate::search::error::ExploreError;
 use crate::search::options::Hosts;
 
-/// How long a process that is not there yet is left alone before it is called again.
+/// Pause before a process that is not there yet is called again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long one call takes at most, and one greeting.
+/// The longest that one call or one greeting takes.
 const CALL: Duration = Duration::from_secs(1);
-/// What a caller says first, so that nobody else is taken for a process of the search; then follows its number.
+/// First bytes of a caller, so that nobody else is taken for a process of the search; then follows its number.
 const GREETING: &[u8; 8] = b"rtproof1";
 
 /// A connection to every other process of the list, in its order.

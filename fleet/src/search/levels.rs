@@ -21,10 +21,10 @@ const FORMAT_UNCHECKED: u32 = 1;
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 /// Length of a checksum's line, its end included.
 const CHECKSUM_LINE_BYTES: usize = 17;
-/// How many states are read at a time.
+/// Number of states that are read at a time.
 const READ_STATES: usize = 1 << 12;
 
-/// Where a search keeps its levels, and whether it goes on from there.
+/// The place where a search keeps its levels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The directory; it is made if it is not there.
@@ -33,13 +33,13 @@ pub struct Checkpoint {
     pub resume: bool,
 }
 
-/// What is wrong with a checkpoint.
+/// A reason why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file system refused.
     #[error("cannot use the checkpoint file `{path}`: {source}")]
     Io {
-        /// Which file or directory.
+        /// The file or directory.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -47,9 +47,9 @@ pub enum CheckpointError {
     /// The file is not what this program wrote.
     #[error("the checkpoint file `{path}` is corrupt ({why}): remove it and resume from the level before")]
     Corrupt {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Sign of the damage.
         why: String,
     },
     /// The file was written by another version of this program.
@@ -58,7 +58,7 @@ pub enum CheckpointError {
          start anew in another directory, or resume with the program that wrote it"
     )]
     Format {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its format.
         found: u32,
@@ -68,9 +68,9 @@ pub enum CheckpointError {
     Other {
         /// The directory.
         dir: PathBuf,
-        /// What it is of.
+        /// The run that it is of.
         found: String,
-        /// What the run is of.
+        /// The run that was to go on from it.
         wanted: String,
     },
     /// There is something to lose.
@@ -152,7 +152,7 @@ impl<W: Word> Levels<W> {
         Ok(levels)
     }
 
-    /// How many levels there are, without a gap, from the first.
+    /// Returns the number of levels that are there without a gap, from the first.
     pub(crate) fn whole(&self) -> u32 {
         match &self.place {
             Place::Memory(levels) => u32::try_from(levels.len()).expect("levels are few"),

@@ -1,16 +1,16 @@
-//! How the engine for scale is to explore, and how it tells how far it is.
+//! Options of the engine for scale, and its progress.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::search::levels::Checkpoint;
 
-/// How to explore.
+/// Options of a search.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Explore only the representative of the states that differ in the numbering of the replicas.
     pub symmetric: bool,
-    /// How many workers this process has.
+    /// Number of workers in this process.
     pub threads: usize,
     /// The processes that share the search, where there are several.
     pub hosts: Option<Hosts>,
@@ -44,26 +44,26 @@ impl Default for Options {
 /// The processes that share a search; each of them is started with the same list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts {
-    /// Where each process listens, as `host:port`.
+    /// Address at which each process listens, as `host:port`.
     pub addresses: Vec<String>,
-    /// Which of them this process is.
+    /// Number of this process among them, from 0.
     pub process: usize,
     /// About how long to wait for the others to come.
     pub wait: Duration,
 }
 
-/// How far a search is. Reported by the first worker at the end of each level.
+/// Progress of a search, reported by the first worker at the end of each level.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// How many levels are complete.
+    /// Number of complete levels.
     pub depth: u32,
-    /// How many distinct states they hold.
+    /// Number of distinct states in them.
     pub distinct: u64,
-    /// How many of them the last level holds.
+    /// Number of states in the last of them.
     pub frontier: u64,
-    /// How many states were generated.
+    /// Number of states generated.
     pub generated: u64,
-    /// How many bytes the states take, in all processes.
+    /// Number of bytes that the states take, in all processes.
     pub bytes: u64,
 }
 

@@ -1,9 +1,9 @@
-//! What an exploration found, and whether it saw everything.
+//! The report of an exploration, which says whether every state was seen.
 
 use crate::actions::{Action, KINDS, Kind};
 use crate::machine::Machine;
 
-/// Why an exploration ended.
+/// A reason why an exploration ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Every reachable state was seen.
@@ -46,20 +46,20 @@ pub struct Violation<S> {
     pub path: Vec<(Action, S)>,
 }
 
-/// What an exploration found.
+/// The report of an exploration.
 #[derive(Clone, Debug)]
 pub struct Report<S> {
-    /// Why it ended.
+    /// The reason why it ended.
     pub ended: Ended,
-    /// How many different states it saw, the initial one among them.
+    /// Number of distinct states, the initial one among them.
     pub distinct: u64,
-    /// How many states it generated, the initial one and repeats among them.
+    /// Number of states generated, the initial one and repeats among them.
     pub generated: u64,
-    /// How many levels the search had: one more than the steps to the state farthest from the start.
+    /// Number of levels: one more than the steps to the state farthest from the start.
     pub depth: u32,
-    /// How often each kind of action happened, by [`Kind`].
+    /// Number of times that each kind of action happened, by [`Kind`].
     pub coverage: [u64; KINDS],
-    /// In how many states or steps each rule had something to check, by the rule's index.
+    /// Number of states and steps in which each rule had something to check, by the rule's index.
     pub premises: Vec<u64>,
     /// A violation a rule, in the rules' order.
     pub violations: Vec<Violation<S>>,

@@ -1,4 +1,4 @@
-//! How the workers of a search reach each other: threads, processes and hosts through one timely dataflow.
+//! The exchange between the workers of a search: threads, processes and hosts through one timely dataflow.
 //!
 //! The dataflow is one exchange: what a worker sends to another arrives in the other's inbox. All workers call the same
 //! methods in the same order, and timely's progress tracking says when everything that was sent has arrived. So a worker
@@ -16,11 +16,11 @@ use ::timely::dataflow::{InputHandle, ProbeHandle};
 use ::timely::worker::Worker;
 use serde::{Deserialize, Serialize};
 
-/// How many rounds of sending a worker may be ahead of the slowest.
+/// The most rounds of sending that a worker may be ahead of the slowest.
 const ROUNDS_AHEAD_MAX: u64 = 4;
 /// Rounds of sending that one meeting can follow: each worker counts its own, and a meeting evens them out.
 const ROUNDS_MAX: u64 = 1 << 40;
-/// How long a waiting worker sleeps at most before it looks again.
+/// The longest that a waiting worker sleeps before it looks again.
 const WAIT_MS: u64 = 10;
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -29,12 +29,12 @@ enum Parcel<S, N> {
     Note(N),
 }
 
-/// To which worker, before which meeting, and what.
+/// The number of the receiver, the number of the meeting before which it was sent, and the parcel.
 type Sent<S, N> = (u64, u64, Parcel<S, N>);
 type Inbox<S, N> = Rc<RefCell<Vec<Sent<S, N>>>>;
 type Outbox<S, N> = InputHandle<u64, CapacityContainerBuilder<Vec<Sent<S, N>>>>;
 
-/// What can be sent from worker to worker.
+/// A value that can be sent from worker to worker.
 pub(crate) trait Message: Clone + Send + Serialize + for<'de> Deserialize<'de> + 'static {}
 
 impl<T: Clone + Send + Serialize + for<'de> Deserialize<'de> + 'static> Message for T {}
@@ -89,7 +89,7 @@ impl<'w, S: Message, N: Message> Fabric<'w, S, N> {
         self.worker.index()
     }
 
-    /// How many workers there are.
+    /// Returns the number of workers.
     pub(crate) fn peers(&self) -> usize {
         self.worker.peers()
     }
@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// What each of two workers makes of its end.
+    /// Returns the results of two workers.
     fn two<T: Send + 'static>(work: impl Fn(Fabric<'_, u64, u64>) -> T + Send + Sync + 'static) -> [T; 2] {
         let workers = ::timely::execute(::timely::Config::process(2), move |worker| work(Fabric::join(worker)));
         let made: Vec<T> = workers

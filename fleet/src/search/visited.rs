@@ -17,7 +17,8 @@ const DISTANCE_MAX: usize = (1 << DISTANCE_BITS) - 2;
 const SEGMENT_BITS: u32 = 6;
 /// States narrower than this live in one segment.
 const SEGMENTED_BITS_MIN: u32 = 24;
-/// A segment grows when more than this share of its slots is taken, in percent.
+/// A segment grows when more than this share of its slots is taken, in percent. One that grows sooner takes more memory, and
+/// loses nothing.
 const LOAD_MAX: usize = 75;
 const SLOT_BITS_MIN: u32 = 8;
 /// The most bits of slots that a segment starts with, where that lets slots be narrower: 1 MiB in all.
@@ -79,7 +80,7 @@ impl<W: Word> Visited<W> {
         }
     }
 
-    /// How many words are in the set.
+    /// Returns the number of words in the set.
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -89,7 +90,7 @@ impl<W: Word> Visited<W> {
         self.len == 0
     }
 
-    /// How many bytes the set takes.
+    /// Returns the number of bytes that the set takes.
     pub fn bytes(&self) -> u64 {
         let bytes = match &self.segments {
             Segments::Narrow(segments) => bytes(segments),
@@ -188,7 +189,7 @@ mod slots {
     slots!(u32 u64 u128);
 }
 
-/// Where a key goes: its segment, the slot where its probe starts, and the rest, which the slot holds.
+/// The place of a key: its segment, the slot where its probe starts, and the rest, which the slot holds.
 struct Place<W> {
     segment: usize,
     home: usize,

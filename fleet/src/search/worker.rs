@@ -16,22 +16,22 @@ use crate::search::timely::Fabric;
 use crate::search::visited::Visited;
 use crate::word::Word;
 
-/// How many states are expanded between two rounds of sending.
+/// Number of states that are expanded between two rounds of sending.
 const EXPAND_STATES: usize = 1 << 12;
-/// How many states are looked up at a time, so that their cache misses overlap.
+/// Number of states that are looked up at a time, so that their cache misses overlap.
 const LOOKUP_STATES: usize = 1 << 7;
 /// The top bits of a scrambled state that choose its worker.
 const OWNER_BITS: u32 = 16;
 
-/// What the workers tell each other when they meet.
+/// A message of one worker to all others, when they meet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound(serialize = "W: Word", deserialize = "W: Word"))]
 enum Note<W> {
-    /// How many levels a worker could go on from.
+    /// Number of levels that a worker could go on from.
     Whole(u32),
     /// A worker has expanded its part of a level, or had no memory to do so.
     Expanded { full: bool },
-    /// What a worker holds and has counted at the end of a level.
+    /// The states and counts of a worker at the end of a level.
     Sealed {
         fresh: u64,
         distinct: u64,
@@ -42,7 +42,7 @@ enum Note<W> {
     Before(Vec<Option<W>>),
 }
 
-/// What all workers together hold and have counted.
+/// The states and counts of all workers together.
 struct Totals<W> {
     fresh: u64,
     distinct: u64,
@@ -56,7 +56,7 @@ struct Owned<M: Packed> {
     bits: u32,
     visited: Visited<M::State>,
     next: Vec<M::State>,
-    /// How many steps the states that arrive are from the start.
+    /// Number of steps from the start to the states that arrive.
     steps: u32,
     counted: Counted<M::State>,
 }
@@ -310,6 +310,7 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
                 states.clear();
                 spare.push(states);
             });
+            // A run that takes exactly as many bytes as it may could end either way.
             if memory_max.is_some_and(|max| self.bytes() > max) {
                 return true;
             }
@@ -339,7 +340,7 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
         self.machine.explored(state, self.options.symmetric)
     }
 
-    /// Which worker owns a scrambled state.
+    /// Returns a function from a scrambled state to the number of its worker.
     #[expect(clippy::cast_possible_truncation, reason = "a worker's number fits")]
     fn owner_of(&self) -> impl Fn(M::State) -> usize + use<M> {
         let peers = self.fabric.peers() as u64;
