@@ -1,18 +1,22 @@
-//! What the book takes from the code is the code's own word: each generated file is compared with its committed copy.
+//! Files of the book that are generated from the code: each is compared with its committed copy.
 //!
-//! `ROUTEPROOF_BLESS=1 cargo test -p routeproof --test generated` writes the files anew. The kill table is not among
-//! them: it takes minutes, and `routeproof faults --format markdown` prints it.
+//! `ROUTEPROOF_BLESS=1 cargo test -p routeproof --test generated` writes the files anew, but for the figures of the kill
+//! table: they take minutes, and `routeproof faults --format markdown` prints them.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use adapter_faulty::faults::FAULTS;
 use clap::CommandFactory as _;
 use gate::cli::Cli;
 use gate::commands::rules;
+use gate::document::{Document, Engine, FaultReport, FaultsReport, Kill, Killed};
 use gate::exit::Exit;
+use gate::kill;
 use gate::report;
 use model::semantics::PRESETS;
+use model::universe::CLOSABLE;
 use protocol::schema::schemas;
 use protocol::{trace, wire};
 
@@ -35,6 +39,48 @@ fn exit_codes_chapter() {
         );
     }
     check("src/exit-codes.md", &text);
+}
+
+/// The figures of the kill table take minutes to measure, so they are the committed ones; all else is the code's.
+#[test]
+fn kill_table_chapter() {
+    let committed = read(&root().join("docs/src/kill-table.md"));
+    let rows = FAULTS.iter().map(|fault| {
+        let head = format!("| `{}` |", fault.name);
+        let row = committed.lines().find(|line| line.starts_with(&head));
+        let row = row.unwrap_or_else(|| panic!("docs/src/kill-table.md has no row for `{}`", fault.name));
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        // Behind name, sentence and source: two cells for each engine, and the rule.
+        let rule = cells[cells.len() - 1].trim_matches('`');
+        let figures = cells[3..cells.len() - 1].chunks(2);
+        let engines = [Engine::Random, Engine::Property, Engine::Exhaustive, Engine::Fuzzer];
+        FaultReport {
+            fault: fault.name.to_owned(),
+            sentence: fault.sentence.to_owned(),
+            source: fault.source.to_owned(),
+            engines: figures
+                .zip(engines)
+                .map(|(figures, engine)| Killed {
+                    engine,
+                    kill: Some(Kill {
+                        changes: figures[0].parse().expect("a number of changes"),
+                        steps: figures[1].parse().expect("a number of steps"),
+                        rule: rule.to_owned(),
+                    }),
+                })
+                .collect(),
+        }
+    });
+    let table = Document::Faults(FaultsReport {
+        seeds: kill::SEEDS,
+        universes: CLOSABLE.map(|universe| universe.name.to_owned()).to_vec(),
+        faults: rows.collect(),
+        alarms: Vec::new(),
+    });
+    check(
+        "src/kill-table.md",
+        &report::markdown::table(&table).expect("it has a table"),
+    );
 }
 
 #[test]

@@ -17,8 +17,8 @@ use crate::error::Error;
 use crate::explore::explore_any;
 use crate::property::{self, Runs};
 
-/// How many seeds the median is taken of.
-pub(super) const SEEDS: u32 = 3;
+/// The number of seeds that a median is taken of.
+pub const SEEDS: u32 = 3;
 /// The most random traces a seed.
 const TRACES_MAX: u32 = 4_000;
 /// The most random traces a seed on the router without a fault.

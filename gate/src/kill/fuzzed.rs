@@ -1,4 +1,4 @@
-//! What the fuzzer came to: it runs in a process of its own, and what it found is kept in a file.
+//! The results of the fuzzer, which runs in a process of its own and keeps them in a file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,7 +35,7 @@ impl Fuzzed {
         })
     }
 
-    /// What it came to of that fault.
+    /// Returns the result on that fault.
     pub fn of(&self, fault: &Fault) -> Option<&Kill> {
         self.0.get(fault.name)
     }

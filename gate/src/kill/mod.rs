@@ -10,6 +10,7 @@ use std::thread;
 use adapter_faulty::faults::{FAULTS, Fault, NO_FAULT};
 use model::universe::CLOSABLE;
 
+pub use engines::SEEDS;
 pub use fuzzed::{Fuzzed, Unreadable};
 
 use crate::document::{Engine, FaultReport, FaultsReport, Killed};
