@@ -1,4 +1,4 @@
-//! The one place where time is read. Everything else is told how long something took.
+//! The one place where time is read. Everything else takes durations as arguments.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,12 +14,12 @@ impl Clock {
         Self(Instant::now())
     }
 
-    /// How long it has counted.
+    /// Returns the time since the start.
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
 
-    /// Whether a search that may take that long goes on.
+    /// Tells a search to go on until the limit is reached.
     pub fn go_on_until(self, limit: Duration) -> ControlFlow<()> {
         if self.elapsed() < limit {
             ControlFlow::Continue(())

@@ -1,4 +1,4 @@
-//! Why a command came to no verdict, and the exit code that says it.
+//! Errors of commands that came to no verdict, and their exit codes.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use protocol::AdapterFault;
 
 use crate::exit::Exit;
 
-/// Why a command came to no verdict.
+/// The reason why a command came to no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command line, a file or a name in it is wrong.
@@ -23,7 +23,7 @@ pub enum Error {
     /// The processes of a search lost each other.
     #[error(transparent)]
     Search(ExploreError),
-    /// What was to be written could not be.
+    /// Output could not be written.
     #[error("cannot write to stdout ({0}); see that it is open and has room")]
     Output(#[from] io::Error),
 }

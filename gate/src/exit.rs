@@ -5,20 +5,20 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// How a run of `routeproof` ended.
+/// The end of a run of `routeproof`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exit {
-    /// Every rule that was asked for was checked and held; or the command had nothing to judge and did what it was told.
+    /// Every rule that was asked for was checked and held; or a command that judges nothing succeeded.
     Conforms,
     /// At least one rule was broken.
     Violation,
     /// The command line, a file or a name in it is wrong; or output that cannot be written.
     Usage,
-    /// Something could not be judged.
+    /// At least one rule could not be judged.
     Inconclusive,
-    /// Nothing was judged at all.
+    /// No rule was judged at all.
     NothingRan,
-    /// What should have carried the questions did not.
+    /// The adapter failed, so that nothing is known of the router.
     AdapterFault,
     /// Routeproof itself broke.
     Internal,
@@ -62,11 +62,11 @@ impl Exit {
         }
     }
 
-    /// What it says, and what it does not say.
+    /// The meaning, and what does not follow from it.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Conforms => {
-                "every rule that was asked for was checked and held; where there was nothing to judge, the command did as told"
+                "every rule that was asked for was checked and held; or a command that judges nothing succeeded"
             }
             Self::Violation => "at least one rule was broken, and the report shows how",
             Self::Usage => {

@@ -1,4 +1,4 @@
-//! Which exhaustive engine a router can have: its whole memory where it is in this process, else what is observed of it.
+//! The exhaustive engine of a router: over its whole memory where it is in this process, else over what is observed.
 
 use std::ops::ControlFlow;
 
@@ -15,7 +15,7 @@ use crate::adapter::spec::Spec;
 ///
 /// # Errors
 ///
-/// Those of the router under test.
+/// A fault of the router under test.
 pub fn explore_any(
     spec: &Spec,
     router: &mut dyn RouterUnderTest,

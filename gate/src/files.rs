@@ -1,4 +1,4 @@
-//! Where the traces of failures go: each file is written whole or not at all.
+//! Files of failures and reports: each is written whole or not at all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,7 +29,7 @@ impl Shelf {
         }
     }
 
-    /// Why something could not be put there.
+    /// Returns the first error of writing.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.clone()
     }
@@ -79,7 +79,7 @@ impl Shelf {
 ///
 /// # Errors
 ///
-/// Those of the file system.
+/// An error of the file system.
 pub fn can_write(path: &Path) -> io::Result<()> {
     let dir = directory(path);
     fs::create_dir_all(dir)?;
@@ -98,7 +98,7 @@ fn directory(path: &Path) -> &Path {
 ///
 /// # Errors
 ///
-/// Those of the file system; nothing is left behind then.
+/// An error of the file system; nothing is left behind then.
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let dir = directory(path);
     fs::create_dir_all(dir)?;

@@ -1,4 +1,4 @@
-//! What must not outlive this process: child process groups, and half-made directories.
+//! Cleanup on drop and on signals: child process groups, and half-made directories.
 //!
 //! Owns the only global state of the gate, a list of both, because a signal comes to the process as a whole. Everything
 //! on the list is removed by its owner in the ordinary way; a signal that ends the process removes all of it first. A
@@ -21,9 +21,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-/// How often a directory is removed again when a dying process is still writing into it.
+/// The most attempts to remove a directory while a dying process is still writing into it.
 const REMOVALS_MAX: usize = 20;
-/// How long a killed process may take to die.
+/// The time that a killed process may take to die.
 const KILL_WAIT: Duration = Duration::from_secs(5);
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept {
@@ -41,12 +41,12 @@ fn kept() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on `SIGINT`, `SIGTERM` and `SIGHUP` first end every child and remove every half-made directory, and then
+/// Makes `SIGINT`, `SIGTERM` and `SIGHUP` first end every child and remove every half-made directory, and then
 /// this process in the usual way.
 ///
 /// # Errors
 ///
-/// Those of installing the handlers.
+/// An error of installing the handlers.
 pub fn clean_up_on_signals() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -95,14 +95,14 @@ pub struct Group {
     ended: Receiver<Ended>,
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// With this exit code.
+    /// Ended with this exit code.
     Code(i32),
-    /// By this signal.
+    /// Ended by this signal.
     Signal(i32),
-    /// In a way that the system did not tell.
+    /// Ended in a way that the system did not tell.
     Unknown,
 }
 
@@ -121,7 +121,7 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// Those of starting a process.
+    /// An error of starting a process.
     pub fn spawn(command: &mut Command, on_end: impl FnOnce(Ended) + Send + 'static) -> io::Result<Self> {
         // A signal waits for the lock: a child is either not yet started, or already on the list.
         let mut kept = kept();
@@ -200,7 +200,7 @@ impl HalfMade {
     ///
     /// # Errors
     ///
-    /// Those of removing and creating directories.
+    /// An error of removing or creating directories.
     pub fn create(path: &Path) -> io::Result<Self> {
         kept().dirs.insert(path.to_owned());
         let half_made = Self { path: path.to_owned() };
@@ -212,16 +212,16 @@ impl HalfMade {
         Ok(half_made)
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// It is complete: moves it to `path` in one step. What stood there is gone.
+    /// Moves the complete directory to `path` in one step. What stood there is gone.
     ///
     /// # Errors
     ///
-    /// Those of removing and renaming directories.
+    /// An error of removing or renaming directories.
     pub fn keep_as(self, path: &Path) -> io::Result<()> {
         match fs::remove_dir_all(path) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),

@@ -1,4 +1,4 @@
-//! How do I put any router on trial, and tell a person?
+//! The gate: puts any router on trial, and reports the verdict.
 //!
 //! | module | what it holds |
 //! |---|---|

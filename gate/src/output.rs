@@ -22,7 +22,7 @@ pub fn print(text: &str) -> Result<Exit, Error> {
 ///
 /// # Errors
 ///
-/// Those of writing.
+/// An error of writing.
 pub fn write_stdout(text: &str) -> io::Result<()> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -27,10 +27,10 @@ pub struct RunTree {
     run: Run,
     /// Positions of steps.
     left: Vec<usize>,
-    /// How many steps are taken away at a time, and from which place on.
+    /// The number of steps taken away at a time, and the place from which they are taken.
     size: usize,
     at: usize,
-    /// What was taken away last.
+    /// The steps taken away last.
     taken: Vec<usize>,
 }
 
@@ -39,7 +39,7 @@ pub struct RunTree {
 pub struct Broken {
     /// Changes carried out until then.
     pub changes: u64,
-    /// What it broke.
+    /// The rule that it broke, and how.
     pub finding: Finding,
     /// The run made small; nothing where the failure does not show again.
     pub shrunk: Option<Shrunk>,
@@ -49,7 +49,7 @@ pub struct Broken {
 ///
 /// # Errors
 ///
-/// Those of the router under test.
+/// A fault of the router under test.
 pub fn check(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,

@@ -41,7 +41,7 @@ pub struct Skip {
     /// The parameter bundle without which it does not fail.
     #[serde(default)]
     pub extra: Option<String>,
-    /// Why, for a person.
+    /// The reason, for a person.
     pub reason: String,
 }
 
@@ -50,7 +50,7 @@ impl Skips {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, with line and column where the text is to blame.
+    /// The reason, with line and column where the text is to blame.
     pub fn parse(text: &str) -> Result<Self, String> {
         let skips: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         for skip in &skips.skip {

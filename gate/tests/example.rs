@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const ADAPTER: &str = "../docs/src/my_adapter.py";
-/// What forgets a row, and what stands in its place where the adapter is broken.
+/// The line that forgets a row, and the line in its place where the adapter is broken.
 const DELETES: &str = "self.rows.pop(row_id, None)";
 const KEEPS: &str = "pass";
 

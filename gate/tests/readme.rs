@@ -1,4 +1,4 @@
-//! What README and book tell a person to type is what the program takes, and what they show is what it shows.
+//! The commands, failures and files that README and book show are those of the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,9 +11,9 @@ use protocol::router::FaultKind;
 
 use crate::guard::HalfMade;
 
-/// How long another process may take to make what this one waits for.
+/// The time that another process may take to make what this one waits for.
 const LOCK_WAIT: Duration = Duration::from_mins(30);
-/// How many leftovers are looked for in one go.
+/// The most leftovers that are looked for in one go.
 const SWEEP_ENTRIES_MAX: usize = 1_000;
 
 const HALF_MADE: &str = ".half-made";
@@ -40,7 +40,7 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// Where the cache is.
+    /// Returns the directory of the cache.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -50,7 +50,7 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// Those of `make`, and of the directory. Nothing is left half-made.
+    /// An error of `make` or of the directory. Nothing is left half-made.
     pub fn once(
         &self,
         name: &str,

@@ -1,15 +1,15 @@
-//! Whether a reply answers what was asked: counts and kinds, never content. What an answer says is for the rules.
+//! Checks that a reply answers what was asked: counts and kinds, never content, which is for the rules.
 
 use std::collections::BTreeSet;
 
 use protocol::wire::{HELLO_ITEMS_MAX, LIST_ROWS_MAX, PROTOCOL_VERSION, REPLICAS_MAX, TEXT_BYTES_MAX};
 use protocol::{Answer, Capability, Changed, FleetStep, Hello, Observation, Run, RunReply, Step, StepReply};
 
-/// Whether a hello can be relied on.
+/// Checks that a hello can be relied on.
 ///
 /// # Errors
 ///
-/// What is wrong with it, as the end of a sentence that begins with the adapter.
+/// The reason, as the end of a sentence that begins with the adapter.
 pub fn hello(hello: &Hello) -> Result<(), String> {
     if hello.protocol != PROTOCOL_VERSION {
         return Err(format!(
@@ -74,11 +74,11 @@ fn list<T: Ord>(what: &str, items: impl ExactSizeIterator<Item = T>) -> Result<(
     Ok(())
 }
 
-/// Whether `replies` are replies to `runs`, by a router that said `hello`.
+/// Checks that `replies` are replies to `runs`, by a router that said `hello`.
 ///
 /// # Errors
 ///
-/// What is wrong with them, as the end of a sentence that begins with the adapter.
+/// The reason, as the end of a sentence that begins with the adapter.
 pub fn replies(hello: &Hello, runs: &[Run], replies: &[RunReply]) -> Result<(), String> {
     count("runs", runs.len(), "replies", replies.len())?;
     for (index, (run, reply)) in runs.iter().zip(replies).enumerate() {

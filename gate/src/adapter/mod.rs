@@ -23,14 +23,14 @@ use self::spec::Spec;
 use self::supervisor::{Supervisor, Waits};
 use self::venv::Progress;
 
-/// What a router is opened with.
+/// The settings that a router is opened with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The cache directory; none where neither the command line nor the environment names one.
     pub cache_dir: Option<PathBuf>,
     /// The `PATH` on which installers are looked for.
     pub path: Option<OsString>,
-    /// How long an adapter may take.
+    /// The time that an adapter may take.
     pub waits: Waits,
 }
 

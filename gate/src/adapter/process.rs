@@ -18,21 +18,21 @@ use protocol::wire::{LINE_BYTES_MAX, Reply, Response};
 use super::tail::{Kept, quote};
 use crate::guard::{Ended, Group};
 
-/// How long a process that was told to end, by the end of its input, may take before it is killed.
+/// The time that a process may take to end after its input has ended, before it is killed.
 const FAREWELL_WAIT: Duration = Duration::from_secs(1);
-/// How long the last lines of a process that has ended are waited for.
+/// The time to wait for the last lines of a process that has ended.
 pub const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
-/// How many lines or events wait to be taken from a process; beyond it the process is made to wait.
+/// The most lines or events that wait to be taken from a process; beyond it the process is made to wait.
 const EVENTS_MAX: usize = 4;
-/// How much of a line that is no reply is quoted.
+/// The most that is quoted of a line that is no reply.
 const QUOTE_BYTES_MAX: usize = 160;
-/// How much of an error reply is quoted.
+/// The most that is quoted of an error reply.
 const ERROR_BYTES_MAX: usize = 2_000;
 
-/// How to start an adapter.
+/// The command line, environment and directory of an adapter.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// What messages call it: the text that named it.
+    /// The name of the adapter in messages: the text that named it.
     pub name: String,
     /// The program.
     pub program: OsString,
@@ -40,7 +40,7 @@ pub struct Launch {
     pub args: Vec<OsString>,
     /// Variables set for it, beside those of this process.
     pub env: Vec<(&'static str, OsString)>,
-    /// Where it runs; the current directory if not set.
+    /// The directory in which it runs; the current one if not set.
     pub dir: Option<PathBuf>,
 }
 

@@ -12,12 +12,12 @@ use super::process::{Launch, Process};
 /// The size that a message aims at. A reply is often several times as long as its request, and has the same limit.
 const MESSAGE_BYTES_AIM: usize = 1 << 20;
 
-/// How long an adapter may take.
+/// The time that an adapter may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waits {
-    /// From its start to its hello: an interpreter loads a large router meanwhile.
+    /// The time from its start to its hello, in which an interpreter loads a large router.
     pub hello: Duration,
-    /// From one message to the reply.
+    /// The time from one message to the reply.
     pub reply: Duration,
 }
 
@@ -140,8 +140,8 @@ impl RouterUnderTest for Supervisor {
     }
 }
 
-/// As many of `runs` as go into one message, at least one, and the line. Written piece by piece, which saves a copy of
-/// every run; the unit test holds it against the type that an adapter reads it with.
+/// Returns how many of `runs` go into one message, at least one, and its line. The line is written piece by piece, which
+/// saves a copy of every run; the unit test holds it against the type that an adapter reads it with.
 fn message(id: u64, runs: &[Run]) -> (usize, Vec<u8>) {
     let mut line = format!(r#"{{"id":{id},"call":{{"runs":["#).into_bytes();
     let mut count = 0;

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How many lines are kept.
+/// The most lines that are kept.
 pub const TAIL_LINES_MAX: usize = 20;
-/// How much of one line is kept.
+/// The most that is kept of one line.
 pub const TAIL_LINE_BYTES_MAX: usize = 512;
 
 const CHUNK_BYTES: usize = 8 << 10;

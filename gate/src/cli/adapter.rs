@@ -5,7 +5,7 @@ use clap::Args;
 use super::router::parse_spec;
 use crate::adapter::spec::{FORMS, Spec};
 
-/// Which router to serve.
+/// The flags of `adapter`.
 #[derive(Clone, Debug, Args)]
 pub struct AdapterArgs {
     /// The router on trial.

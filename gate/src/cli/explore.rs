@@ -15,32 +15,32 @@ use crate::error::Error;
 /// The largest file that lists hosts.
 const HOSTS_BYTES_MAX: u64 = 1 << 16;
 
-/// What `explore` takes.
+/// The flags of `explore`.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "a switch of the command line is a bool")]
 pub struct ExploreArgs {
-    /// What to explore
+    /// The model to explore
     #[arg(long, value_enum, default_value_t = Model::Fleet)]
     pub model: Model,
-    /// How many replicas follow the store [default: 2, or as many as there are strategies]
+    /// Number of replicas that follow the store [default: 2, or as many as there are strategies]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub replicas: Option<u8>,
-    /// How many rows the store can hold
+    /// Most rows that the store can hold
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     pub rows: u8,
-    /// How many times each row can be written
+    /// Most times that each row can be written
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
     pub versions: u8,
     /// Replicas crash and start again
     #[arg(long)]
     pub crash: bool,
-    /// How the replicas follow the store: one way for all, or one each
+    /// Strategies by which the replicas follow the store: one for all, or one each
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse_strategy)]
     pub strategy: Vec<Strategy>,
-    /// What can happen, such as `create,update,read,apply` [default: all but lost and faulty reads and notifications]
+    /// Actions that happen, such as `create,update,read,apply` [default: all but lost and faulty reads and notifications]
     #[arg(long, value_name = "ACTION", value_delimiter = ',', value_parser = parse_kind)]
     pub actions: Vec<Kind>,
-    /// What rows can be asked for by
+    /// Shapes of the names that rows can be asked for by
     #[arg(long, value_enum, value_name = "SHAPE", value_delimiter = ',', default_values_t = [ShapeName::Exact, ShapeName::Wildcard])]
     pub shapes: Vec<ShapeName>,
     /// Writes also go in through the replicas' own endpoints
@@ -52,19 +52,19 @@ pub struct ExploreArgs {
     /// Take states that differ only in the numbering of the replicas for one
     #[arg(long)]
     pub symmetry: bool,
-    /// Which engine
+    /// The engine that explores
     #[arg(long, value_enum, default_value_t = Engine::Timely)]
     pub engine: Engine,
-    /// How many workers in this process
+    /// Number of workers in this process
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
     /// Share the search with other processes: a line `host:port` for each
     #[arg(long, value_name = "FILE", requires = "process")]
     pub hosts: Option<PathBuf>,
-    /// Which of the hosts this process is, from 0
+    /// Number of this process among the hosts, from 0
     #[arg(long, value_name = "I", requires = "hosts")]
     pub process: Option<usize>,
-    /// How many seconds to wait for the other processes to come
+    /// Seconds to wait for the other processes to come
     #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "hosts", value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub wait: u64,
     /// Stop at the first violation
@@ -85,19 +85,19 @@ pub struct ExploreArgs {
     /// Go on from the levels that are there
     #[arg(long, requires = "checkpoint")]
     pub resume: bool,
-    /// Where the counterexamples go, as traces, ITF and diagrams
+    /// Directory of the counterexamples, as traces, ITF and diagrams
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
     /// Print every strategy, alone and in an upgrade half rolled out, by every rule
     #[arg(long, conflicts_with_all = ["strategy", "hosts", "checkpoint", "first", "serve"])]
     pub table: bool,
-    /// How to print the table
+    /// Output format of the table: text or markdown
     #[arg(long, value_enum, default_value_t = Format::Text, requires = "table")]
     pub format: Format,
     /// Open stateright's Explorer on this loopback port
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["hosts", "checkpoint", "converges", "report"])]
     pub serve: Option<u16>,
-    /// Where reports go.
+    /// Files of reports.
     #[command(flatten)]
     pub reports: ReportArgs,
 }
@@ -111,7 +111,7 @@ pub enum Model {
     Fleet,
 }
 
-/// What explores.
+/// An engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
     /// stateright's checker, for a second opinion.
@@ -120,7 +120,7 @@ pub enum Engine {
     Timely,
 }
 
-/// What a row is asked for by.
+/// The shape of a name that a row is asked for by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ShapeName {
     /// An exact name.
@@ -145,7 +145,7 @@ fn parse_kind(text: &str) -> Result<Kind, String> {
     })
 }
 
-/// What can happen in a fleet unless it is chosen, in so far as the bounds allow it.
+/// The actions of a fleet unless they are chosen, in so far as the bounds allow them.
 const USUAL: [Kind; 7] = [
     Kind::Create,
     Kind::Update,
@@ -216,7 +216,7 @@ impl ExploreArgs {
         }
     }
 
-    /// What can happen.
+    /// Returns the actions that can happen.
     fn kinds(&self) -> Vec<Kind> {
         let mut kinds = if self.actions.is_empty() {
             USUAL.to_vec()
@@ -231,7 +231,7 @@ impl ExploreArgs {
         kinds
     }
 
-    /// What rows can be asked for by.
+    /// Returns the shapes of names that rows can be asked for by.
     pub fn shapes(&self) -> Result<Vec<Shape>, Error> {
         let mut shapes = Vec::new();
         for name in &self.shapes {
@@ -248,7 +248,7 @@ impl ExploreArgs {
         Ok(shapes)
     }
 
-    /// How the engine for scale is to explore.
+    /// Returns the options of the engine for scale.
     pub fn options(&self) -> Result<Options, Error> {
         let hosts = match (&self.hosts, self.process) {
             (Some(file), Some(process)) => Some(Hosts {
@@ -273,7 +273,7 @@ impl ExploreArgs {
         })
     }
 
-    /// Whether this process is the one of several that reports.
+    /// Returns true if this process is the one of several that reports.
     pub fn is_first_process(&self) -> bool {
         self.process.is_none_or(|process| process == 0)
     }

@@ -7,16 +7,16 @@ use clap::Args;
 use super::format::Format;
 use super::report::ReportArgs;
 
-/// What `faults` takes.
+/// The flags of `faults`.
 #[derive(Clone, Debug, Args)]
 pub struct FaultsArgs {
-    /// What the fuzzer came to, as `fuzz/kill` measures it: adds its column
+    /// Results of the fuzzer, as `fuzz/kill` measures them: adds its column
     #[arg(long, value_name = "FILE")]
     pub fuzzed: Option<PathBuf>,
-    /// For whom
+    /// Output format: text or markdown
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Where reports go.
+    /// Files of reports.
     #[command(flatten)]
     pub reports: ReportArgs,
 }

@@ -1,6 +1,6 @@
 //! The format of a table.
 
-/// For whom a table is printed.
+/// The format of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// A person at a terminal.

@@ -9,21 +9,21 @@ use clap::Args;
 use crate::adapter::Settings;
 use crate::adapter::supervisor::Waits;
 
-/// What every command takes.
+/// The flags of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where virtual environments are kept [default: `routeproof` in `$XDG_CACHE_HOME` or in `~/.cache`]
+    /// Directory of virtual environments [default: `routeproof` in `$XDG_CACHE_HOME` or in `~/.cache`]
     #[arg(long, global = true, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
-    /// How many seconds an adapter may take for one reply
+    /// Seconds that an adapter may take for one reply
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub wait: u64,
-    /// How many seconds an adapter may take to start and say hello
+    /// Seconds that an adapter may take to start and say hello
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub hello_wait: u64,
 }
 
-/// What the gate takes from the environment, beside what libraries read for it (`NO_COLOR`, `CLICOLOR`, `TERM`).
+/// The variables that the gate reads, beside those that libraries read for it (`NO_COLOR`, `CLICOLOR`, `TERM`).
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// `XDG_CACHE_HOME`.
@@ -47,7 +47,7 @@ impl Environment {
 }
 
 impl Global {
-    /// What a router is opened with.
+    /// The settings that a router is opened with.
     pub fn settings(&self, environment: &Environment) -> Settings {
         Settings {
             cache_dir: self.cache_dir.clone().or_else(|| default_cache(environment)),

@@ -30,10 +30,10 @@ use crate::exit::Exit;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "routeproof", version, after_help = exit_codes(), subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
-    /// What every command takes.
+    /// The flags of every command.
     #[command(flatten)]
     pub global: Global,
 }
@@ -55,7 +55,7 @@ pub enum Command {
     Explore(Box<ExploreArgs>),
     /// List the rules
     Rules {
-        /// For whom
+        /// Output format: text or markdown
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },

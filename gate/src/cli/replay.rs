@@ -8,7 +8,7 @@ use super::report::ReportArgs;
 use super::router::parse_spec;
 use crate::adapter::spec::{FORMS, Spec};
 
-/// What `replay` takes.
+/// The flags of `replay`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {
     /// A trace, or a directory of them
@@ -17,7 +17,7 @@ pub struct ReplayArgs {
     /// The router on trial.
     #[arg(help = FORMS, long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
-    /// Where reports go.
+    /// Files of reports.
     #[command(flatten)]
     pub reports: ReportArgs,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Where reports go beside stdout.
+/// Files of reports, beside stdout.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
     /// Write a report there too; its ending is its format: `.json`

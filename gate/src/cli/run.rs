@@ -9,7 +9,7 @@ use super::report::ReportArgs;
 use super::router::parse_spec;
 use crate::adapter::spec::{FORMS, Spec};
 
-/// What `run` takes.
+/// The flags of `run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// The router on trial.
@@ -18,22 +18,22 @@ pub struct RunArgs {
     /// The rules to judge by: an id, a pattern such as `*-free`, or with a `!` in front one to leave out; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub rule: Vec<String>,
-    /// How long to look for failures, such as `30s` or `5m`
+    /// Time to look for failures, such as `30s` or `5m`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub budget: Duration,
-    /// What replays a run; drawn from the clock where absent
+    /// Random seed, drawn from the clock where absent; the same seed and version replay a run
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
-    /// How many random traces at the most
+    /// Most random traces to try
     #[arg(long, value_name = "N", default_value_t = u32::MAX)]
     pub traces: u32,
-    /// Where reports go.
+    /// Files of reports.
     #[command(flatten)]
     pub reports: ReportArgs,
     /// Excuse the failures that this file names
     #[arg(long, value_name = "FILE")]
     pub skips: Option<PathBuf>,
-    /// Where the traces of failures go
+    /// Directory of the traces of failures
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
 }

@@ -5,7 +5,7 @@ use model::rules::{RULES, rule};
 
 use crate::error::Error;
 
-/// What there is to say of the rule.
+/// Returns the explanation of a rule.
 ///
 /// # Errors
 ///

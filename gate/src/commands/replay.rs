@@ -159,7 +159,7 @@ fn one(file: String, trace: &Trace, hello: &Hello, router: &mut dyn RouterUnderT
     })
 }
 
-/// Why a trace says nothing of this router.
+/// Returns the reason why a trace says nothing of this router, if there is one.
 fn unfit(trace: &Trace, hello: &Hello) -> Option<String> {
     if let Some(router) = trace
         .router

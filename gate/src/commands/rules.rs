@@ -16,7 +16,7 @@ pub fn text() -> String {
     text
 }
 
-/// Who can break a rule: one router, or the replicas of a fleet.
+/// Returns who can break a rule: one router, or the replicas of a fleet.
 pub fn level(id: &str) -> &'static str {
     if FLEET_RULES.iter().any(|rule| rule.id == id) {
         "fleet"

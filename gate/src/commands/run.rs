@@ -31,34 +31,34 @@ use crate::skip::Skips;
 
 /// The most states of an exploration.
 const STATES_MAX: usize = 1_000_000;
-/// How many traces go in one message.
+/// The number of traces in one message.
 const BATCH: u32 = 32;
 /// The part of the budget that exploring may take, in percent; the rest is for random traces.
 const EXPLORING_PERCENT: u32 = 60;
 
-/// How often an exploration says how far it is.
+/// The time between two lines of progress of an exploration.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
-/// What to run.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The router.
     pub spec: Spec,
     /// The rules.
     pub rules: RuleSet,
-    /// How long to look for failures; making them small may take a little longer.
+    /// The time to look for failures; making them small may take a little longer.
     pub budget: Duration,
-    /// What replays the run.
+    /// The seed, which replays the run.
     pub seed: u32,
-    /// How many random traces at the most.
+    /// The most random traces to try.
     pub traces_max: u32,
-    /// Where traces and reproductions of failures go.
+    /// The directory of traces and reproductions of failures.
     pub out: PathBuf,
-    /// What is excused.
+    /// The failures that are excused.
     pub skips: Skips,
 }
 
-/// Everything that the engines found.
+/// The findings of all engines.
 #[derive(Default)]
 struct Found {
     failures: BTreeMap<Signature, (Failure, Duration)>,
@@ -317,7 +317,7 @@ fn ruling(rule: &Rule, hello: &Hello, found: &Found, failures: &[FailureReport])
     }
 }
 
-/// What the router lacks for the rule to have anything to check.
+/// Returns what the router lacks for the rule to have anything to check.
 fn lacking(rule: &Rule, hello: &Hello) -> Option<String> {
     if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {
         return Some(format!("the adapter does not declare `{}`", word(*capability)));

@@ -12,7 +12,7 @@ use crate::output::print;
 ///
 /// # Errors
 ///
-/// Those of writing to stdout.
+/// An error of writing to stdout.
 pub fn completions(shell: Shell) -> Result<Exit, Error> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "routeproof", &mut text);
@@ -23,7 +23,7 @@ pub fn completions(shell: Shell) -> Result<Exit, Error> {
 ///
 /// # Errors
 ///
-/// Those of writing to stdout.
+/// An error of writing to stdout.
 pub fn man() -> Result<Exit, Error> {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command())

@@ -8,7 +8,7 @@ use super::{Counts, Facts, RuleStatus};
 /// Models of fleets, explored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExploreReport {
-    /// Whether the fleets are compared: each is explored as far as its own actions go, so that a rule or an action
+    /// True if the fleets are compared: each is explored as far as its own actions go, so that a rule or an action
     /// without an occasion says nothing against the exploration.
     pub table: bool,
     /// Every fleet: a single one, or the columns of the table.
@@ -20,11 +20,11 @@ pub struct ExploreReport {
 pub struct FleetReport {
     /// Its name in a table.
     pub name: Option<String>,
-    /// What is explored and within which bounds.
+    /// The model and its bounds, in a line.
     pub identity: String,
-    /// Whether every reachable state was seen.
+    /// True if every reachable state was seen.
     pub exhausted: bool,
-    /// Why the exploration ended, in words.
+    /// The reason why the exploration ended, in words.
     pub ended: String,
     /// Distinct states, the initial one among them.
     pub states: u64,
@@ -32,13 +32,13 @@ pub struct FleetReport {
     pub generated: u64,
     /// Levels of the search: one more than the steps to the state farthest from the start.
     pub depth: u32,
-    /// How long it took.
+    /// The time that it took.
     pub seconds: f64,
-    /// How often each action happened.
+    /// The number of times that each action happened.
     pub actions: Vec<ActionReport>,
     /// Every rule.
     pub rules: Vec<FleetRuleReport>,
-    /// What was found out about convergence, where it was asked for.
+    /// The result on convergence, where it was asked for.
     pub convergence: Option<ConvergenceReport>,
     /// A shortest counterexample for each rule that is broken.
     pub counterexamples: Vec<Counterexample>,
@@ -46,12 +46,12 @@ pub struct FleetReport {
     pub files: Vec<String>,
 }
 
-/// How often an action happened.
+/// An action of the model and its number of occurrences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActionReport {
     /// Its name.
     pub action: String,
-    /// How often it happened; an action that could happen and never did is an error of the model.
+    /// The number of times that it happened; an action that could happen and never did is an error of the model.
     pub count: u64,
 }
 
@@ -60,20 +60,20 @@ pub struct ActionReport {
 pub struct FleetRuleReport {
     /// Its id.
     pub rule: String,
-    /// What became of it.
+    /// The verdict on it.
     pub status: RuleStatus,
-    /// Why it was skipped.
+    /// The reason of a skip.
     pub reason: Option<String>,
     /// In how many states or steps it had something to check.
     pub premises: u64,
 }
 
-/// What was found out about convergence.
+/// The result on convergence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConvergenceReport {
-    /// How many states were looked at: all of them.
+    /// The number of states in the graph, all of which were looked at.
     pub states: usize,
-    /// How many of them do not agree.
+    /// The number of states whose replicas do not agree.
     pub premises: usize,
 }
 
@@ -84,14 +84,14 @@ pub struct Counterexample {
     pub rule: String,
     /// The states among which the fleet goes on for ever, where it does not converge.
     pub among: Option<usize>,
-    /// What happens, in order.
+    /// The steps, in order.
     pub steps: Vec<FleetStepReport>,
 }
 
 /// A step of a counterexample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetStepReport {
-    /// What happens.
+    /// The action, in words.
     pub action: String,
     /// The state that it leads to: a line for the store, then one for each replica.
     pub lanes: Vec<String>,
@@ -126,7 +126,7 @@ impl ExploreReport {
         }
     }
 
-    /// What keeps the exploration of a fleet from a verdict.
+    /// Returns the reason why the exploration of a fleet is inconclusive, if it is.
     fn open(&self, fleet: &FleetReport) -> Option<String> {
         let vacuous = |rule: &FleetRuleReport| rule.status == RuleStatus::Vacuous;
         if !fleet.exhausted {

@@ -8,13 +8,13 @@ use super::{Counts, Facts};
 /// Every planted fault by every engine, and whether the router without a fault raised no alarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultsReport {
-    /// How many seeds the median is taken of, for an engine that has seeds.
+    /// The number of seeds that a median is taken of, for an engine that has seeds.
     pub seeds: u32,
     /// The universes of the exhaustive engine, in order.
     pub universes: Vec<String>,
     /// Every fault.
     pub faults: Vec<FaultReport>,
-    /// What was found on the router without a fault: nothing, if all is well.
+    /// The failures found on the router without a fault: none, if all is well.
     pub alarms: Vec<Kill>,
 }
 
@@ -23,7 +23,7 @@ pub struct FaultsReport {
 pub struct FaultReport {
     /// Its name.
     pub fault: String,
-    /// What is wrong.
+    /// The fault, as a sentence.
     pub sentence: String,
     /// The report or code that it is modelled after.
     pub source: String,
@@ -31,7 +31,7 @@ pub struct FaultReport {
     pub engines: Vec<Killed>,
 }
 
-/// How an engine did on a fault.
+/// The result of an engine on a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Killed {
     /// The engine.

@@ -14,13 +14,13 @@ pub struct FindingReport {
     pub class: String,
     /// The kind of path.
     pub way: String,
-    /// What was asked; nothing where it is about what the router claims or how large it is.
+    /// The question; absent where the finding is about what the router claims or how large it is.
     pub asked: Option<Asked>,
     /// The name of the code path that answered, where the router has several.
     pub path: Option<String>,
-    /// What the rule allows.
+    /// The answer that the rule allows.
     pub allowed: String,
-    /// What came.
+    /// The answer that came.
     pub got: String,
 }
 
@@ -28,9 +28,9 @@ pub struct FindingReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
-    /// Which deployments may serve this.
+    /// The deployments that may serve a request.
     Lookup(Query),
-    /// Which names a caller is shown.
+    /// The names that a caller is shown.
     Listing {
         /// The caller's team.
         team: Option<String>,

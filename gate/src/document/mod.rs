@@ -57,7 +57,7 @@ impl Document {
         })
     }
 
-    /// How much was judged, and how it went.
+    /// Numbers of what was judged.
     pub fn counts(&self) -> Counts {
         match self {
             Self::Run(run) => run.counts(),
@@ -119,7 +119,7 @@ pub struct Summary {
     pub exit_code: u8,
     /// The reason, where it is not plain.
     pub why: Option<String>,
-    /// How much was judged.
+    /// Numbers of what was judged.
     #[serde(flatten)]
     pub counts: Counts,
 }

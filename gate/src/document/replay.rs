@@ -19,15 +19,15 @@ pub struct ReplayReport {
 pub struct TraceReport {
     /// Its file.
     pub file: String,
-    /// What became of it.
+    /// The verdict on it.
     pub status: TraceStatus,
-    /// Why it was skipped.
+    /// The reason of a skip.
     pub reason: Option<String>,
-    /// What was found, of the trace's own rule where it names one.
+    /// The findings, of the trace's own rule where it names one.
     pub findings: Vec<FindingReport>,
 }
 
-/// What became of a trace.
+/// The verdict on a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TraceStatus {

@@ -24,7 +24,7 @@ pub struct RunReport {
     pub failures: Vec<FailureReport>,
     /// The skips that excuse nothing.
     pub idle_skips: Vec<IdleSkip>,
-    /// How long it took from the moment that the router was up.
+    /// The time from the moment that the router was up.
     pub seconds: f64,
 }
 
@@ -41,11 +41,11 @@ pub struct ExplorationReport {
     pub answers: u64,
     /// Changes on the longest of the shortest ways to a state.
     pub depth: usize,
-    /// Whether every change was carried out from every state; else it was cut.
+    /// True if every change was carried out from every state; else it was cut.
     pub closed: bool,
-    /// Whether a state was the whole memory of the router, and not only what can be observed of it.
+    /// True if a state was the whole memory of the router, and not only what can be observed of it.
     pub whole_memory: bool,
-    /// How long it took.
+    /// The time that it took.
     pub seconds: f64,
 }
 
@@ -60,11 +60,11 @@ pub struct SearchReport {
     pub queries: u64,
     /// Findings that look new and were not told apart.
     pub uncounted: u64,
-    /// Whether the budget ended it.
+    /// True if the budget ended it.
     pub cut: bool,
-    /// How long it took, shrinking included.
+    /// The time that it took, shrinking included.
     pub seconds: f64,
-    /// How much of that was spent inside the router, as far as the adapter measures.
+    /// The part of that time inside the router, as far as the adapter measures it.
     pub seconds_in_router: f64,
 }
 
@@ -75,46 +75,46 @@ pub struct RuleReport {
     pub rule: String,
     /// Its statement.
     pub sentence: String,
-    /// What it rests on.
+    /// The oracle that it rests on.
     pub oracle: String,
-    /// What became of it.
+    /// The verdict on it.
     pub status: RuleStatus,
-    /// Why it was skipped.
+    /// The reason of a skip.
     pub reason: Option<String>,
-    /// How often it had something to check.
+    /// The number of times that it had something to check.
     pub premises: u64,
     /// In how many distinct ways it was broken, those that are excused aside.
     pub failures: usize,
 }
 
-/// What became of a rule.
+/// The verdict on a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleStatus {
-    /// It was checked and held.
+    /// Checked, and held.
     Pass,
-    /// It was broken.
+    /// Broken.
     Fail,
-    /// It was not judged, for a reason.
+    /// Not judged, for a reason.
     Skip,
-    /// It never had anything to check.
+    /// Never had anything to check.
     Vacuous,
 }
 
 /// A distinct failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureReport {
-    /// What the shrunk trace shows.
+    /// The finding of the shrunk trace.
     #[serde(flatten)]
     pub finding: FindingReport,
     /// The statement of its rule.
     pub sentence: String,
-    /// Where it comes from.
+    /// The trace that it comes from.
     #[serde(flatten)]
     pub origin: OriginReport,
     /// The reason of the skip that excuses it.
     pub excused: Option<String>,
-    /// How long after the router was up it was found.
+    /// The time from the moment that the router was up until it was found.
     pub found_after_seconds: f64,
     /// The command that replays it.
     pub replay: Option<String>,
@@ -131,15 +131,15 @@ pub struct OriginReport {
     pub last: String,
     /// The parameter bundle without which it does not fail.
     pub extra: Option<String>,
-    /// How many findings were of this failure.
+    /// The number of findings of this failure.
     pub count: u64,
     /// The number of the trace that first showed it.
     pub trace_number: u32,
     /// The universe of that trace.
     pub universe: String,
-    /// How many steps that trace had.
+    /// The number of steps of that trace.
     pub steps: usize,
-    /// Whether it was made small.
+    /// True if it was made small.
     pub shrunk: bool,
     /// The rows and steps that are left.
     pub shrunk_steps: usize,
@@ -184,7 +184,7 @@ impl RunReport {
         self.searches.iter().map(|search| search.traces).sum()
     }
 
-    /// What keeps the run from a verdict, and what to raise.
+    /// Returns the reason why the run is inconclusive, and what to raise, if it is.
     fn open(&self, counts: Counts) -> Option<String> {
         let cut = self.explorations.iter().any(|one| !one.closed);
         let why = if cut && self.traces() == 0 {

@@ -1,42 +1,42 @@
-//! From a document to an exit code: the one place that decides.
+//! The one place that decides an exit code.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
-/// What decides the verdict, whatever the command.
+/// The facts that decide a verdict, whatever the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether something was broken.
+    /// True if something was broken.
     pub violated: bool,
-    /// What is wrong with the input, in a way that only showed at the end.
+    /// An error in the input that only showed at the end.
     pub misuse: Option<String>,
-    /// Whether anything was judged.
+    /// True if anything was judged.
     pub judged: bool,
-    /// Why something could not be judged, and what to raise.
+    /// The reason why something could not be judged, and what to raise.
     pub open: Option<String>,
 }
 
 /// The verdict of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// How the command ends.
+    /// The exit code of the command.
     pub exit: Exit,
     /// The reason, where it is not plain.
     pub why: Option<String>,
 }
 
-/// How much was judged: rules of a run or an exploration, traces of a replay, faults by engine of a kill table.
+/// Numbers of what was judged: rules of a run or an exploration, traces of a replay, faults by engine of a kill table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
-    /// Those that held, were as documented, or were found.
+    /// The number that held, were as documented, or were found.
     pub passed: usize,
-    /// Those that were not.
+    /// The number that did not.
     pub failed: usize,
-    /// Those that could not apply.
+    /// The number that could not apply.
     pub skipped: usize,
-    /// Those that never had anything to check.
+    /// The number that never had anything to check.
     pub vacuous: usize,
 }
 

@@ -35,7 +35,7 @@ pub fn check(files: &[PathBuf]) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// What could not be written, where the verdict alone would have been a pass.
+/// A file or stream that could not be written, where the verdict alone would have been a pass.
 pub fn publish(document: &Document, files: &[PathBuf], format: Option<Format>) -> Result<Exit, Error> {
     let printed = format.map_or(Ok(()), |format| write_stdout(&text(document, format)));
     let json = json::text(document);

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::gate_process::routeproof;
 use crate::{Misbehaving, trial};
 
-/// What stands in for uv or Python, the release, and what the gate says.
+/// Stand-ins for uv or Python, the release, and what the gate says.
 #[rustfmt::skip]
 const REFUSED: &[(&str, &str, &str)] = &[
     ("no-such-directory", "1.85.0", "neither uv nor `python3` was found on `PATH`; install uv, or Python 3.10 to 3.13"),
@@ -50,7 +50,7 @@ fn tools(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// What is in the cache directory but for locks and the unpacked adapter.
+/// Returns what is in the cache directory but for locks and the unpacked adapter.
 fn left_in(cache: &Path) -> Vec<String> {
     let names = fs::read_dir(cache)
         .unwrap()

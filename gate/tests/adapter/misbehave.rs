@@ -13,7 +13,7 @@ use protocol::{Answer, Candidate, Capability, Change, Changed, Hello, InProcess,
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// Where a test that waits for it to be up listens.
+/// The socket on which a test waits for the adapter to be up.
 pub(crate) fn socket(alive: &Path) -> PathBuf {
     alive.with_extension("up")
 }

@@ -1,4 +1,4 @@
-//! What the gate makes of each misbehaving adapter, in this process.
+//! Faults that the gate tells of misbehaving adapters, in this process.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{Misbehaving, trial};
 
 /// Long enough for a busy machine, where a reply is expected.
 const PATIENT: Duration = Duration::from_mins(2);
-/// Where none will ever come.
+/// A wait for something that never comes.
 const SHORT: Duration = Duration::from_millis(300);
 
 #[rustfmt::skip]

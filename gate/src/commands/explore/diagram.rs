@@ -8,7 +8,7 @@ const LANE_WIDTH: usize = 320;
 const STEP_HEIGHT: usize = 84;
 const TOP: usize = 64;
 const MARGIN: usize = 24;
-/// How many characters of a lane's text go on one line.
+/// The most characters of a lane's text on one line.
 const LINE_CHARACTERS: usize = 44;
 const LINE_HEIGHT: usize = 13;
 
@@ -87,7 +87,7 @@ fn middle(lane: usize) -> usize {
     MARGIN + lane * LANE_WIDTH + LANE_WIDTH / 8
 }
 
-/// From which lane to which something goes, if anything does.
+/// Returns the lanes between which something goes, if anything does.
 fn arrow(kind: Kind, at: usize, writes: bool) -> Option<(usize, usize)> {
     match kind {
         _ if at == 0 => None,

@@ -108,7 +108,7 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
     Ok(told)
 }
 
-/// How many levels pass without a word while they are quick.
+/// The time without a line of progress at the start.
 const QUIET: Duration = Duration::from_secs(2);
 
 fn on_progress(started: Clock) -> fleet::OnProgress {

@@ -12,7 +12,7 @@ use crate::document::FleetReport;
 use crate::error::Error;
 use crate::output::progress;
 
-/// From what to what a fleet is upgraded; one replica has the new one already.
+/// Upgrades half rolled out: one replica has the new strategy already.
 const UPGRADES: [(Strategy, Strategy); 3] = [
     (LITELLM_1_85, LITELLM_1_109),
     (LITELLM_1_85, REFERENCE),

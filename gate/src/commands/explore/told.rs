@@ -1,4 +1,4 @@
-//! From what an engine returns of a model to the data of a document.
+//! Turns what an engine returns of a model into the data of a document.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ fn rules<M: Machine>(machine: &M, report: &Report<M::State>) -> Vec<FleetRuleRep
         .collect()
 }
 
-/// What a rule without premises needs and was not given: it was not asked for then.
+/// Returns what a rule without premises needs and was not given, if it was not asked for.
 fn lacking(rule: &str, kinds: &[Kind]) -> Option<String> {
     let needed = match rule {
         "atomic-refusal" => Kind::Break,
