@@ -1,6 +1,6 @@
 """Fail unless a JSON report holds each of the failures named, shrunk to at most that many steps.
 
-Usage: found.py REPORT "RULE CLASS WAY LAST STEPS"...
+Usage: found.py REPORT "RULE CLASS TIER LAST STEPS"...
 """
 
 import json
@@ -11,11 +11,11 @@ report = json.load(open(sys.argv[1], encoding="utf-8"))
 failures = report["failures"]
 missing = []
 for wanted in sys.argv[2:]:
-    rule, kind, way, last, steps = shlex.split(wanted)
+    rule, kind, tier, last, steps = shlex.split(wanted)
     found = [
         failure
         for failure in failures
-        if (failure["rule"], failure["class"], failure["way"], failure["last"]) == (rule, kind, way, last)
+        if (failure["rule"], failure["class"], failure["tier"], failure["last"]) == (rule, kind, tier, last)
         and failure["shrunk_steps"] <= int(steps)
     ]
     if found:

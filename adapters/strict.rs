@@ -142,9 +142,12 @@ fn wrong_reply<R: Local>(router: &mut R, moment: &Moment) -> Option<String> {
             moment.changes
         ));
     }
-    let mut held = held.expect("claims are declared");
-    held.sort_unstable();
-    (!held.iter().eq(moment.table.keys())).then(|| format!("claims {held:?}, allowed {:?}", moment.table.keys()))
+    let claims = [held.expect("claims are declared"), router.claims()];
+    claims.into_iter().find_map(|mut ids| {
+        ids.sort_unstable();
+        let allowed = moment.table.keys();
+        (!ids.iter().eq(allowed.clone())).then(|| format!("claims {ids:?}, allowed {allowed:?}"))
+    })
 }
 
 fn wrong_state<R: Local + Clone + Default + Eq>(router: &R, moment: &Moment) -> Option<String> {

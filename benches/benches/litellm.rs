@@ -25,7 +25,7 @@ use model::generate::{Cadence, Seeded, generate};
 use model::rules::RuleSet;
 use model::trial::{Judge, trial};
 use model::universe::{Scope, UNIVERSES};
-use protocol::{Change, Query, RouterUnderTest, Row, Run, Step};
+use protocol::{Change, Query, Question, Questions, RouterUnderTest, Row, Run, Step, Trace};
 use router_core::{Router, Table};
 
 const TRACES: u32 = 96;
@@ -121,19 +121,17 @@ fn row(shape: Shape, position: usize, tag: &str) -> Row {
 
 /// Nanoseconds a pick and an upsert of the router under test: what a run takes with them, less what it takes without.
 fn theirs(router: &mut dyn RouterUnderTest, table: &[Row], queries: &[Query], upserts: &[Row]) -> [f64; 2] {
-    let load = Run {
-        initial: table.to_vec(),
+    let of = |steps| Run {
+        trace: Trace::of_router(table.to_vec(), steps),
         ..Run::default()
     };
+    let load = of(Vec::new());
+    let asked = queries.iter().cloned().map(Question::Lookup).collect();
     let picks = Run {
-        queries: queries.to_vec(),
-        observe: vec![0],
+        questions: Questions::at_end(asked, 0),
         ..load.clone()
     };
-    let changes = Run {
-        steps: upserts.iter().cloned().map(Change::Upsert).map(Step::Change).collect(),
-        ..load.clone()
-    };
+    let changes = of(upserts.iter().cloned().map(Change::Upsert).map(Step::Change).collect());
     let mut inside = |run: &Run| {
         let replies = router.run(std::slice::from_ref(run)).expect("the adapter serves");
         let taken = replies[0].router_ns.expect("the adapter measures");
@@ -201,7 +199,8 @@ fn ours(table: &[Row], queries: &[Query], upserts: &[Row]) -> [f64; 2] {
 /// Time on the wall over time inside the router, of random trials.
 fn cost_of_the_gate(router: &mut dyn RouterUnderTest) -> String {
     let hello = router.hello().clone();
-    let judge = Judge::new(&hello, RuleSet::default()).expect("the adapter claims a preset that there is");
+    let judge =
+        Judge::new(&hello, RuleSet::of(protocol::Level::Router)).expect("the adapter claims a preset that there is");
     let draw = |number: u32| -> Run {
         let scope = Scope::new(UNIVERSES[number as usize % UNIVERSES.len()], &hello);
         generate(&scope, &mut Seeded::new(1, number), Cadence::AtTheEnd)

@@ -68,27 +68,44 @@ def answer(router, query):
     return [{"candidates": found} if found else {"refused": "unknown_model"}]
 
 
+def ask(router, verb, value=None):
+    """What one question is shown; only what the hello declares is asked for."""
+    if verb == "claims":
+        return {"ids": list(router.rows)}
+    return {"answers": answer(router, value)}
+
+
 def step(router, verb, value):
-    if verb == "lookup":
-        return {"answered": answer(router, value)}
+    if verb in ("lookup", "claims"):
+        return {"shown": ask(router, verb, value)}
     return {"changed": attempt(router, {"upsert": router.put, "delete": router.delete}[verb], value)}
 
 
-def run(asked):
+def observe(router, asked, order):
+    """The answers of one round: to all questions in their order, or to those that it names by their places."""
+    chosen = asked if order is None else [asked[place] for place in order]
+    # A question that says no more than its verb is a string.
+    pairs = [(one, None) if isinstance(one, str) else next(iter(one.items())) for one in chosen]
+    return [{"shown": [ask(router, verb, value) for verb, value in pairs]}]
+
+
+def run(request):
     """One trace, from a fresh router on, and what is seen of it on the way."""
-    router, steps, observations = Router(), [], []
-    initial = attempt(router, router.put, *asked.get("initial", []))
-    for done in range(len(asked["steps"]) + 1):
-        if done in asked["observe"]:
-            observations.append({"answers": [answer(router, query) for query in asked["queries"]]})
-        if done < len(asked["steps"]):
-            [(verb, value)] = asked["steps"][done].items()
+    trace, questions = request["trace"], request.get("questions", {})
+    router, steps, rounds = Router(), [], []
+    setup = attempt(router, router.put, *trace.get("setup", {}).get("rows", []))
+    due = {one["after"]: one.get("order") for one in questions.get("rounds", [])}
+    for done in range(len(trace["steps"]) + 1):
+        if done in due:
+            rounds.append(observe(router, questions.get("asked", []), due[done]))
+        if done < len(trace["steps"]):
+            [(verb, value)] = trace["steps"][done].items()
             steps.append(step(router, verb, value))
-    return {"initial": initial, "steps": steps, "observations": observations}
+    return {"setup": setup, "steps": steps, "rounds": rounds}
 
 
 HELLO = {
-    "protocol": 1,
+    "protocol": 2,
     "router": "my-router",
     "version": "1.0.0",
     "capabilities": ["upsert", "delete", "patterns", "ids", "claims"],

@@ -175,6 +175,7 @@ impl<S: Clone> Graph<S> {
 mod tests {
     use super::*;
     use crate::poll2::{Poll2, Poll2Bounds};
+    use model::rules::RuleId;
 
     fn poll2(crash: bool) -> Poll2 {
         Poll2::new(Poll2Bounds {
@@ -218,7 +219,7 @@ mod tests {
             &[Kind::Read, Kind::Apply]
         }
 
-        fn rules(&self) -> &'static [&'static str] {
+        fn rules(&self) -> &'static [RuleId] {
             &[]
         }
 

@@ -10,6 +10,7 @@
 //! use std::sync::Arc;
 //!
 //! use fleet::strategies::LITELLM_1_85;
+//! use model::rules::RuleId;
 //! use fleet::{Bounds, Ended, Fleet, Kind, Options, Shape, explore};
 //!
 //! let fleet = Fleet::new(Bounds {
@@ -23,7 +24,7 @@
 //! let report = explore(&fleet, &Options::default(), Arc::new(|_| {}))?;
 //!
 //! assert_eq!(report.ended, Ended::Exhausted);
-//! assert_eq!((report.violations[0].rule, report.violations[0].path.len()), ("current", 2));
+//! assert_eq!((report.violations[0].rule, report.violations[0].path.len()), (RuleId::Current, 2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -5,6 +5,7 @@ use std::hash::Hash;
 
 use crate::actions::{Action, Kind};
 use crate::word::Word;
+use model::rules::RuleId;
 
 /// The verdict of a machine's rules on one state or one step; bit `i` stands for the rule of index `i`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub trait Machine: Clone + Send + Sync + 'static {
     fn kinds(&self) -> &[Kind];
 
     /// The ids of the rules, at most 32, by index.
-    fn rules(&self) -> &'static [&'static str];
+    fn rules(&self) -> &'static [RuleId];
 
     /// The state in which everything starts.
     fn initial(&self) -> Self::State;

@@ -7,76 +7,23 @@ use crate::actions::{Action, Kind, Shape};
 use crate::cell::{Cell, Cells, Content, ROWS_MAX};
 use crate::machine::Findings;
 use crate::view::{Candidate, QUERIES, Query, View, prescribed};
+use model::rules::RuleId;
 
 /// The rules that are judged a state or a step at a time; `converges` is judged of the whole graph.
-pub const RULES: &[&str] = &[
-    "current",
-    "complete",
-    "no-duplicate",
-    "scoped",
-    "not-blocked",
-    "resolved",
-    "atomic-refusal",
-    "listing",
-    "bounded",
-    "monotonic",
-    "read-your-writes",
-    "heals",
-    "fails-safe",
-];
-
-/// A rule that one router alone cannot break.
-#[derive(Clone, Copy, Debug)]
-pub struct FleetRule {
-    /// The stable id.
-    pub id: &'static str,
-    /// The rule, in one clause.
-    pub sentence: &'static str,
-    /// Its usual causes, and the way in which it is judged.
-    pub explanation: &'static str,
-    /// An occasion that counts as one premise.
-    pub premise: &'static str,
-}
-
-/// The rules that only a fleet can break. The others are those of one router, judged of each replica's own list.
-pub const FLEET_RULES: [FleetRule; 5] = [
-    FleetRule {
-        id: "monotonic",
-        sentence: "what a replica serves never goes back to an older version",
-        explanation: "A poll that was read before a newer write was applied after it, or the copy of the store that was \
-            read lags behind. A crash ends what a replica has to remember.",
-        premise: "a candidate of a row that the replica has answered with since it started",
-    },
-    FleetRule {
-        id: "read-your-writes",
-        sentence: "after a replica acknowledges a write, it serves that version or a newer one",
-        explanation: "The admin endpoint writes to the store and leaves the replica's own tables to the next poll, or a \
-            poll that was under way undoes the write. A write that must be refused, and was, is no acknowledgement.",
-        premise: "a row of which the replica has acknowledged a write since it started",
-    },
-    FleetRule {
-        id: "heals",
-        sentence: "from every reachable state, one successful poll makes every lookup agree with the store",
-        explanation: "Something is left behind that no poll removes: a stale entry, a name, the last row. The poll under \
-            way is finished first. It is a rule about single states, so that its counterexample is a shortest path.",
-        premise: "a replica that is up, while the store has no invalid row",
-    },
-    FleetRule {
-        id: "fails-safe",
-        sentence: "a failed, empty-by-error or partial poll changes nothing",
-        explanation: "An error of the store is taken for an empty store, or a result that was cut short for a whole one, \
-            and the rows that it lacks are deleted.",
-        premise: "a poll that the store fails, or to which it shows too little",
-    },
-    FleetRule {
-        id: "converges",
-        sentence: "once writes stop, under fair polling, all replicas come to agree with the store",
-        explanation: "A replica stays apart for ever, or comes to agree again and again and never for good. It is judged of \
-            the whole graph by its strongly connected components, and not a path at a time: a run that never agrees \
-            ends up going round in a component, and can do so under weak fairness only if each poll action is taken in \
-            it or cannot happen in one of its states.",
-        premise: "a state in which some replica does not agree with the store",
-    },
+pub const RULES: &[RuleId] = &[
+    RuleId::Current,
+    RuleId::Complete,
+    RuleId::NoDuplicate,
+    RuleId::Scoped,
+    RuleId::NotBlocked,
+    RuleId::Resolved,
+    RuleId::AtomicRefusal,
+    RuleId::Listing,
+    RuleId::Bounded,
+    RuleId::Monotonic,
+    RuleId::ReadYourWrites,
+    RuleId::Heals,
+    RuleId::FailsSafe,
 ];
 
 const CURRENT: usize = 0;

@@ -1,5 +1,6 @@
 //! Strategies by which replicas follow a store: each a plain value, so that one replica of a fleet can differ from the next.
 
+use model::rules::RuleId;
 /// The effect of an upsert or a delete on the wildcard entries that a row has in the pattern tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Patterns {
@@ -197,23 +198,23 @@ pub fn named(name: &str) -> Option<Strategy> {
 }
 
 /// For each rule a strategy that breaks it: the reference with one choice turned.
-pub const CANARIES: [(&str, Strategy); 14] = [
+pub const CANARIES: [(RuleId, Strategy); 14] = [
     (
-        "current",
+        RuleId::Current,
         broken(Strategy {
             on_update: Patterns::Kept,
             ..REFERENCE
         }),
     ),
     (
-        "complete",
+        RuleId::Complete,
         broken(Strategy {
             sticky_names: true,
             ..REFERENCE
         }),
     ),
     (
-        "no-duplicate",
+        RuleId::NoDuplicate,
         broken(Strategy {
             on_delete: Patterns::Kept,
             after_change: After::DropAndPoll,
@@ -221,70 +222,70 @@ pub const CANARIES: [(&str, Strategy); 14] = [
         }),
     ),
     (
-        "scoped",
+        RuleId::Scoped,
         broken(Strategy {
             checks_team: false,
             ..REFERENCE
         }),
     ),
     (
-        "not-blocked",
+        RuleId::NotBlocked,
         broken(Strategy {
             filters_blocked: false,
             ..REFERENCE
         }),
     ),
     (
-        "resolved",
+        RuleId::Resolved,
         broken(Strategy {
             on_update: Patterns::Retagged,
             ..REFERENCE
         }),
     ),
     (
-        "atomic-refusal",
+        RuleId::AtomicRefusal,
         broken(Strategy {
             refusal_keeps: false,
             ..REFERENCE
         }),
     ),
     (
-        "listing",
+        RuleId::Listing,
         broken(Strategy {
             sticky_names: true,
             ..REFERENCE
         }),
     ),
     (
-        "bounded",
+        RuleId::Bounded,
         broken(Strategy {
             on_delete: Patterns::Kept,
             ..REFERENCE
         }),
     ),
     (
-        "monotonic",
+        RuleId::Monotonic,
         broken(Strategy {
             refuses_older: false,
             ..REFERENCE
         }),
     ),
     (
-        "read-your-writes",
+        RuleId::ReadYourWrites,
         broken(Strategy {
             after_change: After::Nothing,
             ..REFERENCE
         }),
     ),
     (
-        "heals",
+        RuleId::Heals,
         broken(Strategy {
             on_delete: Patterns::Kept,
             ..REFERENCE
         }),
     ),
     (
-        "fails-safe",
+        RuleId::FailsSafe,
         broken(Strategy {
             knows_failures: false,
             knows_whole_reads: false,
@@ -293,7 +294,7 @@ pub const CANARIES: [(&str, Strategy); 14] = [
         }),
     ),
     (
-        "converges",
+        RuleId::Converges,
         broken(Strategy {
             empty_read: EmptyRead::DeletesNothing,
             ..REFERENCE

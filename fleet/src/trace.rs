@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::{Change, FleetStep, Query, Row, Shown, Step, Trace, Via, Write};
+use model::rules::RuleId;
+use protocol::{
+    Begin, Op, OpId, Place, Query, Question, RequestOp, Row, Step, StoreView, Trace, TraceFile, Via, World, Write,
+    WriteOp,
+};
 
 use crate::actions::{Action, At, Kind, Shape};
 use crate::cell::{Cell, Content};
@@ -39,13 +43,15 @@ pub fn question(query: view::Query) -> Query {
 
 /// The trace of the path with these actions in a fleet of `replicas`. At its end every replica is asked everything.
 ///
-/// `mended` is the shape that an update gives to an invalid row. The parts of an apply are one step: into how many parts it
-/// falls is for the router to show.
-pub fn trace(why: &str, rule: &str, actions: &[Action], replicas: u8, mended: Shape) -> Trace {
+/// Each action has one fixed form: a read is a poll that is held behind its read, and an apply lets it go on. The parts of
+/// an apply are one step: into how many parts it falls is for the router to show. `mended` is the shape that an update
+/// gives to an invalid row.
+pub fn trace(why: &str, rule: RuleId, actions: &[Action], replicas: u8, mended: Shape) -> TraceFile {
     let mut writer = TraceWriter {
         rows: BTreeMap::new(),
         up: (0..replicas).map(|replica| (replica, true)).collect(),
-        applying: BTreeMap::new(),
+        held: BTreeMap::new(),
+        begun: 0,
         under_way: BTreeMap::new(),
         mended,
         steps: Vec::new(),
@@ -62,16 +68,19 @@ pub fn trace(why: &str, rule: &str, actions: &[Action], replicas: u8, mended: Sh
     for replica in up {
         writer.ask(replica);
     }
-    let mut trace = Trace::new(why, Vec::new(), writer.steps);
-    trace.rule = Some(rule.to_owned());
-    trace
+    TraceFile {
+        rule: Some(rule.to_string()),
+        ..TraceFile::new(why, Trace::of_fleet(replicas, writer.steps))
+    }
 }
 
 struct TraceWriter {
     rows: BTreeMap<u8, Cell>,
     up: BTreeMap<u8, bool>,
-    /// The replicas in the middle of an apply.
-    applying: BTreeMap<u8, bool>,
+    /// The poll of each replica that is held behind its read.
+    held: BTreeMap<u8, OpId>,
+    /// How many operations were begun.
+    begun: usize,
     /// The rows of which a notification is under way to a replica, the oldest first.
     under_way: BTreeMap<u8, VecDeque<u8>>,
     mended: Shape,
@@ -84,62 +93,104 @@ impl TraceWriter {
             At::Replica(replica) if !action.writes() => replica,
             _ => return self.write(action),
         };
-        let mut steps = Vec::new();
         match action.kind {
-            Kind::Read | Kind::StaleRead => {
-                self.applying.insert(replica, false);
-                let stale = (action.kind == Kind::StaleRead).then_some(Shown::BeforeLastWrite);
-                steps.extend(showing(stale, FleetStep::PollRead(replica)));
+            Kind::Read => self.begin_poll(replica),
+            Kind::StaleRead => {
+                self.world(World::StoreShows(StoreView::BeforeLastWrite));
+                self.begin_poll(replica);
+                self.world(World::StoreShows(StoreView::All));
             }
-            Kind::Apply => {
-                let goes_on = self.applying.insert(replica, true) == Some(true);
-                steps.extend((!goes_on).then_some(FleetStep::PollApply(replica)));
-            }
-            Kind::FailedPoll => steps.extend([
-                FleetStep::StoreFails(true),
-                FleetStep::Poll(replica),
-                FleetStep::StoreFails(false),
-            ]),
-            Kind::EmptyPoll => steps.extend(showing(Some(Shown::Nothing), FleetStep::Poll(replica))),
+            // What is left of an apply that was finished before changes nothing.
+            Kind::Apply => self.steps.extend(self.held.remove(&replica).map(Step::Finish)),
+            Kind::FailedPoll => self.poll_while(replica, World::StoreFails(true), World::StoreFails(false)),
+            Kind::EmptyPoll => self.poll_showing(replica, StoreView::Nothing),
             Kind::PartialPoll => {
                 let has_first = self.rows.get(&0).is_some_and(|cell| cell.content != Content::Absent);
-                let shown = if has_first { Shown::FirstRow } else { Shown::Nothing };
-                steps.extend(showing(Some(shown), FleetStep::Poll(replica)));
+                self.poll_showing(
+                    replica,
+                    if has_first {
+                        StoreView::FirstRow
+                    } else {
+                        StoreView::Nothing
+                    },
+                );
             }
-            Kind::Deliver | Kind::Duplicate | Kind::Drop => steps = self.notice(action.kind, replica, action.row),
+            Kind::Deliver | Kind::Duplicate | Kind::Drop => self.notice(action.kind, replica, action.row),
             Kind::Crash => {
                 self.up.insert(replica, false);
                 self.under_way.remove(&replica);
-                steps.push(FleetStep::Crash(replica));
+                self.held.remove(&replica);
+                self.world(World::Crash(replica));
             }
             Kind::Start => {
                 self.up.insert(replica, true);
-                steps.push(FleetStep::Start(replica));
+                self.steps.push(Step::Do(Op::Start(replica)));
             }
-            Kind::Request | Kind::Miss => self.ask(replica),
+            Kind::Miss => self.miss(replica),
+            Kind::Request => self.ask(replica),
             Kind::Create | Kind::Update | Kind::Delete | Kind::Rename | Kind::Block | Kind::Break => {
                 unreachable!("writes were told apart")
             }
         }
-        self.steps.extend(steps.into_iter().map(Step::Fleet));
     }
 
-    /// Returns the steps that deliver or lose the notification of `row`, after those before it have let it pass.
-    fn notice(&mut self, kind: Kind, replica: u8, row: u8) -> Vec<FleetStep> {
+    fn world(&mut self, world: World) {
+        self.steps.push(Step::World(world));
+    }
+
+    fn begin(&mut self, letter: char, act: Op) -> OpId {
+        self.begun += 1;
+        let begin = Begin::new(&format!("{letter}{}", self.begun), act, Place::AfterRead);
+        let op = begin.op.clone();
+        self.steps.push(Step::Begin(begin));
+        op
+    }
+
+    fn begin_poll(&mut self, replica: u8) {
+        let op = self.begin('p', Op::Poll(replica));
+        self.held.insert(replica, op);
+    }
+
+    fn poll_while(&mut self, replica: u8, fault: World, mended: World) {
+        self.world(fault);
+        self.steps.push(Step::Do(Op::Poll(replica)));
+        self.world(mended);
+    }
+
+    fn poll_showing(&mut self, replica: u8, view: StoreView) {
+        self.poll_while(replica, World::StoreShows(view), World::StoreShows(StoreView::All));
+    }
+
+    /// A request that finds nothing, by the name of an exact row: it reads the store, and goes on.
+    fn miss(&mut self, replica: u8) {
+        let request = RequestOp {
+            replica,
+            model: EXACT.to_owned(),
+            team: None,
+        };
+        let op = self.begin('m', Op::Request(request));
+        self.steps.push(Step::Finish(op));
+    }
+
+    /// Delivers or loses the notification of `row`, after those before it have let it pass. A row that was written twice has
+    /// two under way, of which the model knows one: a loss takes both.
+    fn notice(&mut self, kind: Kind, replica: u8, row: u8) {
         let queue = self.under_way.entry(replica).or_default();
-        let place = queue.iter().position(|under_way| *under_way == row);
-        let place = place.expect("only a notification that is under way arrives or is lost");
-        queue.rotate_left(place);
-        let mut steps = vec![FleetStep::Defer(replica); place];
-        steps.push(match kind {
-            Kind::Deliver => FleetStep::Deliver(replica),
-            Kind::Duplicate => FleetStep::Duplicate(replica),
-            _ => FleetStep::Drop(replica),
-        });
-        if kind != Kind::Duplicate {
+        while let Some(place) = queue.iter().position(|under_way| *under_way == row) {
+            queue.rotate_left(place);
+            let defer = Step::World(World::Defer(replica));
+            self.steps.extend(std::iter::repeat_n(defer, place));
+            if kind == Kind::Duplicate {
+                self.steps.push(Step::World(World::Duplicate(replica)));
+                return;
+            }
             queue.pop_front();
+            if kind == Kind::Deliver {
+                self.steps.push(Step::Do(Op::Deliver(replica)));
+                return;
+            }
+            self.steps.push(Step::World(World::Drop(replica)));
         }
-        steps
     }
 
     fn write(&mut self, action: Action) {
@@ -159,9 +210,9 @@ impl TraceWriter {
             content,
         };
         self.rows.insert(action.row, cell);
-        let change = match row(action.row, cell) {
-            Some(row) => Change::Upsert(row),
-            None => Change::Delete(id(action.row)),
+        let write = match row(action.row, cell) {
+            Some(row) => Write::Put(row),
+            None => Write::Delete(id(action.row)),
         };
         let via = match action.at {
             At::Store => Via::Store,
@@ -169,27 +220,18 @@ impl TraceWriter {
         };
         for (replica, up) in &self.up {
             let queue = self.under_way.entry(*replica).or_default();
-            if *up && via != Via::Replica(*replica) && !queue.contains(&action.row) {
+            if *up && via != Via::Replica(*replica) {
                 queue.push_back(action.row);
             }
         }
-        self.steps.push(Step::Fleet(FleetStep::Write(Write { via, change })));
+        self.steps.push(Step::Do(Op::Write(WriteOp { via, write })));
     }
 
     fn ask(&mut self, replica: u8) {
         for query in QUERIES {
-            let mut query = question(query);
-            query.replica = Some(replica);
-            self.steps.push(Step::Lookup(query));
+            self.steps
+                .push(Step::Ask(Some(replica), Question::Lookup(question(query))));
         }
-    }
-}
-
-/// A step while reads of the store show something else than all of it.
-fn showing(shown: Option<Shown>, step: FleetStep) -> Vec<FleetStep> {
-    match shown {
-        None => vec![step],
-        Some(shown) => vec![FleetStep::StoreShows(shown), step, FleetStep::StoreShows(Shown::All)],
     }
 }
 
@@ -225,19 +267,17 @@ pub fn row(number: u8, cell: Cell) -> Option<Row> {
 mod tests {
     use super::*;
 
-    fn written(actions: &[Action]) -> Trace {
-        let trace = trace("why", "current", actions, 2, Shape::Exact);
-        assert_eq!(Trace::parse(&trace.to_toml()).as_ref(), Ok(&trace), "it reads back");
-        trace
+    fn written(actions: &[Action]) -> TraceFile {
+        let file = trace("why", RuleId::Current, actions, 2, Shape::Exact);
+        assert_eq!(TraceFile::parse(&file.to_toml()).as_ref(), Ok(&file), "it reads back");
+        file
     }
 
-    fn fleet_steps(actions: &[Action]) -> Vec<FleetStep> {
-        let steps = written(actions).steps.into_iter();
+    /// The steps of a trace that neither write nor ask.
+    fn fleet_steps(actions: &[Action]) -> Vec<Step> {
+        let steps = written(actions).trace.steps.into_iter();
         steps
-            .filter_map(|step| match step {
-                Step::Fleet(step) => (!matches!(step, FleetStep::Write(_))).then_some(step),
-                Step::Change(_) | Step::Lookup(_) => None,
-            })
+            .filter(|step| step.write().is_none() && !matches!(step, Step::Ask(..)))
             .collect()
     }
 
@@ -256,30 +296,38 @@ mod tests {
             Action::new(Kind::Delete, At::Store, 0),
             Action::new(Kind::Crash, at, 0),
         ];
-        let trace = written(&actions);
-        let toml = trace.to_toml();
-        let verbs: Vec<String> = trace.steps.iter().map(|step| format!("{step:?}")).collect();
-        assert_eq!(verbs.iter().filter(|verb| verb.contains("PollApply")).count(), 1);
-        assert_eq!(
-            verbs.iter().filter(|verb| verb.contains("Lookup")).count(),
-            4,
-            "only r1 is up"
-        );
+        let file = written(&actions);
+        let count = |wanted: fn(&Step) -> bool| file.trace.steps.iter().filter(|step| wanted(step)).count();
+        assert_eq!(count(|step| matches!(step, Step::Finish(_))), 1, "an apply is one step");
+        assert_eq!(count(|step| matches!(step, Step::Ask(..))), 4, "only r1 is up");
+        let toml = file.to_toml();
         assert!(toml.contains("d1-v2") && toml.contains("blocked = true"), "{toml}");
     }
 
     #[test]
     fn a_read_that_shows_too_little_shows_all_again_afterwards() {
-        for (kind, shown, step) in [
-            (Kind::StaleRead, Shown::BeforeLastWrite, FleetStep::PollRead(0)),
-            (Kind::EmptyPoll, Shown::Nothing, FleetStep::Poll(0)),
-            (Kind::PartialPoll, Shown::FirstRow, FleetStep::Poll(0)),
+        let held = Step::Begin(Begin::new("p1", Op::Poll(0), Place::AfterRead));
+        let polled = Step::Do(Op::Poll(0));
+        for (kind, view, step) in [
+            (Kind::StaleRead, StoreView::BeforeLastWrite, held),
+            (Kind::EmptyPoll, StoreView::Nothing, polled.clone()),
+            (Kind::PartialPoll, StoreView::FirstRow, polled),
         ] {
             let rows = [0, 1].map(|row| Action::new(Kind::Create, At::Store, row));
             let steps = fleet_steps(&[rows[0], rows[1], Action::new(kind, At::Replica(0), 0)]);
-            let shows = FleetStep::StoreShows;
-            assert_eq!(steps, [shows(shown), step, shows(Shown::All)]);
+            let shows = |view| Step::World(World::StoreShows(view));
+            assert_eq!(steps, [shows(view), step, shows(StoreView::All)]);
         }
+    }
+
+    #[test]
+    fn a_miss_is_a_request_that_is_held_behind_its_read() {
+        let steps = fleet_steps(&[Action::new(Kind::Miss, At::Replica(1), 0)]);
+        let [Step::Begin(begin), Step::Finish(op)] = &steps[..] else {
+            panic!("{steps:?}");
+        };
+        assert_eq!((&begin.op, begin.until), (op, Place::AfterRead));
+        assert_eq!((begin.act.verb(), begin.act.replica()), ("request", Some(1)));
     }
 
     #[test]
@@ -294,11 +342,21 @@ mod tests {
             at(Kind::Drop, 0),
         ]);
         let expected = [
-            FleetStep::Defer(0),
-            FleetStep::Duplicate(0),
-            FleetStep::Deliver(0),
-            FleetStep::Drop(0),
+            Step::World(World::Defer(0)),
+            Step::World(World::Duplicate(0)),
+            Step::Do(Op::Deliver(0)),
+            Step::World(World::Drop(0)),
         ];
         assert_eq!(steps, expected);
+    }
+
+    #[test]
+    fn a_loss_takes_every_notification_of_a_row() {
+        let steps = fleet_steps(&[
+            Action::new(Kind::Create, At::Store, 0),
+            Action::new(Kind::Update, At::Store, 0),
+            Action::new(Kind::Drop, At::Replica(0), 0),
+        ]);
+        assert_eq!(steps, vec![Step::World(World::Drop(0)); 2]);
     }
 }

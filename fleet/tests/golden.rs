@@ -13,6 +13,7 @@ use fleet::trace::trace;
 use fleet::{
     Action, At, Bounds, Fairness, Fleet, Kind, Machine, Options, Packed, STATES_MAX, Shape, converges, explore,
 };
+use model::rules::RuleId;
 
 use crate::kept::check;
 
@@ -62,7 +63,8 @@ fn strategies_are_what_is_known_of_each_router() {
 
 /// Some run, in the words that a person is shown.
 fn walked<M: Machine>(text: &mut String, machine: &M) {
-    let (rules, kinds) = (machine.rules().join(", "), machine.kinds());
+    let rules: Vec<&str> = machine.rules().iter().map(|rule| rule.name()).collect();
+    let (rules, kinds) = (rules.join(", "), machine.kinds());
     writeln!(text, "  {}", machine.identity()).unwrap();
     writeln!(text, "  rules {rules}; kinds {kinds:?}").unwrap();
     let mut state = machine.initial();
@@ -130,7 +132,7 @@ fn a_path_of_everything_becomes_a_trace() {
     }
     check(
         "path",
-        &trace("everything happens", "current", &path, 3, Shape::Wild).to_toml(),
+        &trace("everything happens", RuleId::Current, &path, 3, Shape::Wild).to_toml(),
     );
 }
 

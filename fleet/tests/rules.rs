@@ -8,6 +8,7 @@ use fleet::{
     Bounds, CheckOptions, Ended, Fairness, Fleet, Kind, Limit, Machine, Options, Report, STATES_MAX, Shape,
     TooManyStates, check, converges, explore,
 };
+use model::rules::RuleId;
 
 const KINDS: &[Kind] = &[
     Kind::Create,
@@ -45,7 +46,7 @@ fn exhaust(fleet: &Fleet) -> Report<u128> {
     report
 }
 
-fn broken(report: &Report<u128>) -> Vec<&'static str> {
+fn broken(report: &Report<u128>) -> Vec<RuleId> {
     report.violations.iter().map(|violation| violation.rule).collect()
 }
 
@@ -53,8 +54,8 @@ fn broken(report: &Report<u128>) -> Vec<&'static str> {
 fn the_reference_breaks_no_rule_and_none_is_vacuous() {
     let fleet = fleet(1, 2, &[REFERENCE; 2], KINDS, true);
     let report = exhaust(&fleet);
-    assert_eq!(broken(&report), Vec::<&str>::new());
-    assert_eq!(report.vacuous(&fleet), Vec::<&str>::new());
+    assert_eq!(broken(&report), []);
+    assert_eq!(report.vacuous(&fleet), []);
     let found = converges(&fleet, Fairness::Weak, STATES_MAX).expect("it is small");
     assert_eq!(found.stuck, None);
     assert_eq!(found.distinct as u64, report.distinct);
@@ -80,14 +81,14 @@ fn a_refused_write_is_no_acknowledgement() {
     assert_eq!(naive.ended, Ended::Exhausted);
     assert_eq!((naive.distinct, naive.generated), (report.distinct, report.generated));
     assert_eq!(naive.premises, report.premises);
-    assert_eq!(broken(&report), Vec::<&str>::new());
+    assert_eq!(broken(&report), []);
     assert_eq!(naive.violations, []);
 }
 
 #[test]
 fn each_rule_is_broken_by_its_canary() {
     for (rule, canary) in CANARIES {
-        let rows = if rule == "no-duplicate" || rule == "complete" {
+        let rows = if rule == RuleId::NoDuplicate || rule == RuleId::Complete {
             2
         } else {
             1
@@ -98,7 +99,7 @@ fn each_rule_is_broken_by_its_canary() {
             KINDS
         };
         let fleet = fleet(rows, 2, &[canary], kinds, true);
-        if rule == "converges" {
+        if rule == RuleId::Converges {
             let found = converges(&fleet, Fairness::Weak, STATES_MAX).expect("it is small");
             assert!(found.stuck.is_some(), "{rule}");
         } else {
@@ -117,7 +118,7 @@ fn a_row_that_a_newer_refused_one_took_away_is_no_lost_write() {
         ..REFERENCE
     };
     let report = exhaust(&fleet(1, 2, &[forgetful], KINDS, true));
-    assert_eq!(broken(&report), ["atomic-refusal"]);
+    assert_eq!(broken(&report), [RuleId::AtomicRefusal]);
 }
 
 #[test]
@@ -134,8 +135,8 @@ fn every_rule_has_a_canary() {
     let rules = fleet(1, 2, &[REFERENCE], KINDS, true)
         .rules()
         .iter()
-        .chain(&["converges"]);
-    let canaries: Vec<&str> = CANARIES.iter().map(|(rule, _)| *rule).collect();
+        .chain(&[RuleId::Converges]);
+    let canaries: Vec<RuleId> = CANARIES.iter().map(|(rule, _)| *rule).collect();
     assert_eq!(rules.copied().collect::<Vec<_>>(), canaries);
 }
 
@@ -144,12 +145,15 @@ fn every_rule_has_a_canary() {
 fn the_founding_bug_is_a_counterexample_of_1_85() {
     let kinds = [Kind::Create, Kind::Update, Kind::Read, Kind::Apply];
     let report = exhaust(&fleet(1, 2, &[LITELLM_1_85; 2], &kinds, true));
-    let current = report.violations.iter().find(|violation| violation.rule == "current");
+    let current = report
+        .violations
+        .iter()
+        .find(|violation| violation.rule == RuleId::Current);
     let path = &current.expect("the stale entry is served").path;
     let actions: Vec<String> = path.iter().map(|(action, _)| action.to_string()).collect();
     assert_eq!(actions, ["create d1 as a wildcard at r1", "update d1 at r1"]);
     let reference = exhaust(&fleet(1, 2, &[REFERENCE; 2], &kinds, true));
-    assert_eq!(broken(&reference), Vec::<&str>::new());
+    assert_eq!(broken(&reference), []);
 }
 
 /// An update through a replica's own endpoint first deletes every row of it, and neither fix cleans up after a delete.
@@ -158,9 +162,9 @@ fn the_proposed_fixes_cure_polls_and_not_the_admin_endpoint() {
     let kinds = [Kind::Create, Kind::Update, Kind::Read, Kind::Apply];
     for fixed in [REBUILD_ON_UPDATE, REMOVE_BY_ID] {
         let by_polls = exhaust(&fleet(1, 2, &[fixed; 2], &kinds, false));
-        assert_eq!(broken(&by_polls), Vec::<&str>::new(), "{}", fixed.name);
+        assert_eq!(broken(&by_polls), [], "{}", fixed.name);
         let by_endpoint = exhaust(&fleet(1, 2, &[fixed; 2], &kinds, true));
-        assert!(broken(&by_endpoint).contains(&"current"), "{}", fixed.name);
+        assert!(broken(&by_endpoint).contains(&RuleId::Current), "{}", fixed.name);
     }
 }
 
@@ -173,7 +177,7 @@ fn both_engines_count_alike_and_find_paths_of_one_length() {
     assert_eq!((theirs.ended, theirs.distinct), (Ended::Exhausted, ours.distinct));
     assert_eq!((theirs.generated, theirs.depth), (ours.generated, ours.depth));
     assert_eq!((theirs.coverage, &theirs.premises), (ours.coverage, &ours.premises));
-    let lengths = |report: &Report<u128>| -> Vec<(&str, usize)> {
+    let lengths = |report: &Report<u128>| -> Vec<(RuleId, usize)> {
         report
             .violations
             .iter()

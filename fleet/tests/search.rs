@@ -11,6 +11,7 @@ use fleet::strategies::{LITELLM_1_85, REFERENCE};
 use fleet::{
     Bounds, Checkpoint, Ended, Fleet, Kind, Limit, Options, Packed, Progress, Report, Shape, Visited, explore,
 };
+use model::rules::RuleId;
 
 use crate::kept::check;
 
@@ -126,7 +127,7 @@ fn what_a_cut_run_had_no_time_for_is_named() {
         report.dead(&machine),
         [Kind::Update, Kind::Delete, Kind::Apply, Kind::Request]
     );
-    assert_eq!(report.vacuous(&machine), ["no-future", "monotonic"]);
+    assert_eq!(report.vacuous(&machine), [RuleId::NoFuture, RuleId::Monotonic]);
 }
 
 #[test]

@@ -137,14 +137,14 @@ impl State {
         self.done.steps += failure.steps;
         eprintln!("found: {}", failure.what);
         eprintln!("{}", self.counts());
-        if let Some(trace) = &failure.trace {
-            let steps = trace.steps.iter().filter(|step| !matches!(step, Step::Lookup(_)));
-            // A list that is loaded is as long as its rows.
-            let rows = |step: &Step| step.change().map_or(1, |change| change.rows().len().max(1));
-            let steps = trace.initial.len() + steps.map(rows).sum::<usize>();
-            let rule = trace.rule.as_deref().unwrap_or("none");
+        if let Some(file) = &failure.trace {
+            let done = file.trace.steps.iter().filter(|step| !matches!(step, Step::Ask(..)));
+            // A list is as many steps as it has rows.
+            let rows = |step: &Step| step.rows().len().max(1);
+            let steps = file.trace.setup.rows.len() + done.map(rows).sum::<usize>();
+            let rule = file.rule.as_deref().unwrap_or("none");
             eprintln!("rule {rule}, shrunk steps {steps}");
-            match written(self.name, &trace.to_toml()) {
+            match written(self.name, &file.to_toml()) {
                 Ok(path) => eprintln!("trace: {}", path.display()),
                 Err(why) => eprintln!("no trace could be written: {why}"),
             }

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use adapter_faulty::faults::{Fault, Trial, Visit, with};
 use adapter_reference::Reference;
-use model::exhaust::{Explored, Limits, explore, explore_observed};
+use model::exhaust::{Limits, explore, explore_observed};
+use model::hunt::Hunt;
 use model::trial::Judge;
 use model::universe::Scope;
 use protocol::{AdapterFault, RouterUnderTest};
@@ -22,8 +23,8 @@ pub fn explore_any(
     judge: &Judge,
     scope: &Scope,
     limits: Limits,
-    go_on: &mut dyn FnMut(&Explored) -> ControlFlow<()>,
-) -> Result<Explored, AdapterFault> {
+    go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
+) -> Result<Hunt, AdapterFault> {
     match spec {
         Spec::Reference => explore::<Reference>(judge, scope, limits, go_on),
         Spec::Faulty(name) => {
@@ -45,11 +46,11 @@ struct Exploring<'a> {
     judge: &'a Judge,
     scope: &'a Scope,
     limits: Limits,
-    go_on: &'a mut dyn FnMut(&Explored) -> ControlFlow<()>,
+    go_on: &'a mut dyn FnMut(&Hunt) -> ControlFlow<()>,
 }
 
 impl Visit for Exploring<'_> {
-    type Output = Result<Explored, AdapterFault>;
+    type Output = Result<Hunt, AdapterFault>;
 
     fn visit<R: Trial>(self, _fault: &'static Fault) -> Self::Output {
         explore::<R>(self.judge, self.scope, self.limits, self.go_on)

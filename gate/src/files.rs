@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use model::rules::RuleId;
 use protocol::Hello;
 
 use crate::adapter::spec::{Spec, command_line};
@@ -15,7 +16,7 @@ use crate::report::repro;
 #[derive(Debug)]
 pub struct Shelf {
     dir: PathBuf,
-    numbers: BTreeMap<String, usize>,
+    numbers: BTreeMap<RuleId, usize>,
     trouble: Option<String>,
 }
 
@@ -37,7 +38,7 @@ impl Shelf {
     /// Writes the trace, its ITF form and, for a router whose language is known, a stand-alone reproduction; notes in
     /// `failure` what was written and how to replay it.
     pub fn put(&mut self, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
-        let number = self.numbers.entry(failure.finding.rule.clone()).or_default();
+        let number = self.numbers.entry(failure.finding.rule).or_default();
         *number += 1;
         let stem = self.dir.join(format!("{}-{number}", failure.finding.rule));
         let trace = stem.with_extension("toml");

@@ -1,14 +1,12 @@
 //! The property tester: runs as a strategy of proptest, drawn as the random engine draws them.
 //!
-//! proptest draws a run and takes steps away; what is left is a run like any other, which [`mod@model::shrink`] makes small
-//! and which is kept as a trace. proptest's own files of failures are not used: a seed says nothing to a reader, and it
-//! means another run once a generator has changed.
+//! proptest draws a run; one that breaks a rule is made small by [`mod@model::shrink`] and kept as a trace. proptest's own
+//! files of failures are not used: a seed says nothing to a reader, and it means another run once a generator has changed.
 
 use std::cell::RefCell;
-use std::ops::Range;
 
+use model::failure::Finding;
 use model::generate::{Cadence, Choices, generate};
-use model::rules::Finding;
 use model::shrink::{Shrunk, shrink};
 use model::trial::{Judge, trial};
 use model::universe::Scope;
@@ -21,18 +19,9 @@ use protocol::{AdapterFault, RouterUnderTest, Run};
 #[derive(Clone, Debug)]
 pub struct Runs(pub Vec<Scope>);
 
-/// A run, and which of its steps are left.
+/// A run that proptest does not make smaller: [`shrink`] does, which keeps the rule, the class and the tier.
 #[derive(Clone, Debug)]
-pub struct RunTree {
-    run: Run,
-    /// Positions of steps.
-    left: Vec<usize>,
-    /// The number of steps taken away at a time, and the place from which they are taken.
-    size: usize,
-    at: usize,
-    /// The steps taken away last.
-    taken: Vec<usize>,
-}
+pub struct RunTree(Run);
 
 /// A run that broke a rule.
 #[derive(Clone, Debug)]
@@ -81,8 +70,6 @@ pub fn check(
     }
     match (first, outcome) {
         (Some((changes, finding)), Err(TestError::Fail(_, run))) => {
-            // proptest may have slipped to another failure: what its run shows is what is told.
-            let finding = first_finding(router, judge, &run)?.unwrap_or(finding);
             let shrunk = shrink(router, judge, &run, &finding)?;
             Ok(Some(Broken {
                 changes,
@@ -106,11 +93,11 @@ struct Trials<'a> {
 
 impl Trials<'_> {
     fn hold(&mut self, run: &Run) -> Result<(), TestCaseError> {
-        self.changes += run.steps.len() as u64;
+        self.changes += run.trace.steps.len() as u64;
         match first_finding(self.router, self.judge, run) {
             Ok(None) => Ok(()),
             Ok(Some(finding)) => {
-                let why = TestCaseError::fail(finding.rule);
+                let why = TestCaseError::fail(finding.rule.name());
                 self.first.get_or_insert((self.changes, finding));
                 Err(why)
             }
@@ -135,14 +122,7 @@ impl Strategy for Runs {
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
         let mut choices = Drawn(runner.rng());
         let scope = &self.0[choices.below(self.0.len())];
-        let run = generate(scope, &mut choices, Cadence::EveryStep);
-        Ok(RunTree {
-            left: (0..run.steps.len()).collect(),
-            size: run.steps.len().div_ceil(2),
-            at: 0,
-            taken: Vec::new(),
-            run,
-        })
+        Ok(RunTree(generate(scope, &mut choices, Cadence::EveryStep)))
     }
 }
 
@@ -160,29 +140,14 @@ impl ValueTree for RunTree {
     type Value = Run;
 
     fn current(&self) -> Run {
-        let steps: Vec<_> = self.left.iter().map(|&at| self.run.steps[at].clone()).collect();
-        Run {
-            observe: (0..=u32::try_from(steps.len()).unwrap_or(u32::MAX)).collect(),
-            steps,
-            ..self.run.clone()
-        }
+        self.0.clone()
     }
 
     fn simplify(&mut self) -> bool {
-        if self.at >= self.left.len() {
-            self.at = 0;
-            self.size /= 2;
-        }
-        let away: Range<usize> = self.at..self.left.len().min(self.at + self.size);
-        self.taken = self.left.drain(away.clone()).collect();
-        !away.is_empty()
+        false
     }
 
     fn complicate(&mut self) -> bool {
-        let put_back = std::mem::take(&mut self.taken);
-        let any = !put_back.is_empty();
-        self.left.splice(self.at..self.at, put_back);
-        self.at += self.size;
-        any
+        false
     }
 }

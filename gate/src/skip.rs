@@ -9,9 +9,11 @@
 //!
 //! A skip that excuses nothing is an error: it outlived its reason, or never had one.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use model::rules;
+use model::failure::Tier;
+use model::rules::RuleId;
+use protocol::{Question, QuestionKind};
 
 use crate::document::{FailureReport, IdleSkip};
 
@@ -27,14 +29,18 @@ pub struct Skips {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Skip {
-    /// The rule's id.
-    pub rule: String,
+    /// The rule.
+    #[serde(deserialize_with = "rule_id")]
+    pub rule: RuleId,
     /// The failure class.
     #[serde(default)]
     pub class: Option<String>,
-    /// The kind of path, in the words of a report.
+    /// The tier of the row.
     #[serde(default)]
-    pub way: Option<String>,
+    pub tier: Option<Tier>,
+    /// The kind of question.
+    #[serde(default)]
+    pub question: Option<QuestionKind>,
     /// The verb of the last change.
     #[serde(default)]
     pub last: Option<String>,
@@ -54,12 +60,6 @@ impl Skips {
     pub fn parse(text: &str) -> Result<Self, String> {
         let skips: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         for skip in &skips.skip {
-            if rules::rule(&skip.rule).is_none() {
-                return Err(format!(
-                    "there is no rule `{}`; `routeproof rules` lists them",
-                    skip.rule
-                ));
-            }
             if skip.reason.trim().is_empty() {
                 return Err(format!("the skip of `{}` has no reason; give one", skip.rule));
             }
@@ -79,11 +79,16 @@ impl Skips {
     pub fn idle(&self, failures: &[FailureReport]) -> Vec<IdleSkip> {
         let idle = |skip: &&Skip| !failures.iter().any(|failure| skip.covers(failure));
         let told = |skip: &Skip| IdleSkip {
-            rule: skip.rule.clone(),
+            rule: skip.rule,
             reason: skip.reason.clone(),
         };
         self.skip.iter().filter(idle).map(told).collect()
     }
+}
+
+/// The rule of that name: `serde`'s own words for an unknown one would list them all.
+fn rule_id<'de, D: Deserializer<'de>>(from: D) -> Result<RuleId, D::Error> {
+    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
 impl Skip {
@@ -92,7 +97,10 @@ impl Skip {
         let agrees = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
         self.rule == finding.rule
             && agrees(&self.class, &finding.class)
-            && agrees(&self.way, &finding.way)
+            && self.tier.is_none_or(|tier| finding.tier == Some(tier))
+            && self
+                .question
+                .is_none_or(|kind| finding.asked.as_ref().map(Question::kind) == Some(kind))
             && agrees(&self.last, &origin.last)
             && (self.extra.is_none() || self.extra == origin.extra)
     }
@@ -100,7 +108,71 @@ impl Skip {
 
 #[cfg(test)]
 mod tests {
-    use super::Skips;
+    use model::failure::{Allowed, Got};
+    use protocol::{Query, Trace, TraceFile};
+
+    use super::*;
+    use crate::document::{FindingReport, OriginReport};
+
+    /// A stale answer by a global pattern behind an upsert of a row with an extra.
+    fn failure() -> FailureReport {
+        let finding = FindingReport {
+            rule: RuleId::Current,
+            class: "stale".to_owned(),
+            asked: Some(Question::Lookup(Query::new("ax", None))),
+            tier: Some(Tier::GlobalPattern),
+            path: None,
+            allowed: Allowed::NoRow(None),
+            got: Got::Ids(Vec::new()),
+        };
+        FailureReport {
+            finding,
+            sentence: String::new(),
+            origin: OriginReport {
+                last: "upsert".to_owned(),
+                extra: Some("region".to_owned()),
+                count: 1,
+                trace_number: 0,
+                universe: "tiny".to_owned(),
+                steps: 1,
+                shrunk: true,
+                shrunk_steps: 1,
+            },
+            excused: None,
+            found_after_seconds: 0.0,
+            replay: None,
+            files: Vec::new(),
+            trace: TraceFile::new("why", Trace::default()),
+        }
+    }
+
+    #[test]
+    fn a_skip_covers_what_agrees_with_every_word_of_it() {
+        let failure = failure();
+        let idle = |words: &str| {
+            let skips = Skips::parse(&format!("[[skip]]\nreason = \"r\"\n{words}\n")).expect("a skip file");
+            assert_eq!(
+                skips.excuse(&failure).is_some(),
+                skips.idle(std::slice::from_ref(&failure)).is_empty()
+            );
+            skips.excuse(&failure).is_none()
+        };
+        let all = [
+            ("rule = \"current\"", "rule = \"scoped\""),
+            ("class = \"stale\"", "class = \"ghost\""),
+            ("tier = \"global-pattern\"", "tier = \"exact\""),
+            ("question = \"lookup\"", "question = \"listing\""),
+            ("last = \"upsert\"", "last = \"delete\""),
+            ("extra = \"region\"", "extra = \"regio\""),
+        ];
+        let agreeing = all.map(|(agrees, _)| agrees);
+        assert!(!idle(&agreeing.join("\n")) && !idle(all[0].0));
+        for (place, (_, differs)) in all.iter().enumerate() {
+            let mut words = agreeing;
+            words[place] = differs;
+            assert!(idle(&words.join("\n")), "{differs}");
+        }
+    }
 
     #[test]
     fn bad_files_are_refused_with_what_to_do() {

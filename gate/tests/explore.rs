@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use gate::document::{Document, JsonReport};
+use model::rules::RuleId;
 
 fn explore(dir: &Path, flags: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_routeproof"));
@@ -42,7 +43,7 @@ fn the_reference_conforms_and_the_founding_bug_is_found() {
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stdout.contains("FAIL current: after 2 steps"), "{stdout}");
     let trace = fs::read_to_string(dir.path().join("out/current.toml")).expect("a trace");
-    let trace = protocol::Trace::parse(&trace).expect("it reads back");
+    let trace = protocol::TraceFile::parse(&trace).expect("it reads back");
     assert_eq!(trace.rule.as_deref(), Some("current"));
     let itf = fs::read_to_string(dir.path().join("out/current.itf.json")).expect("an ITF trace");
     assert!(itf.contains("\"#meta\""));
@@ -84,7 +85,7 @@ fn the_report_is_the_document_of_the_exploration() {
     let [fleet] = &founding.fleets[..] else {
         panic!("one fleet is explored");
     };
-    let found = fleet.counterexample("current").expect("the founding bug");
+    let found = fleet.counterexample(RuleId::Current).expect("the founding bug");
     assert_eq!(found.steps[1].action, "update d1 at r1");
     assert_eq!(found.steps[1].lanes.len(), 3);
     assert!(fleet.exhausted && !founding.table);

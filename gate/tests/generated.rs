@@ -18,7 +18,7 @@ use gate::report;
 use model::semantics::PRESETS;
 use model::universe::CLOSABLE;
 use protocol::schema::schemas;
-use protocol::{trace, wire};
+use protocol::{file, wire};
 
 /// The columns that help texts are wrapped to, whatever the terminal of whoever blesses them.
 const HELP_COLUMNS: usize = 100;
@@ -65,7 +65,7 @@ fn kill_table_chapter() {
                     kill: Some(Kill {
                         changes: figures[0].parse().expect("a number of changes"),
                         steps: figures[1].parse().expect("a number of steps"),
-                        rule: rule.to_owned(),
+                        rule: rule.parse().expect("a rule"),
                     }),
                 })
                 .collect(),
@@ -122,11 +122,11 @@ macro_rules! limits {
 
 #[test]
 fn limits_chapter() {
-    let of_the_wire = limits!(wire: LINE_BYTES_MAX, BATCH_RUNS_MAX, RUN_STEPS_MAX, RUN_QUERIES_MAX, LIST_ROWS_MAX,
-        TEXT_BYTES_MAX, REPLICAS_MAX, HELLO_ITEMS_MAX);
-    let of_traces = limits!(trace: TRACE_BYTES_MAX);
+    let of_the_wire = limits!(wire: LINE_BYTES_MAX, BATCH_RUNS_MAX, RUN_STEPS_MAX, RUN_QUESTIONS_MAX,
+        RUN_BEGUN_MAX, LIST_ROWS_MAX, TEXT_BYTES_MAX, REPLICAS_MAX, HELLO_ITEMS_MAX);
+    let of_files = limits!(file: TRACE_BYTES_MAX);
     let mut text = String::from("# Limits\n\n| limit | value | what it bounds |\n|---|---|---|\n");
-    let sources = [("wire", of_the_wire.as_slice()), ("trace", of_traces.as_slice())];
+    let sources = [("wire", of_the_wire.as_slice()), ("file", of_files.as_slice())];
     for (module, limits) in sources {
         let source = read(&root().join(format!("protocol/src/{module}.rs")));
         let documented = documented_limits(&source);

@@ -9,28 +9,27 @@ use adapter_reference::Reference;
 use gate::files::write_whole;
 use gate::property::{Broken, Runs, check};
 use model::exhaust::{Limits, explore};
+use model::hunt::Ended;
 use model::rules::RuleSet;
 use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, Universe};
-use protocol::{InProcess, RouterUnderTest, Trace};
+use protocol::{InProcess, Level, RouterUnderTest, TraceFile};
 
 const CASES: u32 = 24;
 
 /// Checks runs of a universe; keeps the trace of one that breaks a rule.
 fn broken(router: &mut dyn RouterUnderTest, universe: &Universe, kept: &Path) -> Option<Broken> {
-    let judge = Judge::new(router.hello(), RuleSet::default()).expect("the preset exists");
+    let judge = Judge::new(router.hello(), RuleSet::of(Level::Router)).expect("the preset exists");
     let runs = Runs(vec![Scope::new(universe, router.hello())]);
     let broken = check(router, &judge, &runs, 1, CASES).expect("a router in this process does not fail")?;
     let shrunk = broken
         .shrunk
         .as_ref()
         .expect("a router in this process fails each time");
-    let why = format!(
-        "{}: allowed {}, got {}",
-        shrunk.finding.rule, shrunk.finding.allowed, shrunk.finding.got
-    );
+    let [allowed, got] = shrunk.finding.words();
+    let why = format!("{}: allowed {allowed}, got {got}", shrunk.finding.rule);
     let path = kept.join(format!("property-{}.toml", shrunk.finding.rule));
-    write_whole(&path, &shrunk.case.to_trace(&why).to_toml()).expect("the trace can be written");
+    write_whole(&path, &TraceFile::new(&why, shrunk.run.asking()).to_toml()).expect("the trace can be written");
     Some(broken)
 }
 
@@ -55,7 +54,7 @@ fn the_reference_keeps_every_rule_in_every_state_of_the_small_universes() {
         first_failure: true,
     };
     let hello = InProcess::new(Reference::default()).hello().clone();
-    let judge = Judge::new(&hello, RuleSet::default()).expect("the preset exists");
+    let judge = Judge::new(&hello, RuleSet::of(Level::Router)).expect("the preset exists");
     // A debug build takes minutes for the two large ones, which come last.
     let universes = if cfg!(debug_assertions) {
         &CLOSABLE[..4]
@@ -73,10 +72,10 @@ fn the_reference_keeps_every_rule_in_every_state_of_the_small_universes() {
             explored.failures
         );
         assert!(
-            explored.closed && explored.states > 1,
+            explored.ended == Ended::Exhausted && explored.work.states > 1,
             "{}: {} states",
             universe.name,
-            explored.states
+            explored.work.states
         );
     }
 }
@@ -89,10 +88,10 @@ fn a_failure_is_kept_as_a_trace_that_shows_it_again() {
         .router();
     let broken = broken(router.as_mut(), &MID, kept.path()).expect("the fault is found");
     let shrunk = broken.shrunk.expect("it was made small");
-    assert_eq!(shrunk.case.size(), 2, "{:?}", shrunk.case);
+    assert_eq!(shrunk.run.trace.size(), 2, "{:?}", shrunk.run);
 
     let path = kept.path().join(format!("property-{}.toml", shrunk.finding.rule));
     let text = std::fs::read_to_string(&path).expect("the trace was written");
-    let trace = Trace::parse(&text).expect("a written trace can be read");
-    assert_eq!(trace.steps.iter().filter_map(protocol::Step::change).count(), 2);
+    let trace = TraceFile::parse(&text).expect("a written trace can be read");
+    assert_eq!(trace.trace.steps.iter().filter_map(protocol::Step::change).count(), 2);
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Candidate, Change, Changed, Observation, Outcome, Query, Row};
+use protocol::{
+    Answer, Candidate, Change, Changed, Observation, Outcome, Query, Question, Questions, Round, Row, Shown,
+};
 
+use crate::failure::Tier;
 use crate::pattern::{Patterns, is_pattern};
 use crate::spec::{Spec, Table};
 
@@ -20,7 +23,7 @@ pub struct Ground {
     pub target_prefixes: Vec<String>,
     /// The names of the code paths that answer lookups.
     pub paths: Vec<String>,
-    /// Matches names, for premises and for the kind of path.
+    /// Matches names, for premises and tiers.
     pub patterns: Patterns,
 }
 
@@ -30,7 +33,62 @@ pub type Issued = BTreeMap<String, Row>;
 /// What a fresh router of the same kind shows of the same rows, or why none could be built of them.
 pub type Fresh = Result<Observation, String>;
 
-/// What was seen at one moment.
+/// One round of questions with its answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The questions of the run.
+    pub questions: &'a Questions,
+    /// Which of them were asked, in which order.
+    pub round: &'a Round,
+    /// What was answered.
+    pub seen: &'a Observation,
+}
+
+impl<'a> Look<'a> {
+    /// The questions that were asked, each with its place in the list of the run and its answer, in the order of asking.
+    pub fn iter(self) -> impl Iterator<Item = (usize, &'a Question, &'a Shown)> {
+        let asked = self.questions.of(self.round).zip(&self.seen.shown);
+        asked.map(|((place, question), shown)| (place, question, shown))
+    }
+
+    /// The answer to the question at that place of the list of the run, where it was asked.
+    pub fn get(self, place: usize) -> Option<&'a Shown> {
+        match &self.round.order {
+            None => self.seen.shown.get(place),
+            Some(_) => self
+                .iter()
+                .find_map(|(other, _, shown)| (other == place).then_some(shown)),
+        }
+    }
+
+    /// The lookups, each with its place and the answers that it got, one for each path.
+    pub fn lookups(self) -> impl Iterator<Item = (usize, &'a Query, &'a [Answer])> {
+        self.iter()
+            .filter_map(|(place, question, shown)| match (question, shown) {
+                (Question::Lookup(query), Shown::Answers(answers)) => Some((place, query, answers.as_slice())),
+                _ => None,
+            })
+    }
+
+    /// The listings, each with its place, the team of the caller and the names.
+    pub fn listings(self) -> impl Iterator<Item = (usize, &'a Option<String>, &'a [String])> {
+        self.iter()
+            .filter_map(|(place, question, shown)| match (question, shown) {
+                (Question::Listing(team), Shown::Names(names)) => Some((place, team, names.as_slice())),
+                _ => None,
+            })
+    }
+
+    /// The entries of each derived structure, where they were asked for.
+    pub fn sizes(self) -> impl Iterator<Item = &'a BTreeMap<String, u64>> {
+        self.iter().filter_map(|(_, _, shown)| match shown {
+            Shown::Sizes(sizes) => Some(sizes),
+            _ => None,
+        })
+    }
+}
+
+/// One moment of a run, with everything that was known then.
 #[derive(Debug)]
 pub struct Moment<'a> {
     /// What does not change over a trial.
@@ -41,15 +99,21 @@ pub struct Moment<'a> {
     pub issued: &'a Issued,
     /// How many steps were done by then.
     pub after: usize,
-    /// What was asked.
-    pub queries: &'a [Query],
-    /// Whose listings were asked.
-    pub viewers: &'a [Option<String>],
-    /// What was seen.
-    pub seen: &'a Observation,
-    /// What fresh routers show of the same rows: the first one given them in the order of their arrival, the others in
-    /// other orders. Empty where none was asked.
+    /// What was asked and answered.
+    pub look: Look<'a>,
+    /// The answers of fresh routers of the same rows to the same questions: the first was given the rows in the order of
+    /// their arrival, the others in other orders. Empty where none was asked.
     pub fresh: &'a [Fresh],
+}
+
+impl<'a> Moment<'a> {
+    /// The answers of a fresh router to the questions of this moment.
+    pub fn look_of(&self, fresh: &'a Observation) -> Look<'a> {
+        Look {
+            seen: fresh,
+            ..self.look
+        }
+    }
 }
 
 /// What became of one change.
@@ -69,72 +133,22 @@ pub struct Transition<'a> {
     pub now: &'a Table,
     /// The ids that the router claimed before.
     pub held_before: Option<&'a [String]>,
-    /// The questions, and what was seen directly before and directly after, where both were looked at.
-    pub seen: Option<Seen<'a>>,
-}
-
-/// What was seen directly before and after a change.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// What was asked, both times.
-    pub queries: &'a [Query],
-    /// Whose listings were asked for, both times.
-    pub viewers: &'a [Option<String>],
-    /// Directly before.
-    pub before: &'a Observation,
-    /// Directly after.
-    pub after: &'a Observation,
-}
-
-/// The kind of path by which an answer, or a wrong one, was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Way {
-    /// An exact name.
-    Exact,
-    /// A pattern of a row without a team.
-    GlobalPattern,
-    /// A pattern of a team's row.
-    TeamPattern,
-    /// A deployment id.
-    Id,
-    /// The listing of visible names.
-    Listing,
-    /// The router's own word on what it holds.
-    Claim,
-    /// The size of a derived structure.
-    Size,
-    /// None: no row goes by what was asked.
-    Nothing,
-}
-
-impl Way {
-    /// The words for it in a report.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Exact => "exact name",
-            Self::GlobalPattern => "global pattern",
-            Self::TeamPattern => "team pattern",
-            Self::Id => "id",
-            Self::Listing => "listing",
-            Self::Claim => "claim",
-            Self::Size => "size",
-            Self::Nothing => "no path",
-        }
-    }
+    /// What was seen directly before and directly after, where both were looked at.
+    pub seen: Option<(Look<'a>, Look<'a>)>,
 }
 
 impl Ground {
-    /// The kind of path by which `row` is reached by that name; `None` where it is not.
-    pub fn reaches(&self, row: &Row, asked: &str) -> Option<Way> {
+    /// The tier by which `row` is reached by that name; `None` where it is not.
+    pub fn reaches(&self, row: &Row, asked: &str) -> Option<Tier> {
         if self.patterns.matches(row.asked_name(), asked) {
-            return Some(kind_of_name(row));
+            return Some(tier_of_name(row));
         }
-        (row.id == asked).then_some(Way::Id)
+        (row.id == asked).then_some(Tier::Id)
     }
 
-    /// The kind of path by which `row` came up for that name, be it rightly or wrongly.
-    pub fn way(&self, row: &Row, asked: &str) -> Way {
-        self.reaches(row, asked).unwrap_or_else(|| kind_of_name(row))
+    /// The tier by which `row` came up for that name, be it rightly or wrongly.
+    pub fn tier(&self, row: &Row, asked: &str) -> Tier {
+        self.reaches(row, asked).unwrap_or_else(|| tier_of_name(row))
     }
 
     /// Whether the preset says nothing of this row: its extra makes it answer as no other does, or its target is none that
@@ -150,11 +164,12 @@ impl Ground {
     }
 }
 
-fn kind_of_name(row: &Row) -> Way {
+fn tier_of_name(row: &Row) -> Tier {
     match (is_pattern(row.asked_name()), &row.team) {
-        (false, _) => Way::Exact,
-        (true, None) => Way::GlobalPattern,
-        (true, Some(_)) => Way::TeamPattern,
+        (false, Some(_)) => Tier::TeamExact,
+        (false, None) => Tier::Exact,
+        (true, Some(_)) => Tier::TeamPattern,
+        (true, None) => Tier::GlobalPattern,
     }
 }
 
@@ -184,18 +199,11 @@ impl Moment<'_> {
 /// happen, and what it did not refuse did.
 pub fn applied(table: &Table, change: &Change, outcome: &Outcome) -> Table {
     let mut table = table.clone();
-    if matches!(outcome, Outcome::Refused(_)) {
-        return table;
-    }
-    match change {
-        Change::Add(row) if *outcome == Outcome::Unchanged && table.contains_key(&row.id) => {}
-        Change::Upsert(row) | Change::Add(row) => {
-            table.insert(row.id.clone(), row.clone());
-        }
-        Change::Delete(id) => {
-            table.remove(id);
-        }
-        Change::Replace(rows) => table = rows.iter().map(|row| (row.id.clone(), row.clone())).collect(),
+    match (change, outcome) {
+        (_, Outcome::Refused(_)) => {}
+        // A router that says that it took an id that exists holds the new row.
+        (Change::Add(row), Outcome::Applied) => Change::Upsert(row.clone()).apply_to(&mut table),
+        _ => change.apply_to(&mut table),
     }
     table
 }
@@ -225,8 +233,6 @@ pub fn took_an_id_twice(change: &Change, outcome: &Outcome, now: &Table) -> bool
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn row(id: &str, name: &str, tag: &str) -> Row {
@@ -254,27 +260,60 @@ mod tests {
     }
 
     /// A moment at which nothing was asked.
-    fn moment<'a>(ground: &'a Ground, table: &'a Table, issued: &'a Issued, seen: &'a Observation) -> Moment<'a> {
+    fn moment<'a>(ground: &'a Ground, table: &'a Table, issued: &'a Issued, look: Look<'a>) -> Moment<'a> {
         Moment {
             ground,
             table,
             issued,
             after: 0,
-            queries: &[],
-            viewers: &[],
-            seen,
+            look,
             fresh: &[],
         }
     }
 
+    /// A run of `questions` of which nothing was asked.
+    fn nothing() -> (Questions, Round, Observation) {
+        (Questions::default(), Round::all(0), Observation::default())
+    }
+
+    fn look((questions, round, seen): &(Questions, Round, Observation)) -> Look<'_> {
+        Look { questions, round, seen }
+    }
+
     #[test]
-    fn each_way_has_words_of_its_own() {
-        use Way::{Claim, Exact, GlobalPattern, Id, Listing, Nothing, Size, TeamPattern};
-        let ways = [Exact, GlobalPattern, TeamPattern, Id, Listing, Claim, Size, Nothing];
-        let words: BTreeSet<&str> = ways.iter().map(|way| way.words()).collect();
-        assert_eq!(words.len(), ways.len());
-        assert!(words.iter().all(|words| words.len() > 1));
-        assert_eq!(GlobalPattern.words(), "global pattern");
+    fn answers_stand_beside_their_questions_in_any_order() {
+        let listing = Question::Listing(None);
+        let lookup = |model: &str| Question::Lookup(Query::new(model, None));
+        let questions = Questions {
+            asked: vec![lookup("a"), listing, lookup("b"), Question::Sizes],
+            rounds: Vec::new(),
+        };
+        let refused = |kind| Shown::Answers(vec![Answer::Refused(kind)]);
+        let sizes = Shown::Sizes([("names".to_owned(), 1)].into());
+        let seen = Observation {
+            replica: None,
+            shown: vec![
+                sizes,
+                refused(protocol::Refusal::Blocked),
+                refused(protocol::Refusal::Invalid),
+            ],
+        };
+        let round = Round {
+            after: 0,
+            order: Some(vec![3, 2, 0]),
+        };
+        let asked = (questions, round, seen);
+        let look = look(&asked);
+        let places: Vec<(usize, &str)> = look
+            .lookups()
+            .map(|(place, query, _)| (place, query.model.as_str()))
+            .collect();
+        assert_eq!(places, [(2, "b"), (0, "a")]);
+        assert_eq!(look.get(0), Some(&refused(protocol::Refusal::Invalid)));
+        assert_eq!(
+            (look.get(1), look.listings().count(), look.sizes().count()),
+            (None, 0, 1)
+        );
     }
 
     #[test]
@@ -379,8 +418,8 @@ mod tests {
         assert!(told.is_opaque(&aimed("router/m")) && !told.is_opaque(&aimed("proxy/m")));
 
         let asks = |rows: &[Row], model: &str| {
-            let (table, issued, seen) = (table(rows), Issued::new(), Observation::default());
-            moment(&told, &table, &issued, &seen).is_opaque(&Query::new(model, None))
+            let (table, issued, asked) = (table(rows), Issued::new(), nothing());
+            moment(&told, &table, &issued, look(&asked)).is_opaque(&Query::new(model, None))
         };
         let named = Row {
             team: Some("t1".into()),
@@ -409,12 +448,8 @@ mod tests {
         let (held, stale, twin) = (row("d1", "m", "v2"), row("d1", "m", "v1"), row("d2", "n", "v2"));
         // A tag that two rows share is that of the row with the candidate's id.
         let issued: Issued = [("v1".into(), stale.clone()), ("v2".into(), twin)].into();
-        let (ground, table, seen) = (
-            ground(&[], &[]),
-            table(std::slice::from_ref(&held)),
-            Observation::default(),
-        );
-        let moment = moment(&ground, &table, &issued, &seen);
+        let (ground, table, asked) = (ground(&[], &[]), table(std::slice::from_ref(&held)), nothing());
+        let moment = moment(&ground, &table, &issued, look(&asked));
         let candidate = |tag: &str| Candidate {
             id: "d1".to_owned(),
             model: "up/m".to_owned(),

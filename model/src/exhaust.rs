@@ -4,23 +4,25 @@
 //! memory, and a closed exploration proves the absence of the faults that the rules describe within the scope. Of a router
 //! at the other end of a pipe it is everything that can be observed of it, and the statement is that much weaker.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use protocol::router::observe;
+use protocol::local::observe;
 use protocol::{
-    AdapterFault, Change, Changed, Hello, Local, Observation, Outcome, RouterUnderTest, Row, Run, Step, StepReply,
+    AdapterFault, Change, Changed, Local, Observation, Outcome, Questions, Round, RouterUnderTest, Row, Run, RunReply,
+    Shown, Step, StepReply, Trace,
 };
 
 use crate::alphabet::{alphabet, matrix};
-use crate::evidence::{Fresh, Issued, Moment, Seen, Transition, applied, arrive, in_order, took_an_id_twice};
-use crate::generate::viewers;
-use crate::rules::{Finding, Tally};
-use crate::search::{Failure, Signature, signature};
-use crate::shrink::Case;
+use crate::evidence::{Fresh, Issued, Look, Moment, Transition, applied, arrive, in_order, took_an_id_twice};
+use crate::failure::{Failure, Finding, Origin, Signature};
+use crate::generate::beside;
+use crate::hunt::{Ended, Hunt, Limit, Work};
+use crate::rules::Tally;
+use crate::shrink::about;
 use crate::spec::Table;
 use crate::trial::{Judge, carry_out, orders, seen_fresh};
 use crate::universe::Scope;
@@ -32,27 +34,6 @@ pub struct Limits {
     pub states_max: usize,
     /// Whether to stop at the first failure.
     pub first_failure: bool,
-}
-
-/// What an exploration has come to.
-#[derive(Clone, Debug, Default)]
-pub struct Explored {
-    /// Distinct states.
-    pub states: usize,
-    /// Changes carried out, each from a state of its own.
-    pub transitions: u64,
-    /// Changes on the longest of the shortest ways to a state.
-    pub depth: usize,
-    /// Whether every change was carried out from every state that no rule found fault with. Else it was cut.
-    pub closed: bool,
-    /// Whether a state was the router's whole memory, and not only what can be observed of it.
-    pub whole_memory: bool,
-    /// Answers judged.
-    pub answers: u64,
-    /// How often each rule had something to check.
-    pub premises: BTreeMap<&'static str, u64>,
-    /// The distinct failures, each with a shortest trace.
-    pub failures: BTreeMap<Signature, Failure>,
 }
 
 /// What can be explored: where a change leads from a state, and what a fresh router shows.
@@ -91,11 +72,10 @@ pub fn explore<R: Local + Default + Clone + Eq + Hash>(
     judge: &Judge,
     scope: &Scope,
     limits: Limits,
-    go_on: &mut dyn FnMut(&Explored) -> ControlFlow<()>,
-) -> Result<Explored, AdapterFault> {
+    go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
+) -> Result<Hunt, AdapterFault> {
     let questions = questions(scope);
     let router: InMemory<R> = InMemory {
-        hello: R::describe(),
         questions: questions.clone(),
         router: R::default(),
     };
@@ -112,8 +92,8 @@ pub fn explore_observed(
     judge: &Judge,
     scope: &Scope,
     limits: Limits,
-    go_on: &mut dyn FnMut(&Explored) -> ControlFlow<()>,
-) -> Result<Explored, AdapterFault> {
+    go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
+) -> Result<Hunt, AdapterFault> {
     let questions = questions(scope);
     let router = Observed {
         router,
@@ -122,17 +102,39 @@ pub fn explore_observed(
     Explorer::new(router, judge, questions, limits).run(&alphabet(scope), go_on)
 }
 
-fn questions(scope: &Scope) -> Run {
-    Run {
-        queries: matrix(scope),
-        viewers: viewers(scope),
-        ..Run::default()
+/// Every question of the scope, asked at once.
+fn questions(scope: &Scope) -> Asked {
+    Asked(Questions::at(beside(scope, matrix(scope)), [0]))
+}
+
+/// Questions with one round that asks them all.
+#[derive(Clone)]
+struct Asked(Questions);
+
+impl Asked {
+    fn round(&self) -> &Round {
+        &self.0.rounds[0]
+    }
+
+    fn look<'a>(&'a self, seen: &'a Observation) -> Look<'a> {
+        Look {
+            questions: &self.0,
+            round: self.round(),
+            seen,
+        }
+    }
+
+    /// The run of a router of these rows that asks everything behind the last of these steps.
+    fn run(&self, rows: Vec<Row>, steps: Vec<Step>) -> Run {
+        Run {
+            questions: Questions::at_end(self.0.asked.clone(), steps.len()),
+            trace: Trace::of_router(rows, steps),
+        }
     }
 }
 
 struct InMemory<R> {
-    hello: Hello,
-    questions: Run,
+    questions: Asked,
     router: R,
 }
 
@@ -147,7 +149,7 @@ impl<R: Local + Default + Clone + Eq + Hash> Explorable for InMemory<R> {
     }
 
     fn look(&self, state: &mut R) -> Observation {
-        observe(state, &self.hello, &self.questions)
+        observe(state, &self.questions.0, self.questions.round())
     }
 
     fn expand(&mut self, _path: &[Change], state: &R, changes: &[Change]) -> Result<Vec<Reached<R>>, AdapterFault> {
@@ -170,7 +172,7 @@ impl<R: Local + Default + Clone + Eq + Hash> Explorable for InMemory<R> {
 
 struct Observed<'a> {
     router: &'a mut dyn RouterUnderTest,
-    questions: Run,
+    questions: Asked,
 }
 
 impl Explorable for Observed<'_> {
@@ -178,15 +180,12 @@ impl Explorable for Observed<'_> {
     const WHOLE_MEMORY: bool = false;
 
     fn start(&mut self) -> Result<Reached<Observation>, AdapterFault> {
-        let run = Run {
-            observe: vec![0],
-            ..self.questions.clone()
-        };
+        let run = self.questions.run(Vec::new(), Vec::new());
         let mut replies = self.router.run(&[run])?;
         let mut reply = replies.remove(0);
         Ok(Reached {
-            state: reply.observations.remove(0),
-            changed: reply.initial,
+            state: last_seen(&mut reply),
+            changed: reply.setup,
         })
     }
 
@@ -200,21 +199,17 @@ impl Explorable for Observed<'_> {
         _state: &Observation,
         changes: &[Change],
     ) -> Result<Vec<Reached<Observation>>, AdapterFault> {
-        let length = u32::try_from(path.len() + 1).unwrap_or(u32::MAX);
-        let runs: Vec<Run> = changes
-            .iter()
-            .map(|change| Run {
-                steps: path.iter().chain([change]).cloned().map(Step::Change).collect(),
-                observe: vec![length],
-                ..self.questions.clone()
-            })
-            .collect();
+        let run = |change| {
+            let steps = path.iter().chain([change]).cloned().map(Step::Change);
+            self.questions.run(Vec::new(), steps.collect())
+        };
+        let runs: Vec<Run> = changes.iter().map(run).collect();
         let reached = carry_out(self.router, &runs)?.into_iter().filter_map(|mut reply| {
             let Some(StepReply::Changed(changed)) = reply.steps.pop() else {
                 return None;
             };
             Some(Reached {
-                state: reply.observations.remove(0),
+                state: last_seen(&mut reply),
                 changed,
             })
         });
@@ -222,13 +217,15 @@ impl Explorable for Observed<'_> {
     }
 
     fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault> {
-        let run = Run {
-            initial: rows.to_vec(),
-            observe: vec![0],
-            ..self.questions.clone()
-        };
+        let run = self.questions.run(rows.to_vec(), Vec::new());
         Ok(seen_fresh(&self.router.run(&[run])?[0]))
     }
+}
+
+/// What was seen in the only round of a run: nothing where the adapter shows none, which its reply was held against.
+fn last_seen(reply: &mut RunReply) -> Observation {
+    let round = reply.rounds.pop().unwrap_or_default();
+    round.into_iter().next().unwrap_or_default()
 }
 
 /// A state that was reached, and how.
@@ -249,17 +246,17 @@ struct Node<S> {
 struct Explorer<'a, E: Explorable> {
     router: E,
     judge: &'a Judge,
-    questions: Run,
+    questions: Asked,
     limits: Limits,
-    /// By what the router is before it is looked at, and what it ought to hold.
+    /// Visited states, keyed by (router state before any lookup, expected table).
     nodes: IndexMap<(E::State, Table), Node<E::State>>,
     fresh: HashMap<Vec<Row>, Fresh>,
     issued: Issued,
-    explored: Explored,
+    hunt: Hunt,
 }
 
 impl<'a, E: Explorable> Explorer<'a, E> {
-    fn new(router: E, judge: &'a Judge, questions: Run, limits: Limits) -> Self {
+    fn new(router: E, judge: &'a Judge, questions: Asked, limits: Limits) -> Self {
         Self {
             router,
             judge,
@@ -268,9 +265,13 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             nodes: IndexMap::new(),
             fresh: HashMap::new(),
             issued: Issued::new(),
-            explored: Explored {
-                whole_memory: E::WHOLE_MEMORY,
-                ..Explored::default()
+            hunt: Hunt {
+                work: Work {
+                    whole_memory: E::WHOLE_MEMORY,
+                    ..Work::default()
+                },
+                ended: Ended::Exhausted,
+                ..Hunt::default()
             },
         }
     }
@@ -278,8 +279,8 @@ impl<'a, E: Explorable> Explorer<'a, E> {
     fn run(
         mut self,
         alphabet: &[Change],
-        go_on: &mut dyn FnMut(&Explored) -> ControlFlow<()>,
-    ) -> Result<Explored, AdapterFault> {
+        go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
+    ) -> Result<Hunt, AdapterFault> {
         let rows = alphabet.iter().flat_map(Change::rows);
         self.issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
         let Reached { state, changed } = self.router.start()?;
@@ -296,11 +297,9 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         };
         self.nodes.insert((state, Table::new()), node);
         let mut next = 0;
-        self.explored.closed = true;
         while next < self.nodes.len() {
-            let enough = self.limits.first_failure && !self.explored.failures.is_empty();
-            if enough || self.nodes.len() > self.limits.states_max || go_on(&self.explored).is_break() {
-                self.explored.closed = false;
+            if let Some(ended) = self.ends(go_on) {
+                self.hunt.ended = ended;
                 break;
             }
             if !self.nodes[next].failed {
@@ -308,8 +307,19 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             }
             next += 1;
         }
-        self.explored.states = self.nodes.len();
-        Ok(self.explored)
+        self.hunt.work.states = self.nodes.len();
+        Ok(self.hunt)
+    }
+
+    /// The reason to stop before everything was seen, if there is one.
+    fn ends(&self, go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>) -> Option<Ended> {
+        if self.limits.first_failure && !self.hunt.failures.is_empty() {
+            Some(Ended::Violated)
+        } else if self.nodes.len() > self.limits.states_max {
+            Some(Ended::Cut(Limit::States(self.limits.states_max as u64)))
+        } else {
+            go_on(&self.hunt).is_break().then_some(Ended::Cut(Limit::Budget))
+        }
     }
 
     /// Carries out every change from that state, and judges each as it is made: a failure is seen at its shortest trace.
@@ -319,7 +329,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         let (state, table) = (node.looked_at.clone(), table.clone());
         let reached = self.router.expand(&path, &state, alphabet)?;
         for (index, (change, reached)) in alphabet.iter().zip(reached).enumerate() {
-            self.explored.transitions += 1;
+            self.hunt.work.changes += 1;
             let Reached { state, changed } = reached;
             let now = applied(&table, change, &changed.outcome);
             let lost = took_an_id_twice(change, &changed.outcome, &now);
@@ -338,7 +348,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             let depth = path.len() + 1;
             if new {
                 self.judge_moment(depth, &key.1, &order, &seen, &mut tally)?;
-                self.explored.depth = self.explored.depth.max(depth);
+                self.hunt.work.depth = self.hunt.work.depth.max(depth);
             }
             let failed = !tally.findings.is_empty();
             self.note(&path, change, tally);
@@ -375,12 +385,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             before,
             now,
             held_before: node.changed.held.as_deref(),
-            seen: Some(Seen {
-                queries: &self.questions.queries,
-                viewers: &self.questions.viewers,
-                before: &node.seen,
-                after: seen,
-            }),
+            seen: Some((self.questions.look(&node.seen), self.questions.look(seen))),
         };
         self.judge.rules().judge_transition(&transition, tally);
     }
@@ -404,12 +409,10 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             table,
             issued: &self.issued,
             after,
-            queries: &self.questions.queries,
-            viewers: &self.questions.viewers,
-            seen,
+            look: self.questions.look(seen),
             fresh: &fresh,
         };
-        self.explored.answers += seen.answers.iter().map(Vec::len).sum::<usize>() as u64;
+        self.hunt.work.answers += seen.shown.iter().map(count_of_answers).sum::<usize>() as u64;
         self.judge.rules().judge_moment(&moment, tally);
         Ok(())
     }
@@ -436,38 +439,42 @@ impl<'a, E: Explorable> Explorer<'a, E> {
     }
 
     fn note(&mut self, path: &[Change], change: &Change, tally: Tally) {
-        for (rule, count) in tally.premises {
-            *self.explored.premises.entry(rule).or_default() += count;
-        }
+        self.hunt.count(tally.premises);
         for finding in tally.findings {
             let steps: Vec<Step> = path.iter().chain([change]).cloned().map(Step::Change).collect();
-            let signature = signature(&finding, &steps);
-            let known = self.explored.failures.get_mut(&signature);
-            if let Some(failure) = known {
+            let signature = Signature::of(&finding, &steps);
+            if let Some(failure) = self.hunt.failures.get_mut(&signature) {
                 failure.count += 1;
-                continue;
+            } else {
+                let failure = first_failure(signature.clone(), finding, steps);
+                self.hunt.failures.insert(signature, failure);
             }
-            let failure = first_failure(signature.clone(), finding, steps);
-            self.explored.failures.insert(signature, failure);
         }
     }
 }
 
+fn count_of_answers(shown: &Shown) -> usize {
+    match shown {
+        Shown::Answers(answers) => answers.len(),
+        _ => 0,
+    }
+}
+
 fn first_failure(signature: Signature, finding: Finding, steps: Vec<Step>) -> Failure {
+    let run = Run {
+        trace: Trace::of_router(Vec::new(), steps),
+        ..Run::default()
+    };
     Failure {
         signature,
-        trace: 0,
-        universe: "exhaustive",
-        steps: steps.len(),
+        origin: Origin {
+            universe: "exhaustive",
+            trace: 0,
+            steps: run.trace.steps.len(),
+        },
         count: 1,
         shrunk: false,
-        case: Case {
-            initial: Vec::new(),
-            steps,
-            query: finding.query.clone(),
-            viewer: finding.viewer.clone(),
-            every_step: finding.rule == "atomic-refusal",
-        },
+        run: about(&run, &finding),
         finding,
     }
 }

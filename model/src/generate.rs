@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{Capability, Change, Outcome, Query, Row, Run, Step};
+use protocol::{Capability, Change, Outcome, Query, Question, Questions, Row, Run, Step, Trace};
 
 use crate::evidence::applied;
 use crate::pattern::is_pattern;
@@ -67,22 +67,30 @@ pub fn changes(scope: &Scope, swarm: &Swarm, choices: &mut dyn Choices) -> (Vec<
 /// The run of these steps with the questions that its rows raise.
 pub fn asked(scope: &Scope, initial: Vec<Row>, steps: Vec<Step>, choices: &mut dyn Choices, cadence: Cadence) -> Run {
     let count = steps.len();
-    let observe = match cadence {
+    let moments = match cadence {
         Cadence::EveryStep => (0..=u32::try_from(count).unwrap_or(u32::MAX)).collect(),
         Cadence::AtTheEnd => around_one_step(count, choices),
     };
-    let rows: Vec<&Row> = initial
-        .iter()
-        .chain(steps.iter().filter_map(Step::change).flat_map(Change::rows))
-        .collect();
+    let trace = Trace::of_router(initial, steps);
+    let rows: Vec<&Row> = trace.rows().collect();
+    let queries = questions(scope, &rows, choices);
     Run {
-        queries: questions(scope, &rows, choices),
-        viewers: viewers(scope),
-        initial,
-        steps,
-        observe,
-        replicas: 0,
+        questions: Questions::at(beside(scope, queries), moments),
+        trace,
     }
+}
+
+/// The questions of these lookups, and those about the whole that a router can be asked: listings and sizes.
+pub fn beside(scope: &Scope, queries: Vec<Query>) -> Vec<Question> {
+    let listings = viewers(scope).into_iter().map(Question::Listing);
+    let listings = listings.filter(|_| scope.can(Capability::Listing));
+    let sizes = scope.can(Capability::Sizes).then_some(Question::Sizes);
+    queries
+        .into_iter()
+        .map(Question::Lookup)
+        .chain(listings)
+        .chain(sizes)
+        .collect()
 }
 
 /// The end, and one time in four the two moments around some step: a refusal is judged by them.

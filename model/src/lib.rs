@@ -9,6 +9,8 @@
 //! | [`spec`], [`pattern`] | the abstract state and what each change and lookup means |
 //! | [`evidence`] | moments and transitions: what the rules are given to judge |
 //! | [`rules`] | each rule: id, sentence, premise, predicate |
+//! | [`failure`] | one broken rule as data |
+//! | [`hunt`] | what any engine returns |
 //! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
 //! | [`universe`], [`generate`](mod@generate), [`search`](mod@search) | the random engine |
 //! | [`alphabet`](mod@alphabet), [`exhaust`] | the exhaustive engine |
@@ -17,7 +19,9 @@
 pub mod alphabet;
 pub mod evidence;
 pub mod exhaust;
+pub mod failure;
 pub mod generate;
+pub mod hunt;
 pub mod pattern;
 pub mod rules;
 pub mod search;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use protocol::{AdapterFault, Change, RouterUnderTest, Run, Step};
+use protocol::{AdapterFault, RouterUnderTest, Run};
 
+use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::generate::{Cadence, Seeded, generate};
-use crate::rules::Finding;
-use crate::shrink::{Case, Kind, shrink, touches};
+use crate::hunt::{Ended, Hunt, Limit};
+use crate::shrink::{Shrunk, about, shrink};
 use crate::trial::{Judge, trial};
 use crate::universe::Scope;
 
@@ -29,58 +30,11 @@ pub struct Settings {
     pub batch: u32,
 }
 
-/// By what failures are told apart: each is reported once.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Signature {
-    /// The rule, the failure class and the kind of path.
-    pub kind: Kind,
-    /// The verb of the last change that touched the row.
-    pub last: &'static str,
-    /// The parameter bundle without which it does not fail.
-    pub extra: Option<String>,
-}
-
-/// One distinct failure.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// What tells it apart.
-    pub signature: Signature,
-    /// What the shrunk trace shows.
-    pub finding: Finding,
-    /// The shrunk trace.
-    pub case: Case,
-    /// The number of the trace that first showed it.
-    pub trace: u32,
-    /// The universe of that trace.
-    pub universe: &'static str,
-    /// How many steps that trace had.
-    pub steps: usize,
-    /// How many findings were of this failure, this one included.
-    pub count: u64,
-    /// Whether it was made small: not where the search was stopped before, or it did not show again.
-    pub shrunk: bool,
-}
-
-/// What a search has come to.
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    /// Traces put on trial.
-    pub traces: u32,
-    /// Changes carried out in them.
-    pub changes: u64,
-    /// Answers judged.
-    pub answers: u64,
-    /// How often each rule had something to check.
-    pub premises: BTreeMap<&'static str, u64>,
-    /// Nanoseconds inside the router, as far as the adapter measures.
-    pub router_ns: u64,
-    /// The distinct failures.
-    pub failures: BTreeMap<Signature, Failure>,
-    /// Findings that look new and were not made small: the search was stopped, or [`FAILURES_MAX`] was reached.
-    pub uncounted: u64,
-    /// Whether it was stopped before it had drawn all its traces.
-    pub cut: bool,
-    /// Failures as they first showed, and what they turned out to be.
+/// A search under way.
+struct Search<'a> {
+    judge: &'a Judge,
+    hunt: Hunt,
+    /// The signatures of findings as they first showed, and what they turned out to be.
     known: BTreeMap<Signature, Signature>,
 }
 
@@ -93,34 +47,38 @@ pub fn search(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
     settings: &Settings,
-    go_on: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<Progress, AdapterFault> {
-    let mut progress = Progress::default();
+    go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
+) -> Result<Hunt, AdapterFault> {
+    let mut search = Search {
+        judge,
+        hunt: Hunt::default(),
+        known: BTreeMap::new(),
+    };
     // The first messages are small, so that a router that fails at once is reported at once.
     let mut batch = 1;
-    while progress.traces < settings.traces_max {
-        if go_on(&progress).is_break() {
-            progress.cut = true;
+    while search.hunt.work.traces < settings.traces_max {
+        if go_on(&search.hunt).is_break() {
+            search.hunt.ended = Ended::Cut(Limit::Budget);
             break;
         }
-        let numbers = progress.traces..settings.traces_max.min(progress.traces + batch);
+        let done = search.hunt.work.traces;
+        let numbers = done..settings.traces_max.min(done + batch);
         let drawn: Vec<(&Scope, Run)> = numbers.clone().map(|number| draw(settings, number)).collect();
         let runs: Vec<Run> = drawn.iter().map(|(_, run)| run.clone()).collect();
         let judged = trial(router, judge, &runs)?;
         for ((number, (scope, run)), judged) in numbers.zip(&drawn).zip(judged) {
-            progress.traces += 1;
-            progress.changes += run.steps.len() as u64;
-            progress.answers += (run.observe.len() * run.queries.len()) as u64;
-            progress.router_ns += judged.router_ns;
-            for (rule, count) in judged.tally.premises {
-                *progress.premises.entry(rule).or_default() += count;
-            }
+            let work = &mut search.hunt.work;
+            work.traces += 1;
+            work.changes += run.trace.steps.len() as u64;
+            work.answers += (run.questions.rounds.len() * run.questions.queries().count()) as u64;
+            work.router_ns += judged.router_ns;
+            search.hunt.count(judged.tally.premises);
             let drawn = Drawn { number, scope, run };
-            progress.note(router, judge, &drawn, judged.tally.findings, go_on)?;
+            search.note(router, &drawn, judged.tally.findings, go_on)?;
         }
         batch = (batch * 2).min(settings.batch);
     }
-    Ok(progress)
+    Ok(search.hunt)
 }
 
 /// The scope and the run of that number.
@@ -136,180 +94,63 @@ struct Drawn<'a> {
     run: &'a Run,
 }
 
-impl Progress {
+impl Search<'_> {
     fn note(
         &mut self,
         router: &mut dyn RouterUnderTest,
-        judge: &Judge,
         drawn: &Drawn,
         findings: Vec<Finding>,
-        go_on: &mut dyn FnMut(&Self) -> ControlFlow<()>,
+        go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
     ) -> Result<(), AdapterFault> {
         // One trace shows one failure in many answers: it counts once.
         let mut seen = BTreeSet::new();
         for finding in findings {
-            let steps = &drawn.run.steps[..finding.after.min(drawn.run.steps.len())];
-            let first = signature(&finding, steps);
+            let steps = &drawn.run.trace.steps;
+            let first = Signature::of(&finding, &steps[..finding.after.min(steps.len())]);
             if !seen.insert(first.clone()) {
                 continue;
             }
-            if let Some(failure) = self.known.get(&first).and_then(|known| self.failures.get_mut(known)) {
+            let known = self.known.get(&first);
+            if let Some(failure) = known.and_then(|known| self.hunt.failures.get_mut(known)) {
                 failure.count += 1;
                 continue;
             }
-            let stopped = go_on(self).is_break();
-            if self.failures.len() >= FAILURES_MAX || (stopped && !self.failures.is_empty()) {
-                self.uncounted += 1;
+            let stopped = go_on(&self.hunt).is_break();
+            if self.hunt.failures.len() >= FAILURES_MAX || (stopped && !self.hunt.failures.is_empty()) {
+                self.hunt.uncounted += 1;
                 continue;
             }
             let shrunk = if stopped {
                 None
             } else {
-                shrink(router, judge, drawn.run, &finding)?
+                shrink(router, self.judge, drawn.run, &finding)?
             };
-            let failure = Failure::new(drawn, finding, shrunk.map(|shrunk| (shrunk.case, shrunk.finding)));
+            let failure = drawn.failure(finding, shrunk);
             self.known.insert(first, failure.signature.clone());
-            self.keep(failure);
+            self.hunt.keep(failure);
         }
         Ok(())
     }
-
-    fn keep(&mut self, mut failure: Failure) {
-        if let Some(known) = self.failures.get_mut(&failure.signature) {
-            failure.count += known.count;
-            let smaller = (!failure.shrunk, failure.case.size()) < (!known.shrunk, known.case.size());
-            if !smaller {
-                known.count = failure.count;
-                return;
-            }
-        }
-        self.failures.insert(failure.signature.clone(), failure);
-    }
 }
 
-impl Failure {
-    /// The same failure with its trace carried out again and made small: what an exploration found has the tags of its
-    /// alphabet, and was asked everything on the way.
-    ///
-    /// # Errors
-    ///
-    /// Those of the router under test.
-    pub fn shrunk_on(self, router: &mut dyn RouterUnderTest, judge: &Judge) -> Result<Self, AdapterFault> {
-        let Some(shrunk) = shrink(router, judge, &self.case.run(), &self.finding)? else {
-            return Ok(self);
-        };
-        Ok(Self {
-            signature: signature(&shrunk.finding, &shrunk.case.steps),
-            case: shrunk.case,
-            finding: shrunk.finding,
-            shrunk: true,
-            ..self
-        })
-    }
-
-    fn new(drawn: &Drawn, finding: Finding, shrunk: Option<(Case, Finding)>) -> Self {
+impl Drawn<'_> {
+    fn failure(&self, finding: Finding, shrunk: Option<Shrunk>) -> Failure {
         let small = shrunk.is_some();
-        let (case, finding) = shrunk.unwrap_or_else(|| {
-            let case = Case {
-                initial: drawn.run.initial.clone(),
-                steps: drawn.run.steps[..finding.after].to_vec(),
-                query: finding.query.clone(),
-                viewer: finding.viewer.clone(),
-                every_step: drawn.run.observe.len() > 1,
-            };
-            (case, finding)
-        });
-        Self {
-            signature: signature(&finding, &case.steps),
-            trace: drawn.number,
-            universe: drawn.scope.universe.name,
-            steps: drawn.run.steps.len(),
-            count: 1,
-            shrunk: small,
-            finding,
-            case,
-        }
-    }
-}
-
-/// What tells a finding apart from others.
-pub fn signature(finding: &Finding, steps: &[Step]) -> Signature {
-    let changes = || steps.iter().rev().filter_map(Step::change);
-    let touching = finding
-        .id
-        .as_ref()
-        .and_then(|id| changes().find(|change| touches(change, id)));
-    Signature {
-        kind: Kind::of(finding),
-        last: touching
-            .or_else(|| changes().next())
-            .map_or("construction", Change::verb),
-        extra: finding.extra.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use protocol::Row;
-
-    use super::*;
-    use crate::evidence::Way;
-
-    fn failure(steps: usize, shrunk: bool, trace: u32) -> Failure {
-        let finding = Finding {
-            rule: "current",
-            class: "stale",
-            way: Way::Exact,
-            id: None,
-            extra: None,
-            query: None,
-            viewer: None,
-            path: 0,
-            after: steps,
-            allowed: String::new(),
-            got: String::new(),
-        };
-        let upsert = Step::Change(Change::Upsert(Row::new("d1", "a", "up", "v1")));
-        let case = Case {
-            initial: Vec::new(),
-            steps: vec![upsert; steps],
-            query: None,
-            viewer: None,
-            every_step: false,
+        let (run, finding) = match shrunk {
+            Some(shrunk) => (shrunk.run, shrunk.finding),
+            None => (about(self.run, &finding), finding),
         };
         Failure {
-            signature: signature(&finding, &case.steps),
+            signature: Signature::of(&finding, &run.trace.steps),
             finding,
-            case,
-            trace,
-            universe: "tiny",
-            steps,
+            run,
+            origin: Origin {
+                universe: self.scope.universe.name,
+                trace: self.number,
+                steps: self.run.trace.steps.len(),
+            },
             count: 1,
-            shrunk,
-        }
-    }
-
-    #[test]
-    fn of_one_failure_the_smallest_shrunk_trace_is_kept() {
-        let mut progress = Progress::default();
-        // Steps, whether it was made small, its trace, and the trace that is kept by then.
-        for (steps, shrunk, trace, kept) in [
-            (3, false, 1, 1),
-            (2, false, 2, 2),
-            (4, true, 3, 3),
-            (4, true, 4, 3),
-            (1, false, 5, 3),
-            (3, true, 6, 6),
-        ] {
-            progress.keep(failure(steps, shrunk, trace));
-            let failures: Vec<_> = progress.failures.values().collect();
-            assert_eq!(
-                failures
-                    .iter()
-                    .map(|failure| (failure.trace, failure.count))
-                    .collect::<Vec<_>>(),
-                [(kept, u64::from(trace))]
-            );
+            shrunk: small,
         }
     }
 }

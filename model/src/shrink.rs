@@ -6,106 +6,69 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{AdapterFault, Change, Query, RouterUnderTest, Row, Run, Step, Trace};
+use protocol::{AdapterFault, Change, Question, Questions, RouterUnderTest, Row, Run, Step, Trace};
 
-use crate::evidence::Way;
-use crate::rules::Finding;
+use crate::failure::{Failure, Finding, Kind, Signature, touches};
+use crate::rules::RuleId;
 use crate::trial::{Judge, trial};
 
 /// How many attempts one failure is worth.
 pub const ATTEMPTS_MAX: usize = 400;
 
-/// A failing trace, with the one question that shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Case {
-    /// The rows that the router is constructed with.
-    pub initial: Vec<Row>,
-    /// What is done, and asked on the way.
-    pub steps: Vec<Step>,
-    /// What is asked at the end; nothing where the failure is in a listing, a claim or a size.
-    pub query: Option<Query>,
-    /// Whose listing is asked at the end.
-    pub viewer: Option<Option<String>>,
-    /// Whether the question is put after each step: a failure between two moments needs both.
-    pub every_step: bool,
+/// The run as far as that finding goes, with no other question than the one that shows it.
+pub(crate) fn about(run: &Run, finding: &Finding) -> Run {
+    let trace = Trace {
+        steps: run.trace.steps[..finding.after.min(run.trace.steps.len())].to_vec(),
+        ..run.trace.clone()
+    };
+    // Claims come with the reply to each change.
+    let question = finding
+        .question
+        .iter()
+        .filter(|question| **question != Question::Claims);
+    let each = run.questions.rounds.len() > 1 || finding.rule == RuleId::AtomicRefusal;
+    asking(trace, question.cloned().collect(), each)
 }
 
-impl Case {
-    /// The run that carries it out.
-    pub fn run(&self) -> Run {
-        let last = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
-        Run {
-            initial: self.initial.clone(),
-            replicas: 0,
-            steps: self.steps.clone(),
-            observe: if self.every_step {
-                (0..=last).collect()
-            } else {
-                vec![last]
-            },
-            queries: self.query.iter().cloned().collect(),
-            viewers: self.viewer.iter().cloned().collect(),
-        }
-    }
-
-    /// The trace that does this and asks that.
-    pub fn to_trace(&self, why: &str) -> Trace {
-        let asked = self.query.iter().cloned().map(Step::Lookup);
-        Trace::new(
-            why,
-            self.initial.clone(),
-            self.steps.iter().cloned().chain(asked).collect(),
-        )
-    }
-
-    /// How long it is: what shrinking makes less of.
-    pub fn size(&self) -> usize {
-        let rows = self
-            .steps
-            .iter()
-            .filter_map(Step::change)
-            .map(|change| change.rows().len().max(1));
-        let lookups = self.steps.iter().filter(|step| step.change().is_none()).count();
-        self.initial.len() + rows.sum::<usize>() + lookups
-    }
-
-    fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        let changed = self.steps.iter_mut().flat_map(|step| match step {
-            Step::Change(Change::Upsert(row) | Change::Add(row)) => std::slice::from_mut(row),
-            Step::Change(Change::Replace(rows)) => rows.as_mut_slice(),
-            Step::Change(Change::Delete(_)) | Step::Lookup(_) | Step::Fleet(_) => &mut [],
-        });
-        self.initial.iter_mut().chain(changed)
-    }
+/// The run that asks these questions at the end of a trace, or before its first step and after each.
+fn asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
+    let steps = trace.steps.len();
+    let questions = if each {
+        Questions::after_each(asked, steps)
+    } else {
+        Questions::at_end(asked, steps)
+    };
+    Run { trace, questions }
 }
 
-/// What must stay the same while a trace shrinks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Kind {
-    /// The rule.
-    pub rule: &'static str,
-    /// The failure class.
-    pub class: &'static str,
-    /// The kind of path.
-    pub way: Way,
-}
-
-impl Kind {
-    /// The kind of a finding.
-    pub fn of(finding: &Finding) -> Self {
-        Self {
-            rule: finding.rule,
-            class: finding.class,
-            way: finding.way,
-        }
-    }
+/// The failure with its trace carried out again and made small; as it was where it does not show again. What an exploration
+/// found has the tags of its alphabet, and was asked everything on the way.
+///
+/// # Errors
+///
+/// Those of the router under test.
+pub fn shrink_failure(
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    failure: Failure,
+) -> Result<Failure, AdapterFault> {
+    let Some(shrunk) = shrink(router, judge, &failure.run, &failure.finding)? else {
+        return Ok(failure);
+    };
+    Ok(Failure {
+        signature: Signature::of(&shrunk.finding, &shrunk.run.trace.steps),
+        run: shrunk.run,
+        finding: shrunk.finding,
+        shrunk: true,
+        ..failure
+    })
 }
 
 /// A failure made small.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
-    /// The trace.
-    pub case: Case,
+    /// The trace, with the question that shows the failure.
+    pub run: Run,
     /// What it shows.
     pub finding: Finding,
     /// How many attempts it took.
@@ -124,16 +87,18 @@ pub fn shrink(
     finding: &Finding,
 ) -> Result<Option<Shrunk>, AdapterFault> {
     // The other rules would only cost time, above all those that build fresh routers.
-    let judge = &judge.of_rule(router.hello(), finding.rule);
+    let judge = &judge.of_rule(finding.rule);
     let mut shrinker = Shrinker {
         router,
         judge,
         kind: Kind::of(finding),
+        // A refusal is judged by what was seen before it and after it.
+        each: finding.rule == RuleId::AtomicRefusal,
         attempts: 0,
         best: None,
     };
-    for case in first_cases(run, finding) {
-        if shrinker.attempt(case)? {
+    for (trace, asked) in first_traces(run, finding) {
+        if shrinker.attempt(trace, asked)? {
             break;
         }
     }
@@ -141,60 +106,78 @@ pub fn shrink(
         return Ok(None);
     }
     shrinker.reach_fixpoint()?;
-    Ok(shrinker.best.map(|(case, finding)| Shrunk {
-        case,
+    Ok(shrinker.best.map(|(run, finding)| Shrunk {
+        run,
         finding,
         attempts: shrinker.attempts,
     }))
 }
 
-/// The cases to begin with, likely ones first: the steps up to the failure that touch its row, then all of them, then
-/// with the question put after each, then with every question that was put.
-fn first_cases(run: &Run, finding: &Finding) -> Vec<Case> {
-    let steps: Vec<Step> = run.steps[..finding.after].to_vec();
-    let whole = Case {
-        initial: run.initial.clone(),
-        steps: steps.clone(),
-        query: finding.query.clone(),
-        viewer: finding.viewer.clone(),
-        every_step: finding.rule == "atomic-refusal",
-    };
-    let touching = finding.id.as_ref().map(|id| Case {
-        initial: whole.initial.iter().filter(|row| row.id == *id).cloned().collect(),
-        steps: steps
-            .iter()
-            .filter(|step| step.change().is_some_and(|change| touches(change, id)))
-            .cloned()
-            .collect(),
-        ..whole.clone()
+/// The traces to begin with, likely ones first, and the question to ask: the steps up to the failure that touch its row,
+/// then all of them, then with the question put after each, then with every query that was put.
+fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
+    let Run { trace, questions } = about(run, finding);
+    let asked = questions.asked;
+    let touching = finding.id.as_ref().map(|id| {
+        let mut touching = trace.clone();
+        touching.setup.rows.retain(|row| row.id == *id);
+        touching
+            .steps
+            .retain(|step| step.change().is_some_and(|change| touches(change, id)));
+        touching
     });
-    let asking = |queries: &[Query]| {
-        let mut asking = whole.clone();
-        let asked = || queries.iter().cloned().map(Step::Lookup);
-        let after_each = steps
+    let on_the_way = |queries: Vec<Step>| {
+        let after_each = trace
+            .steps
             .iter()
             .cloned()
-            .flat_map(|step| std::iter::once(step).chain(asked()));
-        asking.steps = asked().chain(after_each).collect();
-        asking
+            .flat_map(|step| std::iter::once(step).chain(queries.clone()));
+        Trace {
+            steps: queries.iter().cloned().chain(after_each).collect(),
+            ..trace.clone()
+        }
     };
-    let own: Vec<Query> = finding.query.iter().cloned().collect();
-    let asking = [asking(&own), asking(&run.queries)];
-    let within_bounds = |case: &Case| case.steps.len() <= protocol::wire::RUN_STEPS_MAX;
+    let queries = |questions: &[Question]| -> Vec<Step> {
+        let queries = questions.iter().filter_map(Question::query);
+        queries.cloned().map(Step::lookup).collect()
+    };
+    let on_the_way = [queries(&asked), queries(&run.questions.asked)].map(on_the_way);
+    let within_bounds = |trace: &Trace| trace.steps.len() <= protocol::wire::RUN_STEPS_MAX;
     touching
         .into_iter()
-        .chain([whole.clone()])
-        .chain(asking)
+        .chain([trace.clone()])
+        .chain(on_the_way)
         .filter(within_bounds)
+        .map(|trace| (trace, asked.clone()))
         .collect()
 }
 
-/// Whether a change is about the row of that id.
-pub fn touches(change: &Change, id: &str) -> bool {
-    match change {
-        Change::Upsert(row) | Change::Add(row) => row.id == id,
-        Change::Delete(deleted) => deleted == id,
-        Change::Replace(_) => true,
+/// A list of the fewest of these items for which `fails` still holds, in their order: taking out any one more, it does not
+/// (ddmin, with ever smaller runs of items). `fails` holds for the whole list.
+///
+/// # Errors
+///
+/// Those of `fails`.
+pub fn minimal<T: Clone, E>(items: Vec<T>, mut fails: impl FnMut(&[T]) -> Result<bool, E>) -> Result<Vec<T>, E> {
+    let mut least = items;
+    let mut size = least.len().div_ceil(2).max(1);
+    loop {
+        let mut start = 0;
+        let mut removed = false;
+        while start < least.len() {
+            let end = (start + size).min(least.len());
+            let without = [&least[..start], &least[end..]].concat();
+            if fails(&without)? {
+                least = without;
+                removed = true;
+            } else {
+                start = end;
+            }
+        }
+        if size == 1 && !removed {
+            return Ok(least);
+        }
+        size = (size / 2).max(1);
     }
 }
 
@@ -202,31 +185,44 @@ struct Shrinker<'a> {
     router: &'a mut dyn RouterUnderTest,
     judge: &'a Judge,
     kind: Kind,
+    /// Whether the question is put after each step.
+    each: bool,
     attempts: usize,
-    /// The smallest case so far, and what it shows.
-    best: Option<(Case, Finding)>,
+    /// The smallest run so far, and what it shows.
+    best: Option<(Run, Finding)>,
 }
 
 impl Shrinker<'_> {
-    /// Carries the case out, and keeps it if it still fails in the same way.
-    fn attempt(&mut self, case: Case) -> Result<bool, AdapterFault> {
-        if self.attempts >= ATTEMPTS_MAX || self.best.as_ref().is_some_and(|(best, _)| *best == case) {
+    /// Carries out a trace with its question, and keeps it if it still fails in the same way.
+    fn attempt(&mut self, trace: Trace, asked: Vec<Question>) -> Result<bool, AdapterFault> {
+        let run = asking(trace, asked, self.each);
+        if self.attempts >= ATTEMPTS_MAX || self.best.as_ref().is_some_and(|(best, _)| *best == run) {
             return Ok(false);
         }
         self.attempts += 1;
-        let judged = trial(self.router, self.judge, &[case.run()])?;
+        let judged = trial(self.router, self.judge, std::slice::from_ref(&run))?;
         let mut findings = judged.into_iter().flat_map(|judged| judged.tally.findings);
         let finding = findings.find(|finding| Kind::of(finding) == self.kind);
         let fails = finding.is_some();
         if let Some(finding) = finding {
-            self.best = Some((case, finding));
+            self.best = Some((run, finding));
         }
         Ok(fails)
     }
 
-    fn best(&self) -> Case {
-        let (case, _) = self.best.as_ref().expect("shrinking starts from a case that fails");
-        case.clone()
+    /// Carries out a trace with the question of the smallest run so far.
+    fn attempt_trace(&mut self, trace: Trace) -> Result<bool, AdapterFault> {
+        let (best, _) = self.smallest();
+        let asked = best.questions.asked.clone();
+        self.attempt(trace, asked)
+    }
+
+    fn smallest(&self) -> &(Run, Finding) {
+        self.best.as_ref().expect("shrinking starts from a trace that fails")
+    }
+
+    fn best(&self) -> Trace {
+        self.smallest().0.trace.clone()
     }
 
     fn reach_fixpoint(&mut self) -> Result<(), AdapterFault> {
@@ -244,69 +240,50 @@ impl Shrinker<'_> {
         Ok(())
     }
 
-    /// Rows of the construction go, or become upserts.
+    /// Removes rows of the construction, or makes upserts of them.
     fn remove_initial(&mut self) -> Result<(), AdapterFault> {
-        let case = self.best();
-        if case.initial.is_empty() {
+        let trace = self.best();
+        if trace.setup.rows.is_empty() {
             return Ok(());
         }
-        let upserts = case
-            .initial
-            .iter()
-            .cloned()
-            .map(|row| Step::Change(Change::Upsert(row)));
-        let as_steps = Case {
-            steps: upserts.chain(case.steps.iter().cloned()).collect(),
-            initial: Vec::new(),
-            ..case.clone()
-        };
-        if self.attempt(as_steps)? {
+        let mut as_steps = trace.clone();
+        let rows = std::mem::take(&mut as_steps.setup.rows).into_iter();
+        as_steps
+            .steps
+            .splice(0..0, rows.map(|row| Step::Change(Change::Upsert(row))));
+        if self.attempt_trace(as_steps)? {
             return Ok(());
         }
-        for index in (0..case.initial.len()).rev() {
+        for index in (0..trace.setup.rows.len()).rev() {
             let mut without = self.best();
-            without.initial.remove(index);
-            self.attempt(without)?;
+            without.setup.rows.remove(index);
+            self.attempt_trace(without)?;
         }
         Ok(())
     }
 
-    /// ddmin: takes out ever smaller runs of steps.
     fn remove_steps(&mut self) -> Result<(), AdapterFault> {
-        let mut size = self.best().steps.len().div_ceil(2).max(1);
-        loop {
-            let mut start = 0;
-            let mut removed = false;
-            while start < self.best().steps.len() {
-                let mut without = self.best();
-                let end = (start + size).min(without.steps.len());
-                without.steps.drain(start..end);
-                if self.attempt(without)? {
-                    removed = true;
-                } else {
-                    start = end;
-                }
-            }
-            if size == 1 && !removed {
-                return Ok(());
-            }
-            size = (size / 2).max(1);
-            if self.attempts >= ATTEMPTS_MAX {
-                return Ok(());
-            }
-        }
+        let trace = self.best();
+        minimal(trace.steps.clone(), |steps| {
+            self.attempt_trace(Trace {
+                setup: trace.setup.clone(),
+                level: trace.level,
+                steps: steps.to_vec(),
+            })
+        })?;
+        Ok(())
     }
 
-    /// Each step becomes the plainest one that will do.
+    /// Makes of each step the plainest one that will do.
     fn simplify_steps(&mut self) -> Result<(), AdapterFault> {
         for index in 0..self.best().steps.len() {
             let Step::Change(change) = &self.best().steps[index] else {
                 continue;
             };
             for plainer in plainer(change) {
-                let mut case = self.best();
-                case.steps[index] = Step::Change(plainer);
-                if self.attempt(case)? {
+                let mut trace = self.best();
+                trace.steps[index] = Step::Change(plainer);
+                if self.attempt_trace(trace)? {
                     break;
                 }
             }
@@ -314,21 +291,15 @@ impl Shrinker<'_> {
         Ok(())
     }
 
-    /// Each row loses what it can do without. Rows that are the same version of a row stay that.
+    /// Takes from each row what it can do without. Rows that are the same version of a row stay that.
     fn simplify_rows(&mut self) -> Result<(), AdapterFault> {
-        let prefix = self
-            .router
-            .hello()
-            .dialect
-            .target_prefixes
-            .first()
-            .cloned()
-            .unwrap_or_default();
-        let count = self.best().rows_mut().count();
+        let dialect = &self.router.hello().dialect;
+        let prefix = dialect.target_prefixes.first().cloned().unwrap_or_default();
+        let count = self.best().rows().count();
         for index in 0..count {
             for edit in EDITS {
-                let mut case = self.best();
-                let Some(before) = case.rows_mut().nth(index).cloned() else {
+                let mut trace = self.best();
+                let Some(before) = trace.rows().nth(index).cloned() else {
                     break;
                 };
                 let mut edited = before.clone();
@@ -338,26 +309,22 @@ impl Shrinker<'_> {
                 if no_gain {
                     continue;
                 }
-                for row in case.rows_mut().filter(|row| **row == before) {
+                for row in trace.rows_mut().filter(|row| **row == before) {
                     row.clone_from(&edited);
                 }
-                self.attempt(case)?;
+                self.attempt_trace(trace)?;
             }
         }
         Ok(())
     }
 
-    /// Ids and teams become `d1`, `d2`, `t1`; tags `v1`, `v2`, in the order in which they come.
+    /// Renames ids and teams to `d1`, `d2`, `t1`, and tags to `v1`, `v2`, in the order in which they come.
     fn rename(&mut self) -> Result<(), AdapterFault> {
-        let texts: [(&str, Field); 3] = [
-            ("v", |row| Some(&mut row.tag)),
-            ("t", |row| row.team.as_mut()),
-            ("d", |row| Some(&mut row.id)),
-        ];
-        for (letter, field) in texts {
-            let mut case = self.best();
+        for (letter, field) in RENAMED {
+            let (Run { mut trace, questions }, _) = self.smallest().clone();
+            let mut asked = questions.asked;
             let mut names: BTreeMap<String, String> = BTreeMap::new();
-            for text in case.rows_mut().filter_map(field) {
+            for text in trace.rows_mut().filter_map(field) {
                 let next = format!("{letter}{}", names.len() + 1);
                 text.clone_from(names.entry(text.clone()).or_insert(next));
             }
@@ -366,30 +333,35 @@ impl Shrinker<'_> {
                     text.clone_from(name);
                 }
             };
-            let lookups = case.steps.iter_mut().filter_map(|step| match step {
-                Step::Lookup(query) => Some(query),
-                Step::Change(_) | Step::Fleet(_) => None,
-            });
-            for query in lookups.chain(case.query.as_mut()) {
-                match letter {
-                    "t" => query.team.iter_mut().for_each(rename),
-                    "d" => rename(&mut query.model),
+            for step in &mut trace.steps {
+                match step {
+                    Step::Change(Change::Delete(id)) if letter == "d" => rename(id),
+                    Step::Ask(_, question) => rename_in(question, letter, &rename),
                     _ => {}
                 }
             }
-            if letter == "t" {
-                case.viewer.iter_mut().flatten().for_each(rename);
+            for question in &mut asked {
+                rename_in(question, letter, &rename);
             }
-            if letter == "d" {
-                for step in &mut case.steps {
-                    if let Step::Change(Change::Delete(id)) = step {
-                        rename(id);
-                    }
-                }
-            }
-            self.attempt(case)?;
+            self.attempt(trace, asked)?;
         }
         Ok(())
+    }
+}
+
+/// The letters of new names, each with the field of a row that they are for.
+const RENAMED: [(&str, Field); 3] = [
+    ("v", |row| Some(&mut row.tag)),
+    ("t", |row| row.team.as_mut()),
+    ("d", |row| Some(&mut row.id)),
+];
+
+fn rename_in(question: &mut Question, letter: &str, rename: &dyn Fn(&mut String)) {
+    match (question, letter) {
+        (Question::Lookup(query), "t") => query.team.iter_mut().for_each(rename),
+        (Question::Lookup(query), "d") => rename(&mut query.model),
+        (Question::Listing(team), "t") => team.iter_mut().for_each(rename),
+        _ => {}
     }
 }
 
@@ -412,7 +384,7 @@ fn with_last_segment(row: &Row, segment: &str) -> String {
     }
 }
 
-/// Where a text of a row is, if it has it.
+/// A text of a row, where the row has it.
 type Field = fn(&mut Row) -> Option<&mut String>;
 
 /// Changes that do less, plainest first.

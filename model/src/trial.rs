@@ -1,20 +1,22 @@
 //! Drives traces through a router and judges every observation.
 
+use std::rc::Rc;
+
 use protocol::{
-    AdapterFault, Change, Changed, Hello, Observation, Outcome, Query, RouterUnderTest, Row, Run, RunReply, Step,
-    StepReply,
+    AdapterFault, Answer, Change, Changed, Hello, Observation, Outcome, Questions, Round, RouterUnderTest, Row, Run,
+    RunReply, Shown, Step, StepReply, Trace,
 };
 
-use crate::evidence::{Fresh, Ground, Issued, Moment, Seen, Transition, applied, arrive, in_order, took_an_id_twice};
+use crate::evidence::{Fresh, Ground, Issued, Look, Moment, Transition, applied, arrive, in_order, took_an_id_twice};
 use crate::pattern::Patterns;
-use crate::rules::{RuleSet, Tally};
+use crate::rules::{RuleId, RuleSet, Tally};
 use crate::semantics::Semantics;
 use crate::spec::{Spec, Table};
 
 /// Judges what one router answers.
 #[derive(Debug)]
 pub struct Judge {
-    ground: Ground,
+    ground: Rc<Ground>,
     rules: RuleSet,
 }
 
@@ -32,22 +34,25 @@ impl Judge {
         });
         let (plain, opaque): (Vec<_>, Vec<_>) = dialect.extras.iter().partition(|extra| extra.plain);
         Ok(Self {
-            ground: Ground {
+            ground: Rc::new(Ground {
                 spec: spec.transpose()?,
                 opaque: opaque.iter().map(|extra| extra.name.clone()).collect(),
                 plain_targets: plain.iter().filter_map(|extra| extra.target.clone()).collect(),
                 target_prefixes: dialect.target_prefixes.clone(),
                 paths: dialect.paths.clone(),
                 patterns: Patterns::default(),
-            },
+            }),
             rules,
         })
     }
 
     /// The judge of the same router by one rule alone.
     #[must_use]
-    pub fn of_rule(&self, hello: &Hello, rule: &str) -> Self {
-        Self::new(hello, RuleSet::matching(|id| id == rule)).expect("the preset was found before")
+    pub fn of_rule(&self, rule: RuleId) -> Self {
+        Self {
+            ground: Rc::clone(&self.ground),
+            rules: RuleSet::only(rule),
+        }
     }
 
     /// What does not change over a trial.
@@ -61,19 +66,16 @@ impl Judge {
     }
 
     /// Judges one run. `fresh` is what fresh routers show of the rows that [`Tracked::arrivals`] gives for its end; it is
-    /// held against the last observation.
+    /// held against the last round of questions.
     pub fn judge(&self, run: &Run, reply: &RunReply, tracked: &Tracked, fresh: &[Fresh]) -> Tally {
         let mut tally = Tally::default();
-        let observed = |after: usize| {
-            let index = run.observe.iter().position(|&other| other as usize == after)?;
-            reply.observations.get(index)
-        };
+        let looks: Vec<Look> = looks(run, reply).collect();
+        let look_after = |after: usize| looks.iter().find(|look| look.round.after as usize == after).copied();
         let mut held_before: Option<&[String]> = None;
         for (after, change, changed) in changes(run, reply) {
             let (Some(before), Some(now)) = (tracked.before(after), tracked.tables.get(after)) else {
                 break;
             };
-            let seen = after.checked_sub(1).and_then(observed).zip(observed(after));
             let transition = Transition {
                 ground: &self.ground,
                 after,
@@ -82,56 +84,38 @@ impl Judge {
                 before,
                 now,
                 held_before,
-                seen: seen.map(|(before, after)| Seen {
-                    queries: &run.queries,
-                    viewers: &run.viewers,
-                    before,
-                    after,
-                }),
+                seen: after.checked_sub(1).and_then(look_after).zip(look_after(after)),
             };
             self.rules.judge_transition(&transition, &mut tally);
             held_before = changed.held.as_deref();
         }
-        for (index, step) in run.steps.iter().enumerate() {
-            if let (Step::Lookup(query), Some(StepReply::Answered(answers))) = (step, reply.steps.get(index)) {
-                let seen = Observation {
-                    answers: vec![answers.clone()],
-                    ..Observation::default()
+        for (index, (step, reply)) in run.trace.steps.iter().zip(&reply.steps).enumerate() {
+            if let (Step::Ask(_, question), StepReply::Shown(shown)) = (step, reply) {
+                let questions = Questions {
+                    asked: vec![question.clone()],
+                    rounds: Vec::new(),
                 };
-                self.moment(
-                    index + 1,
-                    tracked,
-                    (std::slice::from_ref(query), &[]),
-                    &seen,
-                    &[],
-                    &mut tally,
-                );
+                let seen = Observation {
+                    replica: None,
+                    shown: vec![shown.clone()],
+                };
+                let look = Look {
+                    questions: &questions,
+                    round: &Round::all(u32::try_from(index + 1).unwrap_or(u32::MAX)),
+                    seen: &seen,
+                };
+                self.moment(tracked, look, &[], &mut tally);
             }
         }
-        for (&after, seen) in run.observe.iter().zip(&reply.observations) {
-            let last = run.observe.last() == Some(&after);
-            let fresh = if last { fresh } else { &[] };
-            self.moment(
-                after as usize,
-                tracked,
-                (&run.queries, &run.viewers),
-                seen,
-                fresh,
-                &mut tally,
-            );
+        for (number, look) in (1..).zip(&looks) {
+            let fresh = if number == looks.len() { fresh } else { &[] };
+            self.moment(tracked, *look, fresh, &mut tally);
         }
         tally
     }
 
-    fn moment(
-        &self,
-        after: usize,
-        tracked: &Tracked,
-        (queries, viewers): (&[Query], &[Option<String>]),
-        seen: &Observation,
-        fresh: &[Fresh],
-        tally: &mut Tally,
-    ) {
+    fn moment(&self, tracked: &Tracked, look: Look, fresh: &[Fresh], tally: &mut Tally) {
+        let after = look.round.after as usize;
         let known = tracked
             .tables
             .get(after)
@@ -142,13 +126,23 @@ impl Judge {
             table,
             issued: &tracked.issued,
             after,
-            queries,
-            viewers,
-            seen,
+            look,
             fresh,
         };
         self.rules.judge_moment(&moment, tally);
     }
+}
+
+/// The rounds of questions of a router's run, each with its answers.
+fn looks<'a>(run: &'a Run, reply: &'a RunReply) -> impl Iterator<Item = Look<'a>> {
+    let rounds = run.questions.rounds.iter().zip(&reply.rounds);
+    rounds.filter_map(|(round, seen)| {
+        Some(Look {
+            questions: &run.questions,
+            round,
+            seen: seen.first()?,
+        })
+    })
 }
 
 /// A dialect claims a preset that there is none of.
@@ -171,8 +165,8 @@ fn names() -> String {
 
 /// Each change of a run with how many steps were done then, from its construction on, and the reply to it.
 fn changes<'a>(run: &'a Run, reply: &'a RunReply) -> impl Iterator<Item = (usize, Change, &'a Changed)> {
-    let construction = (0, Change::Replace(run.initial.clone()), &reply.initial);
-    let steps = run.steps.iter().zip(&reply.steps).enumerate();
+    let construction = (0, Change::Replace(run.trace.setup.rows.clone()), &reply.setup);
+    let steps = run.trace.steps.iter().zip(&reply.steps).enumerate();
     let changes = steps.filter_map(|(index, (step, reply))| match (step, reply) {
         (Step::Change(change), StepReply::Changed(changed)) => Some((index + 1, change.clone(), changed)),
         _ => None,
@@ -202,21 +196,18 @@ impl Tracked {
     /// An [`AdapterFault`] where an answer holds a tag that the router was never given: then either the adapter does not
     /// carry tags faithfully, or the run gave one tag to two versions.
     pub fn new(run: &Run, reply: &RunReply) -> Result<Self, AdapterFault> {
-        let rows = run
-            .initial
-            .iter()
-            .chain(run.steps.iter().filter_map(Step::change).flat_map(Change::rows));
-        let issued: Issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
+        let trace = &run.trace;
+        let issued: Issued = trace.rows().map(|row| (row.tag.clone(), row.clone())).collect();
         check_tags(&issued, reply)?;
         let mut tracked = Self {
-            tables: Vec::with_capacity(run.steps.len() + 1),
+            tables: Vec::with_capacity(trace.steps.len() + 1),
             lost: None,
             issued,
             order: Vec::new(),
             empty: Table::new(),
         };
-        tracked.follow(&Change::Replace(run.initial.clone()), &reply.initial.outcome);
-        for (step, reply) in run.steps.iter().zip(&reply.steps) {
+        tracked.follow(&Change::Replace(trace.setup.rows.clone()), &reply.setup.outcome);
+        for (step, reply) in trace.steps.iter().zip(&reply.steps) {
             if tracked.lost.is_some() {
                 break;
             }
@@ -259,15 +250,16 @@ impl Tracked {
 }
 
 fn check_tags(issued: &Issued, reply: &RunReply) -> Result<(), AdapterFault> {
-    let observed = reply.observations.iter().flat_map(|seen| seen.answers.iter().flatten());
-    let looked_up = reply.steps.iter().filter_map(|step| match step {
-        StepReply::Answered(answers) => Some(answers),
-        StepReply::Changed(_) | StepReply::Did(_) => None,
+    let observed = reply.rounds.iter().flatten().flat_map(|seen| &seen.shown);
+    let asked = reply.steps.iter().filter_map(|step| match step {
+        StepReply::Shown(shown) => Some(shown),
+        StepReply::Changed(_) | StepReply::Moved(_) => None,
     });
-    for candidate in observed
-        .chain(looked_up.flatten())
-        .flat_map(protocol::Answer::candidates)
-    {
+    let answers = observed.chain(asked).filter_map(|shown| match shown {
+        Shown::Answers(answers) => Some(answers),
+        _ => None,
+    });
+    for candidate in answers.flatten().flat_map(Answer::candidates) {
         if !issued.contains_key(&candidate.tag) {
             let message = format!(
                 "an answer holds `{}` with the tag `{}`, which no row of the run was given; the adapter must return the \
@@ -302,23 +294,32 @@ pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> R
     for (run, reply) in runs.iter().zip(&replies) {
         let tracked = Tracked::new(run, reply)?;
         let complete = tracked.lost.is_none();
-        let observed_at_end = run
-            .observe
+        let steps = run.trace.steps.len();
+        let last = run
+            .questions
+            .rounds
             .last()
-            .is_some_and(|&after| after as usize == run.steps.len());
-        let orders = if judge.rules.needs_fresh() && complete && observed_at_end {
+            .filter(|round| round.after as usize == steps);
+        let orders = if judge.rules.needs_fresh() && complete && last.is_some() {
             orders(&tracked.arrivals())
         } else {
             Vec::new()
         };
         fresh_of.push(fresh_runs.len()..fresh_runs.len() + orders.len());
-        fresh_runs.extend(orders.into_iter().map(|initial| Run {
-            initial,
-            observe: vec![0],
-            queries: run.queries.clone(),
-            viewers: run.viewers.clone(),
-            ..Run::default()
-        }));
+        let of_fresh = |rows| Run {
+            trace: Trace::of_router(rows, Vec::new()),
+            questions: Questions {
+                asked: run.questions.asked.clone(),
+                rounds: last
+                    .map(|round| Round {
+                        after: 0,
+                        ..round.clone()
+                    })
+                    .into_iter()
+                    .collect(),
+            },
+        };
+        fresh_runs.extend(orders.into_iter().map(of_fresh));
         tracks.push(tracked);
     }
     let fresh_replies = carry_out(router, &fresh_runs)?;
@@ -360,12 +361,12 @@ pub(crate) fn orders(arrivals: &[Row]) -> Vec<Vec<Row>> {
 }
 
 pub(crate) fn seen_fresh(reply: &RunReply) -> Fresh {
-    match &reply.initial.outcome {
+    match &reply.setup.outcome {
         Outcome::Refused(why) => Err(format!("a fresh router refuses the rows: {why}")),
         Outcome::Applied | Outcome::Unchanged => reply
-            .observations
+            .rounds
             .first()
-            .cloned()
+            .and_then(|seen| seen.first().cloned())
             .ok_or_else(|| "a fresh router showed nothing".to_owned()),
     }
 }

@@ -10,14 +10,17 @@ use std::ops::ControlFlow;
 
 use adapter_faulty::{Correct, Router, find};
 use model::alphabet::{alphabet, matrix};
-use model::exhaust::{Explored, Limits, explore, explore_observed};
+use model::exhaust::{Limits, explore, explore_observed};
+use model::failure::{Failure, Signature};
 use model::generate::{Cadence, Seeded, Swarm, changes};
-use model::rules::RuleSet;
-use model::search::{Failure, Settings, Signature, draw, search};
+use model::hunt::{Ended, Hunt, Limit, Work};
+use model::rules::{RuleId, RuleSet};
+use model::search::{Settings, draw, search};
+use model::shrink::shrink_failure;
 use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use protocol::wire::Extra;
-use protocol::{Answer, Capability, Change, Changed, Hello, Local, Outcome, Query, Row, Step};
+use protocol::{Answer, Capability, Change, Changed, Hello, Level, Local, Outcome, Query, Question, Row, Step};
 
 use crate::kept::check;
 
@@ -75,7 +78,7 @@ fn hellos() -> [(&'static str, Hello); 3] {
 }
 
 fn judge(hello: &Hello) -> Judge {
-    Judge::new(hello, RuleSet::default()).unwrap()
+    Judge::new(hello, RuleSet::of(Level::Router)).unwrap()
 }
 
 #[test]
@@ -115,8 +118,8 @@ fn a_seed_means_the_traces_that_it_meant() {
             let runs: Vec<_> = (0..settings.traces_max)
                 .map(|number| draw(&settings, number).1)
                 .collect();
-            let steps: usize = runs.iter().map(|run| run.steps.len()).sum();
-            let queries: usize = runs.iter().map(|run| run.queries.len()).sum();
+            let steps: usize = runs.iter().map(|run| run.trace.steps.len()).sum();
+            let queries: usize = runs.iter().map(|run| run.questions.queries().count()).sum();
             let digest = digest(&runs);
             writeln!(
                 text,
@@ -195,13 +198,13 @@ impl Local for Forgetful {
     }
 }
 
-fn explored<R: Local + Default + Clone + Eq + Hash>(limits: Limits) -> Explored {
+fn explored<R: Local + Default + Clone + Eq + Hash>(limits: Limits) -> Hunt {
     let hello = R::describe();
     let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
     explore::<R>(&judge, &scope, limits, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
-fn observed(fault: &str, limits: Limits) -> Explored {
+fn observed(fault: &str, limits: Limits) -> Hunt {
     let mut router = find(fault).unwrap().router();
     let (judge, scope) = (judge(router.hello()), Scope::new(&SMALL, router.hello()));
     explore_observed(router.as_mut(), &judge, &scope, limits, &mut |_| {
@@ -215,21 +218,27 @@ const ALL: Limits = Limits {
     first_failure: false,
 };
 
-fn summary(text: &mut String, what: &str, explored: &Explored) {
-    let Explored {
-        states,
-        transitions,
-        depth,
-        closed,
-        whole_memory,
-        answers,
+fn summary(text: &mut String, what: &str, hunt: &Hunt) {
+    let Hunt {
+        work,
         premises,
         failures,
-    } = explored;
+        ended,
+        ..
+    } = hunt;
+    let Work {
+        states,
+        changes,
+        depth,
+        whole_memory,
+        answers,
+        ..
+    } = work;
     writeln!(
         text,
-        "{what}: {states} states, {transitions} transitions, depth {depth}, closed {closed}, whole memory {whole_memory}, \
-         {answers} answers, premises {premises:?}"
+        "{what}: {states} states, {changes} transitions, depth {depth}, {ended}, whole memory {whole_memory}, {answers} \
+         answers, premises {}",
+        premises_text(premises)
     )
     .unwrap();
     for (index, failure) in failures.values().enumerate() {
@@ -238,46 +247,50 @@ fn summary(text: &mut String, what: &str, explored: &Explored) {
     }
 }
 
+fn premises_text(premises: &BTreeMap<RuleId, u64>) -> String {
+    let premises: Vec<String> = premises.iter().map(|(rule, count)| format!("{rule} {count}")).collect();
+    premises.join(", ")
+}
+
 fn add_failure(text: &mut String, failure: &Failure, with_steps: bool) {
     let Failure {
         signature,
         finding,
-        case,
-        trace,
-        universe,
-        steps,
+        run,
+        origin,
         count,
         shrunk,
     } = failure;
     let Signature { kind, last, extra } = signature;
+    let [allowed, got] = finding.words();
     writeln!(
         text,
-        "  {} {} {:?} {last} {extra:?}: {count} of it, first in trace {trace} of {universe}, {steps} steps, {} shrunk \
-         {shrunk}, after {}: {}; {}",
+        "  {} {} {} {last} {extra:?}: {count} of it, first in trace {} of {}, {} steps, {} shrunk {shrunk}, after {}: {allowed}; {got}",
         kind.rule,
         kind.class,
-        kind.way,
-        case.size(),
+        kind.place(),
+        origin.trace,
+        origin.universe,
+        origin.steps,
+        run.trace.size(),
         finding.after,
-        finding.allowed,
-        finding.got,
     )
     .unwrap();
-    if case.every_step {
+    if run.questions.rounds.len() > 1 {
         writeln!(text, "    asked after every step").unwrap();
     }
-    if let Some(viewer) = &case.viewer {
-        writeln!(text, "    listing of {viewer:?}").unwrap();
+    if let Some(Question::Listing(team)) = run.questions.asked.first() {
+        writeln!(text, "    listing of {team:?}").unwrap();
     }
     if !with_steps {
         return;
     }
-    let trace = case.to_trace("");
-    for row in &trace.initial {
+    for row in &run.trace.setup.rows {
         writeln!(text, "    initial {}", serde_json::to_string(row).unwrap()).unwrap();
     }
-    for step in &trace.steps {
-        writeln!(text, "    {}", serde_json::to_string(step).unwrap()).unwrap();
+    let asked = run.questions.queries().cloned().map(Step::lookup);
+    for step in run.trace.steps.iter().cloned().chain(asked) {
+        writeln!(text, "    {}", serde_json::to_string(&step).unwrap()).unwrap();
     }
 }
 
@@ -288,10 +301,10 @@ fn every_state_of_a_small_scope_is_explored_once() {
     summary(&mut text, "small", &all);
     summary(&mut text, "small, observed", &observed("none", ALL));
     let just_enough = Limits {
-        states_max: all.states,
+        states_max: all.work.states,
         ..ALL
     };
-    assert!(explored::<Router<Correct>>(just_enough).closed);
+    assert_eq!(explored::<Router<Correct>>(just_enough).ended, Ended::Exhausted);
     let cut = Limits { states_max: 50, ..ALL };
     summary(
         &mut text,
@@ -300,12 +313,12 @@ fn every_state_of_a_small_scope_is_explored_once() {
     );
     check("explored", &text);
     let hello = Forgetful::describe();
-    let judge = Judge::new(&hello, RuleSet::matching(|rule| rule == "listing")).unwrap();
+    let judge = Judge::new(&hello, RuleSet::only(RuleId::Listing)).unwrap();
     let scope = Scope::new(&SMALL, &hello);
-    let go_on = &mut |_: &Explored| ControlFlow::Continue(());
+    let go_on = &mut |_: &Hunt| ControlFlow::Continue(());
     let by_one_rule = explore::<Forgetful>(&judge, &scope, ALL, go_on).unwrap();
     assert!(
-        by_one_rule.premises.keys().eq([&"listing"]),
+        by_one_rule.premises.keys().eq([&RuleId::Listing]),
         "{:?}",
         by_one_rule.premises
     );
@@ -316,7 +329,7 @@ fn an_exploration_that_is_broken_off_says_so() {
     let hello = Router::<Correct>::describe();
     let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
     let mut calls = 0;
-    let go_on = &mut |_: &Explored| {
+    let go_on = &mut |_: &Hunt| {
         calls += 1;
         if calls < 3 {
             ControlFlow::Continue(())
@@ -325,8 +338,8 @@ fn an_exploration_that_is_broken_off_says_so() {
         }
     };
     let explored = explore::<Router<Correct>>(&judge, &scope, ALL, go_on).unwrap();
-    assert!(!explored.closed);
-    assert_eq!((calls, explored.transitions), (3, 2 * alphabet(&scope).len() as u64));
+    assert_eq!(explored.ended, Ended::Cut(Limit::Budget));
+    assert_eq!((calls, explored.work.changes), (3, 2 * alphabet(&scope).len() as u64));
 }
 
 #[test]
@@ -358,7 +371,7 @@ fn what_an_exploration_finds_is_made_small() {
         for mut failure in observed(fault, first).failures.into_values() {
             // What tells it apart is found out anew.
             failure.signature.last = "construction";
-            let shrunk = failure.shrunk_on(router.as_mut(), &judge).unwrap();
+            let shrunk = shrink_failure(router.as_mut(), &judge, failure).unwrap();
             add_failure(&mut text, &shrunk, true);
         }
     }
@@ -381,14 +394,22 @@ fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
             traces_max: 20,
             batch: 8,
         };
-        let progress = search(router.as_mut(), &judge, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+        let hunt = search(router.as_mut(), &judge, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+        let Work {
+            traces,
+            changes,
+            answers,
+            ..
+        } = hunt.work;
         writeln!(
             text,
-            "{fault}: {} traces, {} changes, {} answers, uncounted {}, cut {}, premises {:?}",
-            progress.traces, progress.changes, progress.answers, progress.uncounted, progress.cut, progress.premises
+            "{fault}: {traces} traces, {changes} changes, {answers} answers, uncounted {}, {}, premises {}",
+            hunt.uncounted,
+            hunt.ended,
+            premises_text(&hunt.premises)
         )
         .unwrap();
-        for failure in progress.failures.values() {
+        for failure in hunt.failures.values() {
             add_failure(&mut text, failure, true);
         }
     }

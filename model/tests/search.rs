@@ -3,17 +3,20 @@
 use std::ops::ControlFlow;
 
 use adapter_faulty::find;
-use model::evidence::Way;
+use model::failure::Kind;
 use model::generate::Cadence;
-use model::rules::{RuleSet, Tally};
+use model::hunt::{Ended, Limit};
+use model::rules::{RuleId, RuleSet, Tally};
 use model::search::{Settings, search};
-use model::shrink::{Case, Shrunk, shrink};
+use model::shrink::{Shrunk, shrink};
 use model::trial::{Judge, trial};
 use model::universe::{MID, Scope};
-use protocol::{AdapterFault, Change, Hello, Query, RouterUnderTest, Row, Run, RunReply, Step};
+use protocol::{
+    AdapterFault, Change, Hello, Level, Query, Question, Questions, RouterUnderTest, Row, Run, RunReply, Step, Trace,
+};
 
 fn judge(hello: &Hello) -> Judge {
-    Judge::new(hello, RuleSet::default()).unwrap()
+    Judge::new(hello, RuleSet::of(Level::Router)).unwrap()
 }
 
 fn settings(hello: &Hello, traces_max: u32) -> Settings {
@@ -23,6 +26,18 @@ fn settings(hello: &Hello, traces_max: u32) -> Settings {
         cadence: Cadence::EveryStep,
         traces_max,
         batch: 8,
+    }
+}
+
+fn lookup(model: &str, team: Option<&str>) -> Question {
+    Question::Lookup(Query::new(model, team))
+}
+
+/// A run of a router that is constructed with nothing, asked these questions after so many steps each.
+fn run(steps: Vec<Step>, asked: Vec<Question>, after: impl IntoIterator<Item = u32>) -> Run {
+    Run {
+        trace: Trace::of_router(Vec::new(), steps),
+        questions: Questions::at(asked, after),
     }
 }
 
@@ -77,38 +92,30 @@ fn what_a_failure_does_not_need_goes() {
         weight: Some(5),
         ..row("x", "openai/*", "b")
     };
-    let run = Run {
-        initial: vec![row("y", "m", "a"), weighted],
-        steps: vec![
-            upsert(row("y", "m2", "c")),
-            Step::Change(Change::Delete("z".into())),
-            upsert(row("x", "openai/*", "d")),
-            Step::Lookup(Query::new("m2", None)),
-            upsert(row("z", "k", "e")),
-        ],
-        observe: (0..=5).collect(),
-        queries: vec![Query::new("m", None), Query::new("openai/q", Some("t1"))],
-        viewers: vec![None],
-        ..Run::default()
-    };
+    let steps = vec![
+        upsert(row("y", "m2", "c")),
+        Step::Change(Change::Delete("z".into())),
+        upsert(row("x", "openai/*", "d")),
+        Step::Ask(None, lookup("m2", None)),
+        upsert(row("z", "k", "e")),
+    ];
+    let asked = vec![
+        lookup("m", None),
+        lookup("openai/q", Some("t1")),
+        Question::Listing(None),
+    ];
+    let mut run = run(steps, asked, 0..=5);
+    run.trace.setup.rows = vec![row("y", "m", "a"), weighted];
     let findings = judged(&mut router, &judge, &run).findings;
-    let stale = findings.iter().find(|finding| finding.rule == "current").unwrap();
+    let stale = findings.iter().find(|finding| finding.rule == RuleId::Current).unwrap();
     let shrunk = shrink(&mut router, &judge, &run, stale).unwrap().unwrap();
-    let small = Case {
-        initial: Vec::new(),
-        steps: vec![upsert(row("d1", "openai/*", "v1")), upsert(row("d1", "openai/*", "v2"))],
-        query: Some(Query::new("openai/q", Some("t1"))),
-        viewer: None,
-        every_step: false,
-    };
-    assert_eq!((&shrunk.case, shrunk.attempts), (&small, 9));
-    assert_eq!(shrunk.case.size(), 2);
-    let list = Step::Change(Change::Replace(vec![row("y", "m", "a"), row("z", "k", "e")]));
-    let longer = Case {
-        initial: run.initial.clone(),
-        steps: [run.steps.clone(), vec![list]].concat(),
-        ..small
-    };
+    let small = vec![upsert(row("d1", "openai/*", "v1")), upsert(row("d1", "openai/*", "v2"))];
+    let small = self::run(small, vec![lookup("openai/q", Some("t1"))], [2]);
+    assert_eq!((&shrunk.run, shrunk.attempts), (&small, 9));
+    assert_eq!(shrunk.run.trace.size(), 2);
+    let mut longer = run.trace.clone();
+    let list = Change::Replace(vec![row("y", "m", "a"), row("z", "k", "e")]);
+    longer.steps.push(Step::Change(list));
     assert_eq!(
         longer.size(),
         9,
@@ -117,14 +124,14 @@ fn what_a_failure_does_not_need_goes() {
 }
 
 /// The first finding of a run by that rule and in that way, made small.
-fn shrunk_of(fault: &str, run: &Run, rule: &str, way: Way) -> Shrunk {
+fn shrunk_of(fault: &str, run: &Run, rule: RuleId, place: &str) -> Shrunk {
     let mut router = find(fault).unwrap().router();
     let judge = judge(router.hello());
     let tally = judged(router.as_mut(), &judge, run);
     let finding = tally
         .findings
         .iter()
-        .find(|finding| (finding.rule, finding.way) == (rule, way))
+        .find(|finding| (finding.rule, Kind::of(finding).place()) == (rule, place))
         .unwrap();
     shrink(router.as_mut(), &judge, run, finding).unwrap().unwrap()
 }
@@ -136,15 +143,11 @@ fn teams_are_renamed_wherever_they_stand() {
         team_model_name: Some("p".to_owned()),
         ..Row::new("x", "a", "up", "a")
     };
-    let run = Run {
-        steps: vec![Step::Change(Change::Upsert(row))],
-        observe: vec![1],
-        viewers: vec![Some("u".to_owned())],
-        ..Run::default()
-    };
-    let Case { viewer, steps, .. } = shrunk_of("listing-omits-team-names", &run, "listing", Way::Listing).case;
-    assert_eq!(viewer, Some(Some("t1".to_owned())));
-    let upserted = steps[0].change().unwrap().rows();
+    let listing = Question::Listing(Some("u".to_owned()));
+    let run = run(vec![Step::Change(Change::Upsert(row))], vec![listing], [1]);
+    let Run { trace, questions } = shrunk_of("listing-omits-team-names", &run, RuleId::Listing, "listing").run;
+    assert_eq!(questions.asked, [Question::Listing(Some("t1".to_owned()))]);
+    let upserted = trace.steps[0].rows();
     assert_eq!(upserted[0].team.as_deref(), Some("t1"));
 }
 
@@ -156,17 +159,11 @@ fn a_list_whose_rows_do_not_matter_becomes_empty_at_once() {
         ..row("d1", "a*")
     };
     let others = ["d2", "d3", "d4", "d5"].map(|id| row(id, "b"));
-    let run = Run {
-        steps: [Change::Upsert(wildcard), Change::Replace(others.to_vec())]
-            .map(Step::Change)
-            .to_vec(),
-        observe: vec![2],
-        queries: vec![Query::new("ax", Some("t1"))],
-        ..Run::default()
-    };
-    let shrunk = shrunk_of("replace-keeps-team-patterns", &run, "current", Way::TeamPattern);
+    let steps = [Change::Upsert(wildcard), Change::Replace(others.to_vec())].map(Step::Change);
+    let run = run(steps.to_vec(), vec![lookup("ax", Some("t1"))], [2]);
+    let shrunk = shrunk_of("replace-keeps-team-patterns", &run, RuleId::Current, "team pattern");
     assert_eq!(
-        shrunk.case.steps.last(),
+        shrunk.run.trace.steps.last(),
         Some(&Step::Change(Change::Replace(Vec::new())))
     );
     assert_eq!(shrunk.attempts, 13);
@@ -180,41 +177,35 @@ fn a_listing_that_a_refused_change_changes_is_asked_for_again() {
         tag: "b".to_owned(),
         ..row.clone()
     };
-    let run = Run {
-        steps: [Change::Upsert(row), Change::Upsert(odd)].map(Step::Change).to_vec(),
-        observe: vec![1, 2],
-        viewers: vec![Some("u".to_owned()), None],
-        ..Run::default()
-    };
-    let shrunk = shrunk_of("refused-update-loses-old-row", &run, "atomic-refusal", Way::Listing);
-    assert_eq!(shrunk.finding.way, Way::Listing);
+    let steps = [Change::Upsert(row), Change::Upsert(odd)].map(Step::Change);
+    let listings = [Some("u".to_owned()), None].map(Question::Listing);
+    let run = run(steps.to_vec(), listings.to_vec(), [1, 2]);
+    let shrunk = shrunk_of("refused-update-loses-old-row", &run, RuleId::AtomicRefusal, "listing");
+    assert_eq!(Kind::of(&shrunk.finding).place(), "listing");
+    let questions = shrunk.run.questions;
+    assert_eq!(questions.asked, [Question::Listing(Some("u".to_owned()))]);
     assert_eq!(
-        (shrunk.case.viewer, shrunk.case.every_step),
-        (Some(Some("u".to_owned())), true)
+        questions.rounds.len(),
+        shrunk.run.trace.steps.len() + 1,
+        "after each step"
     );
 }
 
 #[test]
 fn a_lookup_on_the_way_is_judged_where_it_was_made() {
     let upsert = |tag: &str| Step::Change(Change::Upsert(Row::new("x", "a*", "up", tag)));
-    let asked = Step::Lookup(Query::new("ab", None));
-    let run = Run {
-        steps: vec![upsert("a"), upsert("b"), asked, upsert("c")],
-        ..Run::default()
-    };
+    let asked = Step::Ask(None, lookup("ab", None));
+    let run = |steps| self::run(steps, Vec::new(), []);
+    let asked_late = run(vec![upsert("a"), upsert("b"), asked.clone(), upsert("c")]);
     let mut router = find("upsert-keeps-global-pattern").unwrap().router();
     let judge = judge(router.hello());
-    let told: Vec<_> = judged(router.as_mut(), &judge, &run)
+    let told: Vec<_> = judged(router.as_mut(), &judge, &asked_late)
         .findings
         .iter()
         .map(|finding| (finding.rule, finding.after))
         .collect();
-    assert_eq!(told, [("current", 3)]);
-    let asked = Step::Lookup(Query::new("ab", None));
-    let deleted = Run {
-        steps: vec![upsert("a"), asked, Step::Change(Change::Delete("x".into()))],
-        ..Run::default()
-    };
+    assert_eq!(told, [(RuleId::Current, 3)]);
+    let deleted = run(vec![upsert("a"), asked, Step::Change(Change::Delete("x".into()))]);
     let mut router = find("none").unwrap().router();
     let tally = judged(router.as_mut(), &judge, &deleted);
     assert_eq!(tally.findings, [], "the row was there when it was asked for");
@@ -224,23 +215,22 @@ fn a_lookup_on_the_way_is_judged_where_it_was_made() {
 fn fresh_routers_are_built_only_where_a_rule_looks_at_them() {
     let row = Row::new("x", "a", "openai/up", "a");
     let list = Change::Replace(vec![row.clone(), row.clone()]);
-    let run = |changes: &[&Change], observe: &[u32]| Run {
-        steps: changes.iter().map(|change| Step::Change((*change).clone())).collect(),
-        observe: observe.to_vec(),
-        ..Run::default()
+    let run = |changes: &[&Change], after: &[u32]| {
+        let steps = changes.iter().map(|change| Step::Change((*change).clone()));
+        run(steps.collect(), Vec::new(), after.iter().copied())
     };
     let upsert = Change::Upsert(row);
-    for (rule, changes, observe, routers) in [
-        ("history-free", &[&upsert][..], &[1][..], 2),
-        ("listing", &[&upsert], &[1], 1),
-        ("history-free", &[&upsert], &[0], 1),
-        ("history-free", &[&upsert], &[], 1),
-        ("history-free", &[&list], &[1], 1),
+    for (rule, changes, after, routers) in [
+        (RuleId::HistoryFree, &[&upsert][..], &[1][..], 2),
+        (RuleId::Listing, &[&upsert], &[1], 1),
+        (RuleId::HistoryFree, &[&upsert], &[0], 1),
+        (RuleId::HistoryFree, &[&upsert], &[], 1),
+        (RuleId::HistoryFree, &[&list], &[1], 1),
     ] {
         let mut router = Timed::new("replace-takes-double-ids");
-        let judge = Judge::new(router.hello(), RuleSet::matching(|id| id == rule)).unwrap();
-        judged(&mut router, &judge, &run(changes, observe));
-        assert_eq!(router.replies, routers, "{rule} {changes:?} {observe:?}");
+        let judge = Judge::new(router.hello(), RuleSet::only(rule)).unwrap();
+        judged(&mut router, &judge, &run(changes, after));
+        assert_eq!(router.replies, routers, "{rule} {changes:?} {after:?}");
     }
 }
 
@@ -252,17 +242,12 @@ fn what_a_router_holds_that_took_an_id_twice_is_not_judged() {
         Change::Replace(vec![row.clone(), row.clone()]),
         Change::Upsert(row),
     ];
-    let run = Run {
-        steps: changes.map(Step::Change).to_vec(),
-        observe: (0..=3).collect(),
-        viewers: vec![None],
-        ..Run::default()
-    };
+    let run = run(changes.map(Step::Change).to_vec(), vec![Question::Listing(None)], 0..=3);
     let mut router = find("replace-takes-double-ids").unwrap().router();
-    let judge = Judge::new(router.hello(), RuleSet::matching(|rule| rule == "listing")).unwrap();
+    let judge = Judge::new(router.hello(), RuleSet::only(RuleId::Listing)).unwrap();
     let tally = judged(router.as_mut(), &judge, &run);
     assert_eq!(
-        tally.premises.get("listing"),
+        tally.premises.get(&RuleId::Listing),
         Some(&2),
         "at the start and after the first change"
     );
@@ -272,7 +257,7 @@ fn what_a_router_holds_that_took_an_id_twice_is_not_judged() {
 fn a_claim_of_semantics_that_there_are_none_of_is_refused_with_those_there_are() {
     let mut hello = find("none").unwrap().router().hello().clone();
     hello.dialect.semantics = Some("lax".to_owned());
-    let why = Judge::new(&hello, RuleSet::default()).unwrap_err().to_string();
+    let why = Judge::new(&hello, RuleSet::of(Level::Router)).unwrap_err().to_string();
     assert!(
         why.contains("`lax`") && why.contains("`strict`, `litellm-1.85`"),
         "{why}"
@@ -285,12 +270,12 @@ fn a_search_begins_with_small_messages_and_adds_up_the_time_in_the_router() {
     let judge = judge(router.hello());
     let settings = settings(router.hello(), 20);
     let mut seen = Vec::new();
-    let progress = search(&mut router, &judge, &settings, &mut |progress| {
-        seen.push(progress.traces);
+    let hunt = search(&mut router, &judge, &settings, &mut |hunt| {
+        seen.push(hunt.work.traces);
         ControlFlow::Continue(())
     });
     assert_eq!(seen, [0, 1, 3, 7, 15]);
-    let (in_router, replies) = (progress.unwrap().router_ns, router.replies);
+    let (in_router, replies) = (hunt.unwrap().work.router_ns, router.replies);
     assert!(replies > 20, "the fresh routers are among them: {replies}");
     assert_eq!(in_router, replies);
 }
@@ -300,15 +285,16 @@ fn a_search_that_is_broken_off_says_so() {
     let mut router = find("upsert-keeps-global-pattern").unwrap().router();
     let judge = judge(router.hello());
     let settings = settings(router.hello(), 100);
-    let progress = search(router.as_mut(), &judge, &settings, &mut |progress| {
-        if progress.failures.is_empty() {
+    let hunt = search(router.as_mut(), &judge, &settings, &mut |hunt| {
+        if hunt.failures.is_empty() {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
         }
     })
     .unwrap();
-    assert!(progress.cut && progress.traces < 100, "{} traces", progress.traces);
-    assert!(progress.failures.values().any(|failure| failure.shrunk));
-    assert!(progress.uncounted > 0, "what came behind the first failure is counted");
+    assert_eq!(hunt.ended, Ended::Cut(Limit::Budget));
+    assert!(hunt.work.traces < 100, "{} traces", hunt.work.traces);
+    assert!(hunt.failures.values().any(|failure| failure.shrunk));
+    assert!(hunt.uncounted > 0, "what came behind the first failure is counted");
 }

@@ -3,25 +3,19 @@
 //! Variables of each state: `step`, the step that led to it as a record of its one verb, and `table`, the rows by id that
 //! the changes so far ask for. ITF has no null: an absent field is absent. Source: Apalache ADR 015.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use crate::row::Row;
-use crate::step::{Change, FleetStep, Step};
-use crate::trace::Trace;
+use crate::file::TraceFile;
+use crate::row::Rows;
 
-impl Trace {
+impl TraceFile {
     /// This trace as an ITF document.
     pub fn to_itf(&self) -> Value {
-        let mut table: BTreeMap<&str, &Row> = self.initial.iter().map(|row| (row.id.as_str(), row)).collect();
+        let setup = &self.trace.setup;
+        let mut table: Rows = setup.rows.iter().map(|row| (row.id.clone(), row.clone())).collect();
         let mut states = vec![state(0, &json!({"init": {}}), &table)];
-        for (index, step) in self.steps.iter().enumerate() {
-            match step {
-                Step::Change(change) => change.apply_to(&mut table),
-                Step::Fleet(FleetStep::Write(write)) => write.change.apply_to(&mut table),
-                Step::Lookup(_) | Step::Fleet(_) => {}
-            }
+        for (index, step) in self.trace.steps.iter().enumerate() {
+            step.apply_to(&mut table);
             let step = serde_json::to_value(step).expect("a step is plain data");
             states.push(state(index + 1, &numbers(step), &table));
         }
@@ -33,24 +27,7 @@ impl Trace {
     }
 }
 
-impl Change {
-    fn apply_to<'a>(&'a self, table: &mut BTreeMap<&'a str, &'a Row>) {
-        match self {
-            Self::Upsert(row) => {
-                table.insert(&row.id, row);
-            }
-            Self::Add(row) => {
-                table.entry(&row.id).or_insert(row);
-            }
-            Self::Delete(id) => {
-                table.remove(id.as_str());
-            }
-            Self::Replace(rows) => *table = rows.iter().map(|row| (row.id.as_str(), row)).collect(),
-        }
-    }
-}
-
-fn state(index: usize, step: &Value, table: &BTreeMap<&str, &Row>) -> Value {
+fn state(index: usize, step: &Value, table: &Rows) -> Value {
     let rows: Vec<Value> = table
         .iter()
         .map(|(id, row)| json!([id, numbers(serde_json::to_value(row).expect("a row is plain data"))]))
@@ -58,7 +35,7 @@ fn state(index: usize, step: &Value, table: &BTreeMap<&str, &Row>) -> Value {
     json!({"#meta": {"index": index}, "step": step, "table": {"#map": rows}})
 }
 
-/// ITF writes integers as `{"#bigint": "1"}`, so that no reader rounds them.
+/// The value with each integer as ITF writes it, `{"#bigint": "1"}`, so that no reader rounds it.
 fn numbers(value: Value) -> Value {
     match value {
         Value::Number(number) => json!({"#bigint": number.to_string()}),

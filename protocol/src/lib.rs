@@ -1,25 +1,29 @@
-//! What can be asked of a router, and what can it answer?
+//! Traces, questions and answers as plain data, with their two encodings.
 //!
-//! Plain data and its two encodings, and no opinion about either: a [`Trace`] is TOML for people, a [`Run`] is a line of
-//! JSON for a program. The specification in `model` judges the answers; adapters carry them.
+//! A [`TraceFile`] is TOML for people, a [`Run`] is a line of JSON for a program. The specification in `model` judges the
+//! answers; adapters carry them.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`row`] | one deployment as the database holds it |
-//! | [`step`] | what a trace can do |
+//! | [`step`] | the steps of a trace |
+//! | [`op`] | the operations and events of a fleet |
+//! | [`ask`] | questions, and when they are asked |
 //! | [`answer`] | what a router can answer |
+//! | [`trace`] | a trace: set-up and steps |
+//! | [`file`](mod@file) | the trace file |
 //! | [`run`] | one trace with its questions, and the reply to it |
-//! | [`trace`] | the trace file |
 //! | [`itf`] | a trace as the JSON that Quint and Apalache read |
 //! | [`wire`] | envelope, hello, dialect, limits, error codes |
-//! | [`router`] | the router on trial, as a trait |
-//! | [`serve`](mod@serve) | any such router over JSON Lines |
+//! | [`router`] | the router or fleet on trial, as a trait |
+//! | [`local`] | a router in this process, as a trait |
+//! | [`serve`](mod@serve) | any router on trial over JSON Lines |
 //!
 //! ```
-//! use protocol::{Step, Trace};
+//! use protocol::{Step, TraceFile};
 //!
 //! let text = r#"
-//! version = 1
+//! version = 2
 //! why = "an updated wildcard must not keep its twin"
 //!
 //! [[steps]]
@@ -29,14 +33,18 @@
 //! [[steps]]
 //! lookup = { model = "openai/gpt-4o" }
 //! "#;
-//! let trace = Trace::parse(text)?;
-//! assert_eq!(trace.steps.len(), 3);
-//! assert!(matches!(trace.steps[2], Step::Lookup(_)));
+//! let file = TraceFile::parse(text)?;
+//! assert_eq!(file.trace.steps.len(), 3);
+//! assert!(matches!(file.trace.steps[2], Step::Ask(None, _)));
 //! # Ok::<(), protocol::TraceError>(())
 //! ```
 
 pub mod answer;
+pub mod ask;
+pub mod file;
 pub mod itf;
+pub mod local;
+pub mod op;
 pub mod router;
 pub mod row;
 pub mod run;
@@ -47,10 +55,17 @@ pub mod trace;
 pub mod wire;
 
 pub use answer::{Answer, Candidate, Refusal};
-pub use router::{AdapterFault, InProcess, Local, RouterUnderTest};
-pub use row::Row;
-pub use run::{Changed, Observation, Outcome, Run, RunReply, StepReply};
+pub use ask::{Query, Question, QuestionKind, Questions, Round};
+pub use file::{TraceError, TraceFile};
+pub use local::{InProcess, Local};
+pub use op::{
+    Begin, ConfigFile, Fields, Op, OpId, Patch, Place, Point, RequestOp, RowOrder, StoreView, Via, World, Write,
+    WriteOp,
+};
+pub use router::{AdapterFault, RouterUnderTest};
+pub use row::{Row, Rows};
+pub use run::{Changed, Moved, Now, Observation, Outcome, Run, RunReply, Shown, StepReply};
 pub use serve::serve;
-pub use step::{Change, FleetStep, Query, Shown, Step, Via, Write};
-pub use trace::{Trace, TraceError};
+pub use step::{Change, Step};
+pub use trace::{Level, Setup, Trace};
 pub use wire::{Capability, Dialect, Extra, Hello};

@@ -1,7 +1,12 @@
 //! One deployment, as the database holds it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Rows by id.
+pub type Rows = BTreeMap<String, Row>;
 
 /// One deployment, as the database holds it. Unchecked: whether a router must take it is for the specification to say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +28,7 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team_model_name: Option<String>,
     /// A blocked row is held, and never a candidate.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub blocked: bool,
     /// Share of the load relative to the other candidates; a router's own default where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,10 +63,7 @@ impl Row {
     }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's `skip_serializing_if` passes a reference"
-)]
-pub(crate) fn is_false(flag: &bool) -> bool {
-    !*flag
+/// Whether a field has the value that it has where a file or a message leaves it out.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -6,31 +6,34 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
+use crate::ask::Questions;
+use crate::op::{OpId, Point};
 use crate::row::Row;
-use crate::step::{Query, Step};
+use crate::step::Step;
+use crate::trace::Trace;
 
-/// One trace from a fresh router on, with the questions to put to it on the way.
+/// One trace from a fresh router or fleet on, with the questions to put to it on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// The rows that the fresh router is constructed with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub initial: Vec<Row>,
-    /// How many replicas stand over one store; 0 for a router alone.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub replicas: u8,
-    /// What is done, in order.
-    pub steps: Vec<Step>,
-    /// When to observe: after that many steps, ascending, each at most the number of steps.
-    pub observe: Vec<u32>,
-    /// The lookups of each observation.
-    pub queries: Vec<Query>,
-    /// The callers whose listing each observation holds: `null` is a caller without a team.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub viewers: Vec<Option<String>>,
+    /// What is done.
+    pub trace: Trace,
+    /// What is asked between the steps.
+    #[serde(default)]
+    pub questions: Questions,
 }
 
-/// What the router said of a change.
+impl Run {
+    /// The trace with every question as a step at its end, so that its file asks what the run asks.
+    pub fn asking(&self) -> Trace {
+        let mut trace = self.trace.clone();
+        let asked = self.questions.asked.iter().cloned();
+        trace.steps.extend(asked.map(|question| Step::Ask(None, question)));
+        trace
+    }
+}
+
+/// The router's word on a change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -53,54 +56,101 @@ pub struct Changed {
     pub held: Option<Vec<String>>,
 }
 
+impl Changed {
+    /// A change that was taken, by a router that does not say what it holds.
+    pub const APPLIED: Self = Self {
+        outcome: Outcome::Applied,
+        held: None,
+    };
+}
+
 /// The reply to one step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepReply {
-    /// To a change, or to a fleet's write.
+    /// To a change of the only router there is.
     Changed(Changed),
-    /// To a lookup: one answer for each path of the dialect.
-    Answered(Vec<Answer>),
-    /// To any other step of a fleet: whether it worked.
-    Did(Outcome),
+    /// To a question.
+    Shown(Shown),
+    /// To any other step of a fleet: each operation whose state changed, the step's own first.
+    Moved(Vec<Moved>),
 }
 
-/// What was seen at one moment.
+/// An operation whose state changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// The operation: the name that `begin` gave it, or `#` and the number of the step, from 1, that carries it out.
+    pub op: OpId,
+    /// Its state.
+    pub now: Now,
+}
+
+/// The state of an operation after a step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Now {
+    /// A write has ended, with this reply.
+    Changed(Changed),
+    /// A request has ended, with this answer.
+    Answered(Vec<Answer>),
+    /// It has ended, with nothing to tell.
+    Done,
+    /// It has ended in an error, with the router's own text; a write may have been made or not.
+    Failed(String),
+    /// It is held there.
+    Held(Point),
+    /// It waits: for this operation, where that can be known.
+    Waiting(Option<OpId>),
+    /// It was lost in a crash.
+    Lost,
+}
+
+impl Now {
+    /// Whether the operation is over.
+    pub fn is_over(&self) -> bool {
+        !matches!(self, Self::Held(_) | Self::Waiting(_))
+    }
+}
+
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// To a lookup: one answer for each path of the dialect.
+    Answers(Vec<Answer>),
+    /// To a listing: the model names.
+    Names(Vec<String>),
+    /// To a question for claims: ids, in any order.
+    Ids(Vec<String>),
+    /// To a question for sizes: the entries of each derived structure.
+    Sizes(BTreeMap<String, u64>),
+    /// To a question for the store: its rows.
+    Rows(Vec<Row>),
+}
+
+/// The answers to one round of questions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Observation {
-    /// The replica that was asked; only in a fleet, where each moment has one observation a replica that is up.
+    /// The replica that was asked; only in a fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<u8>,
-    /// For each query, one answer for each path of the dialect.
-    pub answers: Vec<Vec<Answer>>,
-    /// For each viewer, the model names that the router shows; empty without the `listing` capability.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub listings: Vec<Vec<String>>,
-    /// Entries in each derived structure; empty without the `sizes` capability.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub sizes: BTreeMap<String, u64>,
+    /// One for each question, in the order in which they were asked.
+    pub shown: Vec<Shown>,
 }
 
 /// The reply to a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunReply {
-    /// What became of constructing the router with the initial rows.
-    pub initial: Changed,
+    /// What became of constructing the router, or setting up the fleet.
+    pub setup: Changed,
     /// One reply a step.
     pub steps: Vec<StepReply>,
-    /// What was seen at each moment of `observe`: one each, or one a replica each in a fleet.
-    pub observations: Vec<Observation>,
+    /// For each round of questions one observation, or in a fleet one for each replica that is up.
+    pub rounds: Vec<Vec<Observation>>,
     /// Nanoseconds spent inside the router's own operations, construction included; absent where it is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub router_ns: Option<u64>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's `skip_serializing_if` passes a reference"
-)]
-fn is_zero(count: &u8) -> bool {
-    *count == 0
 }

@@ -1,36 +1,13 @@
-//! What a trace can do: change one router, drive a fleet, ask.
+//! The steps of a trace: change one router, drive a fleet, ask.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::row::Row;
+use crate::ask::{Query, Question};
+use crate::op::{Begin, ConfigFile, Op, OpId, RequestOp, RowOrder, StoreView, World, Write, WriteOp};
+use crate::row::{Row, Rows};
 
-/// Who asks for what.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Query {
-    /// The model name, pattern text or deployment id that is asked for.
-    pub model: String,
-    /// The caller's team.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<String>,
-    /// The replica that is asked; only in a fleet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replica: Option<u8>,
-}
-
-impl Query {
-    /// A query by `team`, or by a caller without one, of the only router there is.
-    pub fn new(model: &str, team: Option<&str>) -> Self {
-        Self {
-            model: model.to_owned(),
-            team: team.map(str::to_owned),
-            replica: None,
-        }
-    }
-}
-
-/// One change to a table.
+/// One change to the table of a router.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -54,6 +31,15 @@ impl Change {
         }
     }
 
+    /// The rows that the change brings, to be edited.
+    pub fn rows_mut(&mut self) -> &mut [Row] {
+        match self {
+            Self::Upsert(row) | Self::Add(row) => std::slice::from_mut(row),
+            Self::Delete(_) => &mut [],
+            Self::Replace(rows) => rows,
+        }
+    }
+
     /// The word for it in a trace file.
     pub fn verb(&self) -> &'static str {
         match self {
@@ -63,69 +49,22 @@ impl Change {
             Self::Replace(_) => "replace",
         }
     }
-}
 
-/// Where a fleet's write goes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Via {
-    /// Straight into the database.
-    Store,
-    /// Through the admin endpoint of this replica.
-    Replica(u8),
-}
-
-/// One change to a fleet's store.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Write {
-    /// Where it goes in.
-    pub via: Via,
-    /// What it changes.
-    pub change: Change,
-}
-
-/// One step of a fleet: a store and its replicas, numbered from 0.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FleetStep {
-    /// Change the store.
-    Write(Write),
-    /// The replica reads the store and applies what it read.
-    Poll(u8),
-    /// The replica reads the store, and holds what it read.
-    PollRead(u8),
-    /// The replica applies what it holds.
-    PollApply(u8),
-    /// From now on reading the store fails, or works again.
-    StoreFails(bool),
-    /// From now on reading the store succeeds and shows this.
-    StoreShows(Shown),
-    /// The replica loses its memory and is down.
-    Crash(u8),
-    /// The replica comes up, empty.
-    Start(u8),
-    /// The oldest change notification under way reaches the replica.
-    Deliver(u8),
-    /// The oldest change notification under way reaches the replica, and is still under way.
-    Duplicate(u8),
-    /// The oldest change notification under way to the replica is lost.
-    Drop(u8),
-    /// The oldest change notification under way to the replica becomes the newest, so that the others overtake it.
-    Defer(u8),
-}
-
-/// What a read of the store shows when it succeeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Shown {
-    /// All rows.
-    All,
-    /// All rows as they were before the last write, as a copy that lags behind does.
-    BeforeLastWrite,
-    /// No row at all, by error.
-    Nothing,
-    /// The row with the least id and no other, by error.
-    FirstRow,
+    /// Carries out what the change asks for. A router may refuse what this does not: no row is looked into.
+    pub fn apply_to(&self, rows: &mut Rows) {
+        match self {
+            Self::Upsert(row) => {
+                rows.insert(row.id.clone(), row.clone());
+            }
+            Self::Add(row) => {
+                rows.entry(row.id.clone()).or_insert_with(|| row.clone());
+            }
+            Self::Delete(id) => {
+                rows.remove(id);
+            }
+            Self::Replace(list) => *rows = list.iter().map(|row| (row.id.clone(), row.clone())).collect(),
+        }
+    }
 }
 
 /// One step of a trace.
@@ -135,91 +74,196 @@ pub enum Shown {
 pub enum Step {
     /// Change the only router there is.
     Change(Change),
-    /// Ask.
-    Lookup(Query),
-    /// Drive a fleet.
-    Fleet(FleetStep),
-}
-
-/// A step as it is written: one key, which is the verb. Separate from [`Step`], because in memory the three families
-/// are handled apart, while serde's own ways to flatten an enum lose the line and column of an error.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "Step")]
-enum Flat {
-    Upsert(Row),
-    Add(Row),
-    Delete(String),
-    Replace(Vec<Row>),
-    Lookup(Query),
-    Write(Write),
-    Poll(u8),
-    PollRead(u8),
-    PollApply(u8),
-    StoreFails(bool),
-    StoreShows(Shown),
-    Crash(u8),
-    Start(u8),
-    Deliver(u8),
-    Duplicate(u8),
-    Drop(u8),
-    Defer(u8),
-}
-
-impl From<Flat> for Step {
-    fn from(flat: Flat) -> Self {
-        match flat {
-            Flat::Upsert(row) => Self::Change(Change::Upsert(row)),
-            Flat::Add(row) => Self::Change(Change::Add(row)),
-            Flat::Delete(id) => Self::Change(Change::Delete(id)),
-            Flat::Replace(rows) => Self::Change(Change::Replace(rows)),
-            Flat::Lookup(query) => Self::Lookup(query),
-            Flat::Write(write) => Self::Fleet(FleetStep::Write(write)),
-            Flat::Poll(replica) => Self::Fleet(FleetStep::Poll(replica)),
-            Flat::PollRead(replica) => Self::Fleet(FleetStep::PollRead(replica)),
-            Flat::PollApply(replica) => Self::Fleet(FleetStep::PollApply(replica)),
-            Flat::StoreFails(on) => Self::Fleet(FleetStep::StoreFails(on)),
-            Flat::StoreShows(shown) => Self::Fleet(FleetStep::StoreShows(shown)),
-            Flat::Crash(replica) => Self::Fleet(FleetStep::Crash(replica)),
-            Flat::Start(replica) => Self::Fleet(FleetStep::Start(replica)),
-            Flat::Deliver(replica) => Self::Fleet(FleetStep::Deliver(replica)),
-            Flat::Duplicate(replica) => Self::Fleet(FleetStep::Duplicate(replica)),
-            Flat::Drop(replica) => Self::Fleet(FleetStep::Drop(replica)),
-            Flat::Defer(replica) => Self::Fleet(FleetStep::Defer(replica)),
-        }
-    }
-}
-
-impl From<Step> for Flat {
-    fn from(step: Step) -> Self {
-        match step {
-            Step::Change(Change::Upsert(row)) => Self::Upsert(row),
-            Step::Change(Change::Add(row)) => Self::Add(row),
-            Step::Change(Change::Delete(id)) => Self::Delete(id),
-            Step::Change(Change::Replace(rows)) => Self::Replace(rows),
-            Step::Lookup(query) => Self::Lookup(query),
-            Step::Fleet(FleetStep::Write(write)) => Self::Write(write),
-            Step::Fleet(FleetStep::Poll(replica)) => Self::Poll(replica),
-            Step::Fleet(FleetStep::PollRead(replica)) => Self::PollRead(replica),
-            Step::Fleet(FleetStep::PollApply(replica)) => Self::PollApply(replica),
-            Step::Fleet(FleetStep::StoreFails(on)) => Self::StoreFails(on),
-            Step::Fleet(FleetStep::StoreShows(shown)) => Self::StoreShows(shown),
-            Step::Fleet(FleetStep::Crash(replica)) => Self::Crash(replica),
-            Step::Fleet(FleetStep::Start(replica)) => Self::Start(replica),
-            Step::Fleet(FleetStep::Deliver(replica)) => Self::Deliver(replica),
-            Step::Fleet(FleetStep::Duplicate(replica)) => Self::Duplicate(replica),
-            Step::Fleet(FleetStep::Drop(replica)) => Self::Drop(replica),
-            Step::Fleet(FleetStep::Defer(replica)) => Self::Defer(replica),
-        }
-    }
+    /// Carry out an operation of a fleet, to its end.
+    Do(Op),
+    /// Begin an operation of a fleet, and hold it.
+    Begin(Begin),
+    /// Let a held operation go on to its end.
+    Finish(OpId),
+    /// Something happens to the fleet.
+    World(World),
+    /// Ask: the only router there is, or a replica.
+    Ask(Option<u8>, Question),
 }
 
 impl Step {
-    /// The change, where this is a step of the only router there is.
+    /// A lookup of the only router there is.
+    pub fn lookup(query: Query) -> Self {
+        Self::Ask(None, Question::Lookup(query))
+    }
+
+    /// The change, where this is a change of the only router there is.
     pub fn change(&self) -> Option<&Change> {
         match self {
             Self::Change(change) => Some(change),
-            Self::Lookup(_) | Self::Fleet(_) => None,
+            _ => None,
         }
     }
+
+    /// The operation that the step carries out or begins.
+    pub fn op(&self) -> Option<&Op> {
+        match self {
+            Self::Do(op) | Self::Begin(Begin { act: op, .. }) => Some(op),
+            _ => None,
+        }
+    }
+
+    /// The replica that the step is about; none where it is about the store or the only router there is.
+    pub fn replica(&self) -> Option<u8> {
+        match self {
+            Self::Ask(replica, _) => *replica,
+            Self::World(
+                World::Crash(replica) | World::Duplicate(replica) | World::Drop(replica) | World::Defer(replica),
+            ) => Some(*replica),
+            _ => self.op().and_then(Op::replica),
+        }
+    }
+
+    /// The change to the store that the step makes or begins to make.
+    pub fn write(&self) -> Option<&WriteOp> {
+        match self.op() {
+            Some(Op::Write(write)) => Some(write),
+            _ => None,
+        }
+    }
+
+    /// Carries out on a table, or on a store, what the step asks for, as if nothing were ever refused.
+    pub fn apply_to(&self, rows: &mut Rows) {
+        match (self.change(), self.write()) {
+            (Some(change), _) => change.apply_to(rows),
+            (None, Some(op)) => op.write.apply_to(rows),
+            (None, None) => {}
+        }
+    }
+
+    /// The rows that the step brings whole.
+    pub fn rows(&self) -> &[Row] {
+        match self {
+            Self::Change(change) => change.rows(),
+            Self::World(World::Config(config)) => config.rows.as_deref().unwrap_or_default(),
+            _ => self
+                .write()
+                .and_then(|op| op.write.row())
+                .map_or(&[], std::slice::from_ref),
+        }
+    }
+
+    /// The rows that the step brings whole, to be edited.
+    pub fn rows_mut(&mut self) -> &mut [Row] {
+        match self {
+            Self::Change(change) => change.rows_mut(),
+            Self::World(World::Config(config)) => config.rows.as_deref_mut().unwrap_or_default(),
+            Self::Do(Op::Write(op)) | Self::Begin(Begin { act: Op::Write(op), .. }) => match &mut op.write {
+                Write::Put(row) | Write::Add(row) => std::slice::from_mut(row),
+                Write::Delete(_) | Write::Patch(_) => &mut [],
+            },
+            _ => &mut [],
+        }
+    }
+}
+
+/// A lookup as a step is written.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AskedLookup {
+    /// The model name, pattern text or deployment id that is asked for.
+    model: String,
+    /// The caller's team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    team: Option<String>,
+    /// The replica that is asked; only in a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replica: Option<u8>,
+}
+
+/// A question for a listing as a step is written.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AskedListing {
+    /// The caller's team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    team: Option<String>,
+    /// The replica that is asked; only in a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replica: Option<u8>,
+}
+
+/// A question without a caller as a step is written.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AskedOf {
+    /// The replica that is asked; only in a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replica: Option<u8>,
+}
+
+/// Defines the form in which a step is written, one key that is the verb, from pairs of a verb and the step that it is.
+/// Separate from [`Step`], because in memory the families are handled apart, while serde's own ways to flatten an enum lose
+/// the line and column of an error.
+macro_rules! flat {
+    ($it:ident: $($(#[$attribute:meta])* $verb:ident($type:ty) = [$($step:tt)+],)+) => {
+        #[derive(Clone, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        #[schemars(rename = "Step")]
+        enum Flat {
+            $($(#[$attribute])* $verb($type),)+
+            Lookup(AskedLookup),
+            Listing(AskedListing),
+            Claims(AskedOf),
+            Sizes(AskedOf),
+            Store(AskedOf),
+        }
+
+        impl From<Flat> for Step {
+            fn from(flat: Flat) -> Self {
+                let (replica, question) = match flat {
+                    $(Flat::$verb($it) => return $($step)+,)+
+                    Flat::Lookup(AskedLookup { model, team, replica }) => (replica, Question::Lookup(Query { model, team })),
+                    Flat::Listing(AskedListing { team, replica }) => (replica, Question::Listing(team)),
+                    Flat::Claims(AskedOf { replica }) => (replica, Question::Claims),
+                    Flat::Sizes(AskedOf { replica }) => (replica, Question::Sizes),
+                    Flat::Store(AskedOf { replica }) => (replica, Question::Store),
+                };
+                Self::Ask(replica, question)
+            }
+        }
+
+        impl From<Step> for Flat {
+            fn from(step: Step) -> Self {
+                match step {
+                    $($($step)+ => Self::$verb($it),)+
+                    Step::Ask(replica, Question::Lookup(Query { model, team })) => {
+                        Self::Lookup(AskedLookup { model, team, replica })
+                    }
+                    Step::Ask(replica, Question::Listing(team)) => Self::Listing(AskedListing { team, replica }),
+                    Step::Ask(replica, Question::Claims) => Self::Claims(AskedOf { replica }),
+                    Step::Ask(replica, Question::Sizes) => Self::Sizes(AskedOf { replica }),
+                    Step::Ask(replica, Question::Store) => Self::Store(AskedOf { replica }),
+                }
+            }
+        }
+    };
+}
+
+flat! { it:
+    Upsert(Row) = [Step::Change(Change::Upsert(it))],
+    Add(Row) = [Step::Change(Change::Add(it))],
+    Delete(String) = [Step::Change(Change::Delete(it))],
+    Replace(Vec<Row>) = [Step::Change(Change::Replace(it))],
+    Write(WriteOp) = [Step::Do(Op::Write(it))],
+    Poll(u8) = [Step::Do(Op::Poll(it))],
+    Start(u8) = [Step::Do(Op::Start(it))],
+    Deliver(u8) = [Step::Do(Op::Deliver(it))],
+    Request(RequestOp) = [Step::Do(Op::Request(it))],
+    Begin(Begin) = [Step::Begin(it)],
+    Finish(OpId) = [Step::Finish(it)],
+    StoreFails(bool) = [Step::World(World::StoreFails(it))],
+    StoreShows(StoreView) = [Step::World(World::StoreShows(it))],
+    StoreOrder(RowOrder) = [Step::World(World::StoreOrder(it))],
+    Config(ConfigFile) = [Step::World(World::Config(it))],
+    Crash(u8) = [Step::World(World::Crash(it))],
+    Duplicate(u8) = [Step::World(World::Duplicate(it))],
+    Drop(u8) = [Step::World(World::Drop(it))],
+    Defer(u8) = [Step::World(World::Defer(it))],
+    Wait(u32) = [Step::World(World::Wait(it))],
 }

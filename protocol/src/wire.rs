@@ -1,10 +1,12 @@
 //! The wire: JSON Lines over stdin and stdout. One request a line, one reply a line, ids echoed.
 //!
 //! ```text
-//! -> {"id":1,"call":{"hello":{"protocol":1}}}
-//! <- {"id":1,"reply":{"hello":{"protocol":1,"router":"mine","version":"2.0",...}}}
-//! -> {"id":2,"call":{"runs":[{"steps":[{"upsert":{...}}],"observe":[1],"queries":[{"model":"gpt-4o"}]}]}}
-//! <- {"id":2,"reply":{"runs":[{"initial":{"outcome":"applied"},"steps":[...],"observations":[...]}]}}
+//! -> {"id":1,"call":{"hello":{"protocol":2}}}
+//! <- {"id":1,"reply":{"hello":{"protocol":2,"router":"mine","version":"2.0",...}}}
+//! -> {"id":2,"call":{"runs":[{"trace":{"steps":[{"upsert":{...}}]},
+//!     "questions":{"asked":[{"lookup":{"model":"gpt-4o"}}],"rounds":[{"after":1}]}}]}}
+//! <- {"id":2,"reply":{"runs":[{"setup":{"outcome":"applied"},"steps":[{"changed":{"outcome":"applied"}}],
+//!     "rounds":[[{"shown":[{"answers":[...]}]}]]}]}}
 //! ```
 //!
 //! Each run starts from a fresh router. A line that cannot be served is answered by an [`ErrorReply`]; the end of the
@@ -13,20 +15,25 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::row::{Row, is_false};
+use crate::ask::{Query, Question, Questions};
+use crate::op::{Op, OpId, Write};
+use crate::row::{Row, is_default};
 use crate::run::{Run, RunReply};
-use crate::step::{Change, FleetStep, Query, Step};
+use crate::step::{Change, Step};
+use crate::trace::{Level, Setup, Trace};
 
 /// The version of this protocol.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 /// The longest line either side accepts, newline included.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 /// The most runs in one message.
 pub const BATCH_RUNS_MAX: usize = 256;
 /// The most steps in one run or trace.
 pub const RUN_STEPS_MAX: usize = 10_000;
-/// The most queries in one observation.
-pub const RUN_QUERIES_MAX: usize = 4_096;
+/// The most questions of one run.
+pub const RUN_QUESTIONS_MAX: usize = 4_096;
+/// The most operations of a fleet that are begun in one run.
+pub const RUN_BEGUN_MAX: usize = 256;
 /// The most rows in one list.
 pub const LIST_ROWS_MAX: usize = 10_000;
 /// The longest name, id, tag or target, in bytes.
@@ -181,7 +188,7 @@ pub struct Dialect {
     pub extras: Vec<Extra>,
     /// Whether asking costs much more than changing: the whole matrix is then asked at the end of a trace, and a failure's
     /// step is found by shrinking.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub slow: bool,
     /// What an upstream target must start with for this router to take it, such as `openai/`. Empty: anything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -230,27 +237,33 @@ pub fn check_runs(runs: &[Run]) -> Result<(), String> {
 }
 
 fn check_run(run: &Run) -> Result<(), String> {
-    check_rows(&run.initial)?;
-    within("a run", "replicas", run.replicas.into(), REPLICAS_MAX.into())?;
-    within("a run", "queries", run.queries.len(), RUN_QUERIES_MAX)?;
-    within("a run", "viewers", run.viewers.len(), RUN_QUERIES_MAX)?;
-    check_steps(&run.steps)?;
-    run.queries.iter().try_for_each(check_query)?;
-    run.viewers
-        .iter()
-        .flatten()
-        .try_for_each(|team| check_text("team", team))?;
+    check_trace(&run.trace)?;
+    if run.trace.level == Level::Router && run.questions.asked.contains(&Question::Store) {
+        return Err("`store` is asked of a fleet, and this is a run of one router; leave it out".to_owned());
+    }
+    check_questions(&run.questions, run.trace.steps.len())
+}
+
+fn check_questions(questions: &Questions, steps: usize) -> Result<(), String> {
+    within("a run", "questions", questions.asked.len(), RUN_QUESTIONS_MAX)?;
+    questions.asked.iter().try_for_each(check_question)?;
     let mut before = None;
-    for &after in &run.observe {
+    for round in &questions.rounds {
+        let after = round.after;
         if before.is_some_and(|before| before >= after) {
             return Err(format!(
-                "`observe` must ascend, and {after} does not; sort it and drop doubles"
+                "`rounds` must ascend, and {after} does not; sort them and drop doubles"
             ));
         }
-        if after as usize > run.steps.len() {
+        if after as usize > steps {
+            return Err(format!("a round comes after step {after} of a run with {steps} steps"));
+        }
+        let order = round.order.as_deref().unwrap_or_default();
+        within("a round", "questions", order.len(), RUN_QUESTIONS_MAX)?;
+        if let Some(place) = order.iter().find(|&&place| usize::from(place) >= questions.asked.len()) {
+            let count = questions.asked.len();
             return Err(format!(
-                "`observe` names step {after} of a run with {} steps",
-                run.steps.len()
+                "a round asks question {place} of {count}, and they count from 0"
             ));
         }
         before = Some(after);
@@ -258,25 +271,109 @@ fn check_run(run: &Run) -> Result<(), String> {
     Ok(())
 }
 
-/// Holds the steps of a run or a trace against the limits.
+/// Holds a trace against the limits, and its steps against its level.
 ///
 /// # Errors
 ///
-/// A sentence that names the limit and what is over it.
-pub fn check_steps(steps: &[Step]) -> Result<(), String> {
-    within("a run", "steps", steps.len(), RUN_STEPS_MAX)?;
-    steps.iter().try_for_each(|step| match step {
-        Step::Change(change) => check_change(change),
-        Step::Lookup(query) => check_query(query),
-        Step::Fleet(FleetStep::Write(write)) => check_change(&write.change),
-        Step::Fleet(_) => Ok(()),
-    })
+/// A sentence that names the limit and what is over it, or the step that does not fit the level.
+pub fn check_trace(trace: &Trace) -> Result<(), String> {
+    check_setup(trace.level, &trace.setup)?;
+    within("a run", "steps", trace.steps.len(), RUN_STEPS_MAX)?;
+    let begun = trace.steps.iter().filter(|step| matches!(step, Step::Begin(_)));
+    within("a run", "operations begun", begun.count(), RUN_BEGUN_MAX)?;
+    (1..)
+        .zip(&trace.steps)
+        .try_for_each(|(number, step)| check_level(number, step, trace))?;
+    trace.steps.iter().try_for_each(check_step)
 }
 
-fn check_change(change: &Change) -> Result<(), String> {
-    match change {
-        Change::Delete(id) => check_text("id", id),
-        Change::Upsert(_) | Change::Add(_) | Change::Replace(_) => check_rows(change.rows()),
+fn check_setup(level: Level, setup: &Setup) -> Result<(), String> {
+    let Setup {
+        replicas,
+        rows,
+        config,
+        order,
+    } = setup;
+    within("a fleet", "replicas", usize::from(*replicas), REPLICAS_MAX.into())?;
+    check_rows(rows)?;
+    config.iter().try_for_each(|rows| check_rows(rows))?;
+    match level {
+        Level::Fleet if *replicas == 0 => Err("a fleet has at least one replica; write `replicas = 2`".to_owned()),
+        Level::Router if *replicas > 0 || config.is_some() || !is_default(order) => Err(
+            "`replicas`, `config` and `order` are those of a fleet; write `level = \"fleet\"`, or take them out"
+                .to_owned(),
+        ),
+        Level::Fleet | Level::Router => Ok(()),
+    }
+}
+
+/// The step fits the level of the trace, and names a replica that there is.
+fn check_level(number: usize, step: &Step, trace: &Trace) -> Result<(), String> {
+    let (fits, replica) = match step {
+        Step::Change(_) => (trace.level == Level::Router, None),
+        Step::Ask(replica, question) => {
+            let of_store = *question == Question::Store;
+            let fits = match trace.level {
+                Level::Router => replica.is_none() && !of_store,
+                Level::Fleet => replica.is_none() == of_store,
+            };
+            (fits, *replica)
+        }
+        Step::Do(_) | Step::Begin(_) | Step::Finish(_) | Step::World(_) => {
+            (trace.level == Level::Fleet, step.replica())
+        }
+    };
+    if !fits {
+        return Err(match trace.level {
+            Level::Router => format!("step {number} is one of a fleet; write `level = \"fleet\"`, or take it out"),
+            Level::Fleet => format!(
+                "step {number} is one of a router, and this is a fleet: changes are `write = {{ via = \"store\", write = \
+                 {{ put = .. }} }}`, and a question names its `replica`, but for `store`"
+            ),
+        });
+    }
+    match replica {
+        Some(replica) if replica >= trace.setup.replicas => Err(format!(
+            "step {number} names replica {replica}, and there are {}, from 0",
+            trace.setup.replicas
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_step(step: &Step) -> Result<(), String> {
+    match step {
+        Step::Change(Change::Delete(id)) => return check_text("id", id),
+        Step::Ask(_, question) => return check_question(question),
+        Step::Begin(begin) => {
+            check_text("op", &begin.op.0)?;
+            if begin.op.0.starts_with(OpId::OF_STEP) {
+                return Err(format!(
+                    "`op` `{}` begins as the names of steps do; drop the `{}`",
+                    begin.op,
+                    OpId::OF_STEP
+                ));
+            }
+            if begin.nth == 0 {
+                return Err("`nth` counts from 1".to_owned());
+            }
+        }
+        Step::Finish(op) => return check_text("op", &op.0),
+        Step::Change(_) | Step::Do(_) | Step::World(_) => {}
+    }
+    match step.op() {
+        Some(Op::Request(request)) => check_query(&request.query())?,
+        Some(Op::Write(op)) => check_write(&op.write)?,
+        _ => {}
+    }
+    check_rows(step.rows())
+}
+
+fn check_write(write: &Write) -> Result<(), String> {
+    check_text("id", write.id())?;
+    match write {
+        Write::Patch(patch) => patch.fields.texts().try_for_each(|(name, text)| check_text(name, text)),
+        Write::Put(_) | Write::Add(_) | Write::Delete(_) => Ok(()),
     }
 }
 
@@ -298,6 +395,14 @@ pub fn check_rows(rows: &[Row]) -> Result<(), String> {
             .try_for_each(|text| check_text("team_model_name", text))?;
         row.extra.iter().try_for_each(|text| check_text("extra", text))
     })
+}
+
+fn check_question(question: &Question) -> Result<(), String> {
+    match question {
+        Question::Lookup(query) => check_query(query),
+        Question::Listing(team) => team.iter().try_for_each(|text| check_text("team", text)),
+        Question::Claims | Question::Sizes | Question::Store => Ok(()),
+    }
 }
 
 fn check_query(query: &Query) -> Result<(), String> {

@@ -32,7 +32,7 @@ impl<S: Steps> Router<S> {
     fn changed(&self, outcome: Outcome) -> Changed {
         Changed {
             outcome,
-            held: Some(S::held(&self.tables)),
+            held: Some(self.claims()),
         }
     }
 }
@@ -92,6 +92,10 @@ impl<S: Steps> Local for Router<S> {
 
     fn listing(&self, team: Option<&str>) -> Vec<String> {
         S::listing(&self.tables, team)
+    }
+
+    fn claims(&self) -> Vec<String> {
+        S::held(&self.tables)
     }
 
     fn sizes(&self) -> BTreeMap<String, u64> {

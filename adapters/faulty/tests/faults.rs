@@ -52,8 +52,8 @@ impl Visit for Seen<'_> {
         for step in self.0 {
             match step {
                 Step::Change(change) => last = router.change(change),
-                Step::Lookup(query) => drop(router.lookup(query)),
-                Step::Fleet(_) => panic!("the cases are of one router"),
+                Step::Ask(None, question) => drop(router.ask(question)),
+                _ => panic!("the cases are of one router"),
             }
         }
         match self.1 {

@@ -384,7 +384,7 @@ class Dialect:
         changed = (
             step.rows if isinstance(step, Replace) else [step.row] for step in run.steps if isinstance(step, _ROWS)
         )
-        for row in (row for rows in (run.initial, *changed) for row in rows):
+        for row in (row for rows in (run.rows, *changed) for row in rows):
             if row.extra is not None and row.extra not in self.bundles:
                 raise WireError("bad_request", f"litellm {self.release} has no extra `{row.extra}`; see its `hello`")
 

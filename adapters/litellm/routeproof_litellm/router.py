@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from routeproof_litellm.candidates import WAYS, identity
 from routeproof_litellm.surface import Surface
-from routeproof_litellm.wire import Add, Delete, Json, Query, Replace, Row, Run, Upsert, WireError
+from routeproof_litellm.wire import Add, Change, Delete, Json, Listing, Query, Row, Run, Upsert, WireError
 
 if TYPE_CHECKING:
     from routeproof_litellm.candidates import Way
     from routeproof_litellm.dialect import Dialect
-    from routeproof_litellm.wire import Step
+    from routeproof_litellm.wire import Question, Step
 
 TEXT_CHARACTERS_MAX = 1_000
 """How much of an exception's text is passed on."""
@@ -158,18 +158,18 @@ class LiteLlm:
 
     # A running loop is what the router has in its proxy; some of its parts ask for one when they are made.
     async def _run(self, run: Run) -> Json:
-        initial = self._construct(run.initial)
+        setup = self._construct(run.rows)
         steps: list[Json] = []
-        observations: list[Json] = []
-        moments = iter([*run.observe, None])
-        moment = next(moments)
+        rounds: list[list[Json]] = []
+        due = iter([*run.rounds, None])
+        moment = next(due)
         for done, step in enumerate([*run.steps, None]):
-            if done == moment:
-                observations.append(await self._observe(run))
-                moment = next(moments)
+            if moment is not None and done == moment.after:
+                rounds.append([{"shown": [await self._ask(question) for question in run.questions(moment)]}])
+                moment = next(due)
             if step is not None:
                 steps.append(await self._step(step))
-        return {"initial": initial, "steps": steps, "observations": observations}
+        return {"setup": setup, "steps": steps, "rounds": rounds}
 
     def _construct(self, rows: list[Row]) -> Json:
         router = self._litellm.Router
@@ -187,8 +187,8 @@ class LiteLlm:
         return {"outcome": outcome, "held": self._held()}
 
     async def _step(self, step: Step) -> Json:
-        if isinstance(step, Query):
-            return {"answered": await self._answer(step)}
+        if not isinstance(step, Change):
+            return {"shown": await self._ask(step)}
         began = perf_counter_ns()
         try:
             outcome: Json | str = self._change(step)
@@ -197,7 +197,7 @@ class LiteLlm:
         self._ns += perf_counter_ns() - began
         return {"changed": {"outcome": outcome, "held": self._held()}}
 
-    def _change(self, change: Upsert | Add | Delete | Replace) -> Json | str:
+    def _change(self, change: Change) -> Json | str:
         if isinstance(change, Upsert):
             if self._surface.upsert(self._router, self._deployment(change.row)) is None:
                 return self._nothing_done("upsert", change.row)
@@ -221,12 +221,14 @@ class LiteLlm:
             return "unchanged"
         return {"refused": f"{verb} returned None: there is a deployment of this id, and it stays"}
 
-    async def _observe(self, run: Run) -> Json:
-        return {
-            "answers": [await self._answer(query) for query in run.queries],
-            "listings": [self._listing(team) for team in run.viewers],
-            "sizes": self._sizes(),
-        }
+    async def _ask(self, question: Question) -> Json:
+        if isinstance(question, Query):
+            return {"answers": await self._answer(question)}
+        if isinstance(question, Listing):
+            return {"names": self._listing(question.team)}
+        if question == "claims":
+            return {"ids": self._held()}
+        return {"sizes": self._sizes()}
 
     async def _answer(self, query: Query) -> list[Json]:
         return [await self._look(query, path) for path in self._way.paths(self._surface.paths())]

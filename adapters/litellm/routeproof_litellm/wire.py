@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 LINE_BYTES_MAX = 16 << 20
 BATCH_RUNS_MAX = 256
 RUN_STEPS_MAX = 10_000
-RUN_QUERIES_MAX = 4_096
+RUN_QUESTIONS_MAX = 4_096
 LIST_ROWS_MAX = 10_000
 TEXT_BYTES_MAX = 4_096
 HELLO_ITEMS_MAX = 256
 
+_U16_MAX = (1 << 16) - 1
 _U32_MAX = (1 << 32) - 1
 _U64_MAX = (1 << 64) - 1
 
@@ -53,9 +54,15 @@ class Row(NamedTuple):
 
 
 class Query(NamedTuple):
-    """Who asks for what."""
+    """The question which deployments may serve this model to a caller of this team."""
 
     model: str
+    team: str | None = None
+
+
+class Listing(NamedTuple):
+    """The question which names a caller of this team is shown."""
+
     team: str | None = None
 
 
@@ -83,18 +90,30 @@ class Replace(NamedTuple):
     rows: list[Row]
 
 
-Step: TypeAlias = Upsert | Add | Delete | Replace | Query
+Change: TypeAlias = Upsert | Add | Delete | Replace
+Question: TypeAlias = Query | Listing | Literal["claims", "sizes"]
+Step: TypeAlias = Change | Question
+
+
+class Round(NamedTuple):
+    """One moment at which questions are asked: after so many steps, and all in their order or these by their places."""
+
+    after: int
+    order: list[int] | None = None
 
 
 @dataclass(frozen=True)
 class Run:
     """One trace from a fresh router on, with the questions to put to it on the way."""
 
-    initial: list[Row]
+    rows: list[Row]
     steps: list[Step]
-    observe: list[int]
-    queries: list[Query]
-    viewers: list[str | None]
+    asked: list[Question]
+    rounds: list[Round]
+
+    def questions(self, at: Round) -> list[Question]:
+        """List the questions of one round, in the order in which they are asked."""
+        return self.asked if at.order is None else [self.asked[place] for place in at.order]
 
 
 @dataclass(frozen=True)
@@ -172,67 +191,100 @@ def error_reply(error: WireError) -> Json:
 
 
 def _run(value: object) -> Run:
-    fields = _fields(
-        value,
-        "a run",
-        required=("steps", "observe", "queries"),
-        optional=("initial", "replicas", "viewers"),
-    )
-    if _integer(fields.get("replicas", 0), "`replicas`", _U32_MAX) > 0:
+    fields = _fields(value, "a run", required=("trace",), optional=("questions",))
+    trace = _fields(fields["trace"], "a trace", required=("steps",), optional=("level", "setup"))
+    setup = _fields(trace.get("setup", {}), "`setup`", optional=("replicas", "rows", "config", "order"))
+    if trace.get("level", "router") != "router" or not _FLEET_SETUP.isdisjoint(setup):
         raise WireError("unsupported", "`litellm` is one router here and no fleet; take a router-level trace")
-    steps = _list(fields["steps"], "a run", "steps", RUN_STEPS_MAX, _step)
-    observe = _list(
-        fields["observe"], "a run", "observations", RUN_STEPS_MAX + 1, lambda at: _integer(at, "`observe`", _U32_MAX)
-    )
-    for before, after in zip([-1, *observe], observe, strict=False):
+    steps = _list(trace["steps"], "a run", "steps", RUN_STEPS_MAX, _step)
+    asked = _fields(fields.get("questions", {}), "`questions`", optional=("asked", "rounds"))
+    questions = _list(asked.get("asked", []), "a run", "questions", RUN_QUESTIONS_MAX, _question)
+    rounds = _list(asked.get("rounds", []), "a run", "rounds", RUN_STEPS_MAX + 1, lambda at: _round(at, len(questions)))
+    for before, (after, _) in zip([-1, *(at.after for at in rounds)], rounds, strict=False):
         if before >= after:
-            raise WireError("too_large", f"`observe` must ascend, and {after} does not; sort it and drop doubles")
+            raise WireError("too_large", f"`rounds` must ascend, and {after} does not; sort them and drop doubles")
         if after > len(steps):
-            raise WireError("too_large", f"`observe` names step {after} of a run with {len(steps)} steps")
-    return Run(
-        initial=_list(fields.get("initial", []), "a list", "rows", LIST_ROWS_MAX, _row),
-        steps=steps,
-        observe=observe,
-        queries=_list(fields["queries"], "a run", "queries", RUN_QUERIES_MAX, _query),
-        viewers=_list(
-            fields.get("viewers", []), "a run", "viewers", RUN_QUERIES_MAX, lambda team: _optional(team, "`viewers`")
-        ),
+            raise WireError("too_large", f"a round comes after step {after} of a run with {len(steps)} steps")
+    return Run(_list(setup.get("rows", []), "a list", "rows", LIST_ROWS_MAX, _row), steps, questions, rounds)
+
+
+_FLEET_SETUP = frozenset({"replicas", "config", "order"})
+
+
+def _round(value: object, questions: int) -> Round:
+    fields = _fields(value, "a round", required=("after",), optional=("order",))
+    after = _integer(fields["after"], "`after`", _U32_MAX)
+    if fields.get("order") is None:
+        return Round(after)
+    order = _list(
+        fields["order"], "a round", "questions", RUN_QUESTIONS_MAX, lambda at: _integer(at, "`order`", _U16_MAX)
     )
+    for place in order:
+        if place >= questions:
+            raise WireError("too_large", f"a round asks question {place} of {questions}, and they count from 0")
+    return Round(after, order)
 
 
 def _step(value: object) -> Step:
     verb, body = _verb(value, "a step")
-    if verb == "upsert":
-        return Upsert(_row(body))
-    if verb == "add":
-        return Add(_row(body))
-    if verb == "delete":
-        return Delete(_text(body, "`delete`"))
-    if verb == "replace":
-        return Replace(_list(body, "a list", "rows", LIST_ROWS_MAX, _row))
-    if verb == "lookup":
-        return _query(body)
+    if parse := _STEPS.get(verb):
+        return parse(body)
     if verb in _FLEET_VERBS:
         raise WireError("unsupported", f"`{verb}` is a step of a fleet, and `litellm` is one router here")
     raise WireError("bad_request", f"there is no step `{verb}`")
+
+
+def _listing(body: object) -> Listing:
+    fields = _asked(body, "a listing", optional=("team",))
+    return Listing(_optional(fields.get("team"), "`team`"))
+
+
+def _claims(body: object) -> Question:
+    _asked(body, "`claims`")
+    return "claims"
+
+
+def _sizes(body: object) -> Question:
+    _asked(body, "`sizes`")
+    return "sizes"
 
 
 _FLEET_VERBS = frozenset(
     {
         "write",
         "poll",
-        "poll_read",
-        "poll_apply",
-        "store_fails",
-        "store_shows",
-        "crash",
         "start",
         "deliver",
+        "request",
+        "begin",
+        "finish",
+        "store_fails",
+        "store_shows",
+        "store_order",
+        "config",
+        "crash",
         "duplicate",
         "drop",
         "defer",
+        "wait",
+        "store",
     }
 )
+
+
+def _question(value: object) -> Question:
+    if value == "claims":
+        return "claims"
+    if value == "sizes":
+        return "sizes"
+    if value == "store":
+        raise WireError("unsupported", "`store` is asked of a fleet, and `litellm` is one router here")
+    verb, body = _verb(value, "a question")
+    if verb == "lookup":
+        return _query(body)
+    if verb == "listing":
+        return Listing(_optional(body, "`listing`"))
+    raise WireError("bad_request", f"there is no question `{verb}`")
 
 
 def _row(value: object) -> Row:
@@ -260,10 +312,27 @@ def _row(value: object) -> Row:
 
 
 def _query(value: object) -> Query:
-    fields = _fields(value, "a query", required=("model",), optional=("team", "replica"))
+    fields = _asked(value, "a query", required=("model",), optional=("team",))
+    return Query(_text(fields["model"], "`model`"), _optional(fields.get("team"), "`team`"))
+
+
+def _asked(value: object, where: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Json:
+    fields = _fields(value, where, required, (*optional, "replica"))
     if fields.get("replica") is not None:
         raise WireError("unsupported", "`replica` names one of a fleet, and `litellm` is one router here")
-    return Query(_text(fields["model"], "`model`"), _optional(fields.get("team"), "`team`"))
+    return fields
+
+
+_STEPS: dict[str, Callable[[object], Step]] = {
+    "upsert": lambda body: Upsert(_row(body)),
+    "add": lambda body: Add(_row(body)),
+    "delete": lambda body: Delete(_text(body, "`delete`")),
+    "replace": lambda body: Replace(_list(body, "a list", "rows", LIST_ROWS_MAX, _row)),
+    "lookup": _query,
+    "listing": _listing,
+    "claims": _claims,
+    "sizes": _sizes,
+}
 
 
 def _verb(value: object, where: str) -> tuple[str, object]:
@@ -272,7 +341,7 @@ def _verb(value: object, where: str) -> tuple[str, object]:
     return next(iter(value.items()))
 
 
-def _fields(value: object, where: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> Json:
+def _fields(value: object, where: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Json:
     if not isinstance(value, dict):
         raise WireError("bad_request", f"{where} must be an object")
     for name in required:

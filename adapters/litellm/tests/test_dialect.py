@@ -70,7 +70,7 @@ def test_offers_only_what_the_release_knows() -> None:
     assert "access-window" not in old
     assert len(new) == len(BUNDLES) <= HELLO_ITEMS_MAX
     row = Row("d1", "m", "openai/m", "v1", extra="access-window")
-    for run in (Run([row], [], [], [], []), *(Run([], [step], [], [], []) for step in (Add(row), Replace([row])))):
+    for run in (Run([row], [], [], []), *(Run([], [step], [], []) for step in (Add(row), Replace([row])))):
         Dialect("1.109.1").check(run)
         with pytest.raises(WireError, match="no extra `access-window`"):
             Dialect("1.85.0").check(run)

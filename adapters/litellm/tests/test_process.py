@@ -61,26 +61,32 @@ def call(process: subprocess.Popen[bytes], number: int, call: object) -> Any:
     return reply["reply"]
 
 
+def run_of(steps: list[Any], *asked: Any) -> Any:
+    """One run, with these questions after its last step."""
+    questions = {"asked": list(asked), "rounds": [{"after": len(steps)}]}
+    return {"trace": {"steps": steps}, "questions": questions}
+
+
 def test_a_conversation() -> None:
     version = release()
     with adapter() as process:
-        hello = call(process, 1, {"hello": {"protocol": 1}})["hello"]
-        assert (hello["router"], hello["version"], hello["protocol"]) == ("litellm", version, 1)
-        run = {"steps": [{"upsert": ROW}], "observe": [1], "queries": [{"model": "m"}]}
+        hello = call(process, 1, {"hello": {"protocol": 2}})["hello"]
+        assert (hello["router"], hello["version"], hello["protocol"]) == ("litellm", version, 2)
+        run = run_of([{"upsert": ROW}], {"lookup": {"model": "m"}})
         runs = call(process, 2, {"runs": [run, run]})["runs"]
         candidates = {"candidates": [{"id": "d1", "model": "openai/m", "tag": "v1"}]}
-        assert [seen["observations"][0]["answers"] for seen in runs] == [[[candidates] * 2]] * 2
+        assert [seen["rounds"] for seen in runs] == [[[{"shown": [{"answers": [candidates] * 2}]}]]] * 2
         # Errors are replies, and the conversation goes on.
-        assert call(process, 3, {"hello": {"protocol": 2}})["error"]["code"] == "unsupported"
+        assert call(process, 3, {"hello": {"protocol": 1}})["error"]["code"] == "unsupported"
         assert call(process, 4, {"runs": [{**run, "x": 1}]})["error"]["code"] == "bad_request"
-        alien = {**run, "steps": [{"upsert": {**ROW, "extra": "none"}}]}
+        alien = run_of([{"upsert": {**ROW, "extra": "none"}}])
         assert call(process, 5, {"runs": [alien]})["error"]["code"] == "bad_request"
         assert say(process, b'{"id":6,"call"') == {
             "id": 0,
             "reply": {
                 "error": {
                     "code": "bad_request",
-                    "message": "not a request of protocol 1: Expecting ':' delimiter: line 1 column 15 (char 14)",
+                    "message": "not a request of protocol 2: Expecting ':' delimiter: line 1 column 15 (char 14)",
                 }
             },
         }
@@ -98,9 +104,8 @@ def test_what_litellm_prints_is_not_in_the_protocol() -> None:
     babble += "put_back = r.LiteLlm._put_back\n"
     babble += "r.LiteLlm._put_back = lambda s: (print('a print'), subprocess.run(['echo', 'an echo']), put_back(s))\n"
     with adapter(before=babble) as process:
-        run: dict[str, Any] = {"steps": [], "observe": [], "queries": []}
-        assert "runs" in call(process, 1, {"runs": [run]})
-        assert "runs" in call(process, 2, {"runs": [run]})
+        assert "runs" in call(process, 1, {"runs": [run_of([])]})
+        assert "runs" in call(process, 2, {"runs": [run_of([])]})
         _, errors = process.communicate(timeout=END_SECONDS)
         # Once more than there are runs: the adapter looks at a router of its own before the first.
         assert errors.count(b"a print") == errors.count(b"an echo") == 3
@@ -109,9 +114,9 @@ def test_what_litellm_prints_is_not_in_the_protocol() -> None:
 def test_the_router_of_the_proxy_is_another_one() -> None:
     release()
     with adapter("--ignore-invalid") as process:
-        assert call(process, 1, {"hello": {"protocol": 1}})["hello"]["router"] == "litellm-proxy"
+        assert call(process, 1, {"hello": {"protocol": 2}})["hello"]["router"] == "litellm-proxy"
         nowhere = {**ROW, "model": "nowhere"}
-        run = {"steps": [{"upsert": nowhere}], "observe": [], "queries": []}
+        run = run_of([{"upsert": nowhere}])
         refused = {"refused": "upsert returned None, and there is no deployment of this id"}
         changed = {"changed": {"outcome": refused, "held": []}}
         assert call(process, 2, {"runs": [run]})["runs"][0]["steps"] == [changed]
@@ -123,11 +128,11 @@ def test_a_bug_of_the_adapter_is_said_to_be_one() -> None:
     broken += "def listing(self, team): raise RuntimeError('lost')\n"
     broken += "r.LiteLlm._listing = listing\n"
     with adapter(before=broken) as process:
-        run: dict[str, Any] = {"steps": [], "observe": [0], "queries": [], "viewers": [None]}
+        run = run_of([], {"listing": None})
         error = call(process, 1, {"runs": [run]})["error"]
         assert error["code"] == "internal"
         assert "RuntimeError: lost" in error["message"]
-        assert "runs" in call(process, 2, {"runs": [{**run, "viewers": []}]})
+        assert "runs" in call(process, 2, {"runs": [run_of([])]})
 
 
 def test_no_network_is_reached() -> None:
@@ -137,7 +142,7 @@ def test_no_network_is_reached() -> None:
     nosy += "  with socket.socket() as s: s.connect(('127.0.0.1', 9))\n"
     nosy += "r.LiteLlm._listing = listing\n"
     with adapter(before=nosy) as process:
-        run: dict[str, Any] = {"steps": [], "observe": [0], "queries": [], "viewers": [None]}
+        run = run_of([], {"listing": None})
         assert "no network here" in call(process, 1, {"runs": [run]})["error"]["message"]
 
 
@@ -145,7 +150,7 @@ def test_no_network_is_reached() -> None:
 def test_a_signal_ends_it(number: signal.Signals) -> None:
     release()
     with adapter() as process:
-        call(process, 1, {"hello": {"protocol": 1}})
+        call(process, 1, {"hello": {"protocol": 2}})
         process.send_signal(number)
         assert process.wait(END_SECONDS) == -number
 
@@ -157,7 +162,7 @@ def test_the_end_of_its_parent_ends_it() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", start], cwd=PACKAGE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as parent:
-        call(parent, 1, {"hello": {"protocol": 1}})
+        call(parent, 1, {"hello": {"protocol": 2}})
         parent.kill()
         parent.wait(END_SECONDS)
         # Its input is open still, and its output ends when it does.

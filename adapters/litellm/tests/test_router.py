@@ -14,7 +14,7 @@ import pytest
 from routeproof_litellm import dialect as dialects
 from routeproof_litellm.candidates import WAYS, Listed
 from routeproof_litellm.surface import Surface
-from routeproof_litellm.wire import Add, Delete, Query, Replace, Row, Run, Upsert, WireError
+from routeproof_litellm.wire import Add, Delete, Listing, Query, Replace, Round, Row, Run, Upsert, WireError
 
 if TYPE_CHECKING:
     from routeproof_litellm.candidates import Way
@@ -28,8 +28,20 @@ TEAM = Row("d3", "internal", "openai/t", "v1", "A", "y*")
 
 
 def ask(router: LiteLlm, initial: list[Row], steps: list[Step], *queries: Query) -> Json:
-    moments = [0, len(steps)] if steps else [0]
-    return router.run(Run(initial, steps, moments, list(queries), [None, "A"]))
+    rounds = [Round(0), Round(len(steps))] if steps else [Round(0)]
+    return router.run(Run(initial, steps, [*queries, Listing(), Listing("A"), "claims", "sizes"], rounds))
+
+
+def seen(reply: Json, at: int) -> Json:
+    """One round by kind of answer: those to the queries, the names for each caller, the claims, the sizes."""
+    [observation] = reply["rounds"][at]
+    *answers, everyone, team, claims, sizes = observation["shown"]
+    return {
+        "answers": [shown["answers"] for shown in answers],
+        "listings": [everyone["names"], team["names"]],
+        "ids": claims["ids"],
+        "sizes": sizes["sizes"],
+    }
 
 
 def one(row: Row, model: str | None = None) -> Json:
@@ -41,15 +53,16 @@ UNKNOWN = {"refused": "unknown_model"}
 
 def test_a_fresh_router_answers_on_both_paths(router: LiteLlm) -> None:
     reply = ask(router, [EXACT, WILD, TEAM], [], Query("m"), Query("xyz"), Query("yz", "A"), Query("yz", "B"))
-    assert reply["initial"] == {"outcome": "applied", "held": ["d1", "d2", "d3"]}
-    [seen] = reply["observations"]
-    assert seen["answers"] == [
+    assert reply["setup"] == {"outcome": "applied", "held": ["d1", "d2", "d3"]}
+    shown = seen(reply, 0)
+    assert shown["ids"] == ["d1", "d2", "d3"]
+    assert shown["answers"] == [
         [one(EXACT)] * 2,
         [one(WILD, "openai/yz")] * 2,
         [one(TEAM)] * 2,
         [UNKNOWN] * 2,
     ]
-    assert seen["listings"] == [["m", "x*"], ["m", "x*", "y*"]]
+    assert shown["listings"] == [["m", "x*"], ["m", "x*", "y*"]]
 
 
 def test_the_paths_differ_in_their_filters(router: LiteLlm, dialect: Dialect) -> None:
@@ -57,12 +70,12 @@ def test_the_paths_differ_in_their_filters(router: LiteLlm, dialect: Dialect) ->
     blocked = {"refused": "blocked"}
     # From 1.110 on the sync path asks for the caller's team as well.
     sync = blocked if dialect.version >= (1, 110, 0) else one(TEAM)
-    assert reply["observations"][0]["answers"] == [[sync, blocked]]
+    assert seen(reply, 0)["answers"] == [[sync, blocked]]
 
 
 def test_all_that_is_picked_from_is_a_candidate(router: LiteLlm) -> None:
     twins = [EXACT._replace(id=f"d{number}", tag=f"v{number}", weight=number) for number in range(3)]
-    [[sync, parallel]] = ask(router, twins, [], Query("m"))["observations"][0]["answers"]
+    [[sync, parallel]] = seen(ask(router, twins, [], Query("m")), 0)["answers"]
     assert sync == parallel
     assert [candidate["tag"] for candidate in sync["candidates"]] == ["v0", "v1", "v2"]
 
@@ -94,7 +107,7 @@ def test_each_change_says_what_the_router_said(router: LiteLlm) -> None:
         "applied",
     ]
     assert replies[2]["changed"]["held"] == ["d1"]
-    assert replies[7] == {"answered": [one(changed)] * 2}
+    assert replies[7] == {"shown": {"answers": [one(changed)] * 2}}
     assert replies[8]["changed"]["held"] == ["d3"]
 
 
@@ -108,16 +121,16 @@ def test_an_exception_of_a_change_is_its_refusal(router: LiteLlm) -> None:
 
 def test_a_refused_construction_leaves_an_empty_router(router: LiteLlm) -> None:
     reply = ask(router, [EXACT, EXACT._replace(id="d9", model="nowhere")], [Upsert(WILD)], Query("m"), Query("xy"))
-    assert "LLM Provider NOT provided" in reply["initial"]["outcome"]["refused"]
-    assert reply["initial"]["held"] == []
-    assert reply["observations"][0]["answers"] == [[UNKNOWN] * 2] * 2
-    assert reply["observations"][1]["answers"] == [[UNKNOWN] * 2, [one(WILD, "openai/y")] * 2]
+    assert "LLM Provider NOT provided" in reply["setup"]["outcome"]["refused"]
+    assert reply["setup"]["held"] == []
+    assert seen(reply, 0)["answers"] == [[UNKNOWN] * 2] * 2
+    assert seen(reply, 1)["answers"] == [[UNKNOWN] * 2, [one(WILD, "openai/y")] * 2]
 
 
 def test_the_router_of_the_proxy_swallows_its_refusals(swallowing: LiteLlm) -> None:
     nowhere = WILD._replace(id="d9", model="nowhere")
     reply = ask(swallowing, [EXACT, nowhere], [Upsert(nowhere)])
-    assert reply["initial"] == {"outcome": "applied", "held": ["d1"]}
+    assert reply["setup"] == {"outcome": "applied", "held": ["d1"]}
     refused = {"refused": "upsert returned None, and there is no deployment of this id"}
     assert reply["steps"] == [{"changed": {"outcome": refused, "held": ["d1"]}}]
 
@@ -137,7 +150,7 @@ def test_what_a_swallowed_refusal_did_is_seen(swallowing: LiteLlm) -> None:
 def test_a_blocked_row(router: LiteLlm, dialect: Dialect) -> None:
     row = EXACT._replace(blocked=True)
     said = {"refused": "blocked"} if dialect.version >= (1, 87, 0) else one(row)
-    assert ask(router, [row], [], Query("m"), Query("d1"))["observations"][0]["answers"] == [[said] * 2] * 2
+    assert seen(ask(router, [row], [], Query("m"), Query("d1")), 0)["answers"] == [[said] * 2] * 2
 
 
 @pytest.mark.parametrize("path", [0, 1])
@@ -150,7 +163,7 @@ def test_any_other_exception_of_a_lookup_is_a_failure(
         raise KeyError("m")
 
     monkeypatch.setattr(sys.modules["litellm"].Router, name, broken)
-    answers = ask(router, [EXACT], [], Query("m"))["observations"][0]["answers"][0]
+    answers = seen(ask(router, [EXACT], [], Query("m")), 0)["answers"][0]
     assert answers[path] == {"failed": "KeyError: 'm'"}
     assert answers[1 - path] == one(EXACT)
 
@@ -163,7 +176,7 @@ def test_a_failure_is_no_refusal_whatever_it_says(router: LiteLlm, monkeypatch: 
         raise RuntimeError("No deployments available for selected model: there are no healthy deployments")
 
     monkeypatch.setattr(sys.modules["litellm"].Router, name, broken)
-    assert "RuntimeError" in ask(router, [EXACT], [], Query("m"))["observations"][0]["answers"][0][path]["failed"]
+    assert "RuntimeError" in seen(ask(router, [EXACT], [], Query("m")), 0)["answers"][0][path]["failed"]
 
 
 MIXED = [
@@ -187,8 +200,8 @@ def test_every_way_to_see_candidates_shows_the_same(
     except AttributeError:
         pytest.skip("this release shows its candidates in another way")
     paths = [["sync", "async"].index(path) for path in other.hello()["dialect"]["paths"]]
-    wanted = ask(router, MIXED, [], *ASKED)["observations"][0]["answers"]
-    assert ask(other, MIXED, [], *ASKED)["observations"][0]["answers"] == [
+    wanted = seen(ask(router, MIXED, [], *ASKED), 0)["answers"]
+    assert seen(ask(other, MIXED, [], *ASKED), 0)["answers"] == [
         [answers[path] for path in paths] for answers in wanted
     ]
 
@@ -238,7 +251,7 @@ def test_the_entry_points_stand_in_for_the_methods(
     steps: list[Step] = [Upsert(EXACT), Upsert(EXACT), Add(WILD), Add(WILD), Delete("d1"), Delete("d1"), Upsert(TEAM)]
     wanted, got = (ask(driven, MIXED, steps, *ASKED) for driven in (router, other))
     assert got["steps"] == wanted["steps"]
-    assert got["observations"] == wanted["observations"]
+    assert got["rounds"] == wanted["rounds"]
 
 
 class Bare(Surface):
@@ -258,7 +271,7 @@ def test_what_a_release_lacks_is_neither_declared_nor_tried(dialect: Dialect, mo
     assert not {"add", "delete", "replace", "listing", "claims"} & set(said["capabilities"])
     reply = bare.run(Run([EXACT], [Upsert(WILD)], [1], [Query("xy")], []))
     assert reply["steps"] == [{"changed": {"outcome": "applied", "held": None}}]
-    assert reply["observations"][0]["answers"] == [[one(WILD, "openai/y")]]
+    assert seen(reply, 0)["answers"] == [[one(WILD, "openai/y")]]
     with pytest.raises(WireError, match="has no method for `delete`"):
         bare.run(Run([], [Delete("d1")], [], [], []))
 
@@ -266,7 +279,7 @@ def test_what_a_release_lacks_is_neither_declared_nor_tried(dialect: Dialect, mo
 def test_sizes_count_entries(router: LiteLlm) -> None:
     twin = WILD._replace(id="d4", tag="v2")
     reply = ask(router, [EXACT], [Upsert(WILD), Upsert(twin), Upsert(TEAM), Delete("d1")])
-    before, after = (seen["sizes"] for seen in reply["observations"])
+    before, after = (seen(reply, at)["sizes"] for at in (0, 1))
     assert before["model_list"] == 1
     assert after["model_list"] == after.get("model_id_to_deployment_index_map", 3) == 3
     assert (before["pattern_router"], after["pattern_router"]) == (0, 2)
@@ -287,15 +300,15 @@ def test_a_run_leaves_nothing_behind(router: LiteLlm) -> None:
     catalog = frozenset(litellm.model_cost)
     rows = [EXACT._replace(id=f"e{n}", model_name=f"n{n}", extra=name) for n, name in enumerate(["budget", "pricing"])]
     first = ask(router, rows, [Upsert(WILD), Replace([TEAM]), Upsert(EXACT)], Query("m"))
-    assert first["observations"][0]["sizes"]["callbacks"] == 1
+    assert seen(first, 0)["sizes"]["callbacks"] == 1
     assert frozenset(litellm.model_cost) == catalog
     assert litellm.callbacks == []
     assert litellm.success_callback == []
     again = ask(router, [], [], Query("m"), Query("xy"), Query("yz", "A"), Query("e0"))
-    [seen] = again["observations"]
-    assert seen["answers"] == [[UNKNOWN] * 2] * 4
-    assert seen["listings"] == [[], []]
-    assert set(seen["sizes"].values()) == {0}
+    shown = seen(again, 0)
+    assert shown["answers"] == [[UNKNOWN] * 2] * 4
+    assert shown["listings"] == [[], []]
+    assert set(shown["sizes"].values()) == {0}
 
 
 @pytest.mark.parametrize("bundle", dialects.BUNDLES, ids=[bundle.name for bundle in dialects.BUNDLES])
@@ -308,12 +321,12 @@ def test_every_bundle_can_be_asked_for(router: LiteLlm, dialect: Dialect, bundle
     built = ask(router, [exact, wild], [], *queries)
     grown = ask(router, [], [Add(exact), Upsert(wild), Upsert(wild._replace(tag="v2")), Replace([exact])], *queries)
     for reply in (built, grown):
-        for seen in reply["observations"]:
-            assert not [answer for answers in seen["answers"] for answer in answers if "failed" in answer]
+        for at in range(len(reply["rounds"])):
+            assert not [answer for answers in seen(reply, at)["answers"] for answer in answers if "failed" in answer]
     if bundle.plain:
         target = bundle.target or "openai/y"
-        assert built["initial"]["outcome"] == "applied"
-        assert built["observations"][0]["answers"] == [
+        assert built["setup"]["outcome"] == "applied"
+        assert seen(built, 0)["answers"] == [
             [one(exact)] * 2,
             [one(wild, target)] * 2,
             [one(exact)] * 2,

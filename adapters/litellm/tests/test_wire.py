@@ -9,63 +9,91 @@ from typing import Any
 import pytest
 
 from routeproof_litellm import wire
-from routeproof_litellm.wire import Add, Delete, Hello, Query, Replace, Request, Row, Run, Upsert, WireError
+from routeproof_litellm.wire import (
+    Add,
+    Delete,
+    Hello,
+    Listing,
+    Query,
+    Replace,
+    Request,
+    Round,
+    Row,
+    Run,
+    Upsert,
+    WireError,
+)
 
 ROW = {"id": "d1", "model_name": "openai/*", "model": "openai/*", "tag": "v1"}
-RUN: dict[str, Any] = {"steps": [], "observe": [0], "queries": []}
+RUN: dict[str, Any] = {"trace": {"steps": []}}
 
 
 def runs(*values: object) -> object:
     return {"id": 1, "call": {"runs": list(values)}}
 
 
+def trace(**fields: object) -> object:
+    return runs({"trace": {"steps": [], **fields}})
+
+
 def step(value: object) -> object:
-    return runs({**RUN, "steps": [value]})
+    return trace(steps=[value])
 
 
-def test_reads_every_step() -> None:
+def questions(**fields: object) -> object:
+    return runs({**RUN, "questions": fields})
+
+
+def test_reads_every_step_and_question() -> None:
     full = {**ROW, "team": "A", "team_model_name": "x*", "blocked": True, "weight": 3, "extra": "pricing"}
+    steps = [
+        {"upsert": full},
+        {"add": ROW},
+        {"delete": "d1"},
+        {"replace": [ROW]},
+        {"lookup": {"model": "m", "team": None}},
+        {"listing": {}},
+        {"listing": {"team": "A"}},
+        {"claims": {}},
+        {"sizes": {}},
+    ]
+    asked = [{"lookup": {"model": "m", "team": "A"}}, {"listing": None}, {"listing": "A"}, "claims", "sizes"]
+    rounds = [{"after": 0}, {"after": 1, "order": []}, {"after": 9, "order": [4, 0, 4]}]
     request = wire.parse_request(
         runs(
             {
-                "initial": [ROW],
-                "replicas": 0,
-                "steps": [
-                    {"upsert": full},
-                    {"add": ROW},
-                    {"delete": "d1"},
-                    {"replace": [ROW]},
-                    {"lookup": {"model": "m", "team": None}},
-                ],
-                "observe": [0, 5],
-                "queries": [{"model": "m", "team": "A"}],
-                "viewers": [None, "A"],
+                "trace": {"level": "router", "setup": {"rows": [ROW]}, "steps": steps},
+                "questions": {"asked": asked, "rounds": rounds},
             }
         )
     )
     row = Row("d1", "openai/*", "openai/*", "v1")
-    assert request == Request(
-        1,
-        [
-            Run(
-                initial=[row],
-                steps=[
-                    Upsert(row._replace(team="A", team_model_name="x*", blocked=True, weight=3, extra="pricing")),
-                    Add(row),
-                    Delete("d1"),
-                    Replace([row]),
-                    Query("m"),
-                ],
-                observe=[0, 5],
-                queries=[Query("m", "A")],
-                viewers=[None, "A"],
-            )
+    run = Run(
+        rows=[row],
+        steps=[
+            Upsert(row._replace(team="A", team_model_name="x*", blocked=True, weight=3, extra="pricing")),
+            Add(row),
+            Delete("d1"),
+            Replace([row]),
+            Query("m"),
+            Listing(),
+            Listing("A"),
+            "claims",
+            "sizes",
         ],
+        asked=[Query("m", "A"), Listing(), Listing("A"), "claims", "sizes"],
+        rounds=[Round(0), Round(1, []), Round(9, [4, 0, 4])],
     )
+    assert request == Request(1, [run])
+    assert [run.questions(at) for at in run.rounds] == [run.asked, [], ["sizes", Query("m", "A"), "sizes"]]
+
+
+def test_what_a_run_leaves_out_is_empty() -> None:
+    assert wire.parse_request(runs(RUN)) == Request(1, [Run([], [], [], [])])
 
 
 def test_reads_hello() -> None:
-    assert wire.parse_request({"id": 0, "call": {"hello": {"protocol": 1}}}) == Request(0, Hello(1))
+    assert wire.parse_request({"id": 0, "call": {"hello": {"protocol": 2}}}) == Request(0, Hello(2))
 
 
 REFUSED: list[tuple[str, object, str, str]] = [
@@ -79,16 +107,29 @@ REFUSED: list[tuple[str, object, str, str]] = [
     ("two calls", {"id": 1, "call": {"runs": [], "hello": {"protocol": 1}}}, "bad_request", "one key"),
     ("runs that are no list", {"id": 1, "call": {"runs": {}}}, "bad_request", "must be a list"),
     ("too many runs", runs(*[RUN] * 257), "too_large", "at most 256 runs, and this has 257"),
-    ("run without observe", runs({"steps": [], "queries": []}), "bad_request", "a run has no `observe`"),
-    ("run of a fleet", runs({**RUN, "replicas": 2}), "unsupported", "no fleet"),
-    ("observe that repeats", runs({**RUN, "observe": [0, 0]}), "too_large", "must ascend"),
-    ("observe past the end", runs({**RUN, "observe": [1]}), "too_large", "with 0 steps"),
-    ("too many queries", runs({**RUN, "queries": [{"model": "m"}] * 4097}), "too_large", "at most 4096 queries"),
-    ("too many steps", runs({**RUN, "steps": [{"delete": "d"}] * 10_001}), "too_large", "at most 10000 steps"),
+    ("run of protocol 1", runs({"steps": [], "observe": [], "queries": []}), "bad_request", "a run has no `trace`"),
+    ("trace without steps", runs({"trace": {}}), "bad_request", "a trace has no `steps`"),
+    ("trace of a fleet", trace(level="fleet", setup={"replicas": 2}), "unsupported", "no fleet"),
+    ("replicas", trace(setup={"replicas": 2}), "unsupported", "no fleet"),
+    ("second source", trace(setup={"config": []}), "unsupported", "no fleet"),
+    ("row order", trace(setup={"order": "last_update"}), "unsupported", "no fleet"),
+    ("rows that are no list", trace(setup={"rows": {}}), "bad_request", "the rows of a list must be a list"),
+    ("unknown field of the set-up", trace(setup={"x": 1}), "bad_request", "`setup` has an unknown field `x`"),
+    ("round that repeats", questions(rounds=[{"after": 0}, {"after": 0}]), "too_large", "must ascend"),
+    ("round past the end", questions(rounds=[{"after": 1}]), "too_large", "with 0 steps"),
+    ("round of no question", questions(rounds=[{"after": 0, "order": [0]}]), "too_large", "asks question 0 of 0"),
+    ("round without a moment", questions(rounds=[{}]), "bad_request", "a round has no `after`"),
+    ("too many questions", questions(asked=["claims"] * 4097), "too_large", "at most 4096 questions"),
+    ("unknown question", questions(asked=[{"why": {}}]), "bad_request", "there is no question `why`"),
+    ("unknown plain question", questions(asked=["why"]), "bad_request", "a question must be an object with one key"),
+    ("question of a fleet", questions(asked=["store"]), "unsupported", "`store` is asked of a fleet"),
+    ("team of another type", questions(asked=[{"listing": 1}]), "bad_request", "`listing` must be a string"),
+    ("too many steps", trace(steps=[{"delete": "d"}] * 10_001), "too_large", "at most 10000 steps"),
     ("too many rows", step({"replace": [ROW] * 10_001}), "too_large", "at most 10000 rows"),
-    ("viewer of another type", runs({**RUN, "viewers": [1]}), "bad_request", "`viewers` must be a string"),
     ("unknown step", step({"jump": "d1"}), "bad_request", "no step `jump`"),
-    ("step of a fleet", step({"poll": 0}), "unsupported", "`poll` is a step of a fleet"),
+    ("step of a fleet", step({"begin": {}}), "unsupported", "`begin` is a step of a fleet"),
+    ("team of the claims", step({"claims": {"team": "A"}}), "bad_request", "`claims` has an unknown field `team`"),
+    ("sizes of a replica", step({"sizes": {"replica": 0}}), "unsupported", "`replica`"),
     ("row without a tag", step({"add": {"id": "d1", "model_name": "m", "model": "m"}}), "bad_request", "no `tag`"),
     ("unknown field of a row", step({"add": {**ROW, "colour": "red"}}), "bad_request", "unknown field `colour`"),
     ("blocked of another type", step({"add": {**ROW, "blocked": 1}}), "bad_request", "`blocked` must be"),

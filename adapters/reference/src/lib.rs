@@ -61,10 +61,9 @@ impl Reference {
     }
 
     fn changed(&self, outcome: Outcome) -> Changed {
-        let id = |row: &Deployment| row.id().as_str().to_owned();
         Changed {
             outcome,
-            held: Some(self.table.rows().map(id).collect()),
+            held: Some(self.claims()),
         }
     }
 }
@@ -138,6 +137,11 @@ impl Local for Reference {
 
     fn listing(&self, team: Option<&str>) -> Vec<String> {
         self.table.visible_names(team).into_iter().map(str::to_owned).collect()
+    }
+
+    fn claims(&self) -> Vec<String> {
+        let id = |row: &Deployment| row.id().as_str().to_owned();
+        self.table.rows().map(id).collect()
     }
 
     fn sizes(&self) -> BTreeMap<String, u64> {

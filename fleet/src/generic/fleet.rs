@@ -20,6 +20,7 @@ use crate::strategies::Strategy;
 use crate::text;
 use crate::view::{self, Candidate, QUERIES};
 use crate::walk::Serving;
+use model::rules::RuleId;
 
 /// A state of a fleet of such replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -149,7 +150,7 @@ impl<R: Replica> Machine for FleetOf<R> {
         &self.bounds.kinds
     }
 
-    fn rules(&self) -> &'static [&'static str] {
+    fn rules(&self) -> &'static [RuleId] {
         rules::RULES
     }
 

@@ -17,6 +17,7 @@ use crate::text;
 use crate::view;
 use crate::view::{Candidate, QUERIES};
 use crate::walk::Serving;
+use model::rules::RuleId;
 
 /// Kinds without which no replica ever has a row.
 const NEEDED: [Kind; 3] = [Kind::Create, Kind::Read, Kind::Apply];
@@ -293,7 +294,7 @@ impl Machine for Fleet {
         &self.bounds.kinds
     }
 
-    fn rules(&self) -> &'static [&'static str] {
+    fn rules(&self) -> &'static [RuleId] {
         rules::RULES
     }
 

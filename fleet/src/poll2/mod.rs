@@ -13,6 +13,7 @@ mod naive;
 use crate::actions::{Action, At, Kind};
 use crate::fair::Converging;
 use crate::machine::{Findings, Machine, Packed, Plain};
+use model::rules::RuleId;
 
 /// The size of a [`Poll2`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub struct Poll2 {
 
 const RULE_NO_FUTURE: usize = 0;
 const RULE_MONOTONIC: usize = 1;
-const RULES: &[&str] = &["no-future", "monotonic"];
+const RULES: &[RuleId] = &[RuleId::NoFuture, RuleId::Monotonic];
 
 const KINDS_STEADY: &[Kind] = &[
     Kind::Create,
@@ -216,7 +217,7 @@ impl Machine for Poll2 {
         if self.bounds.crash { KINDS_CRASH } else { KINDS_STEADY }
     }
 
-    fn rules(&self) -> &'static [&'static str] {
+    fn rules(&self) -> &'static [RuleId] {
         RULES
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actions::{Action, At, Kind};
 use crate::poll2::Poll2Bounds;
+use model::rules::RuleId;
 
 /// A version a row; a row that is not there has no entry.
 type Versions = BTreeMap<u8, u8>;
@@ -245,8 +246,8 @@ mod tests {
             for replica in &state.replicas {
                 for (row, held) in &replica.table {
                     for (rule, holds) in [
-                        ("no-future", Some(held) <= state.versions.get(row)),
-                        ("monotonic", Some(held) >= replica.answered.get(row)),
+                        (RuleId::NoFuture, Some(held) <= state.versions.get(row)),
+                        (RuleId::Monotonic, Some(held) >= replica.answered.get(row)),
                     ] {
                         let index = packed.rules().iter().position(|known| *known == rule);
                         findings.check(index.expect("it is one of its rules"), holds);

@@ -95,10 +95,10 @@ pub fn check<M: Machine>(machine: &M, options: CheckOptions) -> Report<M::State>
     let found = checker.discoveries();
     let in_order = machine.rules().iter().enumerate();
     let violations = in_order.filter_map(|(index, rule)| {
-        let path = found.get(rule)?.clone().into_vec();
+        let path = found.get(rule.name())?.clone().into_vec();
         let states: Vec<M::State> = path.into_iter().map(|(state, _)| state).collect();
         Some(Violation {
-            rule,
+            rule: *rule,
             path: concrete(machine, options.symmetric, &states, index),
         })
     });
@@ -284,7 +284,7 @@ impl<M: Machine> Model for Checked<M> {
         let rules = self.machine.rules();
         assert!(rules.len() <= CONDITIONS, "there is a condition for each rule");
         let rules = rules.iter().zip(conditions::<M>());
-        let rules = rules.map(|(rule, condition)| Property::always(rule, condition));
+        let rules = rules.map(|(rule, condition)| Property::always(rule.name(), condition));
         let going = Property::always(KEEPS_GOING, |_: &Self, _: &M::State| true);
         rules.chain([going]).collect()
     }
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(report.ended, Ended::Exhausted);
         assert_eq!(report.violations, []);
         assert_eq!(report.dead(machine), []);
-        assert_eq!(report.vacuous(machine), Vec::<&str>::new());
+        assert_eq!(report.vacuous(machine), []);
         (report.distinct, report.generated, report.depth)
     }
 

@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(report.ended, Ended::Exhausted);
         assert_eq!(report.violations, []);
         assert_eq!(report.dead(machine), []);
-        assert_eq!(report.vacuous(machine), Vec::<&str>::new());
+        assert_eq!(report.vacuous(machine), []);
         (report.distinct, report.generated, report.depth)
     }
 

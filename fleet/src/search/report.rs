@@ -2,46 +2,15 @@
 
 use crate::actions::{Action, KINDS, Kind};
 use crate::machine::Machine;
+use model::rules::RuleId;
 
-/// A reason why an exploration ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Every reachable state was seen.
-    Exhausted,
-    /// A rule was violated, and the run was to stop at the first violation.
-    Violated,
-    /// A limit cut the run: nothing is known of what lies beyond it.
-    Cut(Limit),
-}
-
-/// A limit of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// The number of distinct states.
-    States(u64),
-    /// The number of steps from the start.
-    Depth(u32),
-    /// Bytes of memory for states and for the set of those seen.
-    Memory(u64),
-}
-
-impl std::fmt::Display for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exhausted => write!(f, "exhausted"),
-            Self::Violated => write!(f, "stopped at the first violation"),
-            Self::Cut(Limit::States(states)) => write!(f, "cut at {states} states"),
-            Self::Cut(Limit::Depth(depth)) => write!(f, "cut at depth {depth}"),
-            Self::Cut(Limit::Memory(bytes)) => write!(f, "cut at {} MiB", bytes >> 20),
-        }
-    }
-}
+pub use model::hunt::{Ended, Limit};
 
 /// A violated rule with a path to it from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation<S> {
-    /// The rule's id.
-    pub rule: &'static str,
+    /// The rule.
+    pub rule: RuleId,
     /// The actions in order, each with the state that it led to.
     pub path: Vec<(Action, S)>,
 }
@@ -73,7 +42,7 @@ impl<S> Report<S> {
     }
 
     /// The rules that never had anything to check.
-    pub fn vacuous<M: Machine>(&self, machine: &M) -> Vec<&'static str> {
+    pub fn vacuous<M: Machine>(&self, machine: &M) -> Vec<RuleId> {
         let rules = machine.rules().iter().zip(&self.premises);
         rules
             .filter(|(_, premises)| **premises == 0)

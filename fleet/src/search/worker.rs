@@ -355,7 +355,7 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
         let violations = rules.filter_map(|(index, rule)| {
             let states = paths[index].as_ref()?;
             let path = concrete(self.machine, self.options.symmetric, states, index);
-            Some(Violation { rule, path })
+            Some(Violation { rule: *rule, path })
         });
         let violations = violations.collect();
         let Counted {

@@ -40,7 +40,7 @@ fn conforms(bounds: Bounds, symmetric: bool) -> (u64, u64) {
     assert_eq!(report.ended, Ended::Exhausted);
     assert_eq!(report.violations, []);
     assert_eq!(report.dead(&fleet), []);
-    assert_eq!(report.vacuous(&fleet), Vec::<&str>::new());
+    assert_eq!(report.vacuous(&fleet), []);
     (report.distinct, report.generated)
 }
 

@@ -10,15 +10,21 @@
 //!
 //! Steps have a fixed width, so that a changed byte changes one field of one step, and a cut, a copy or a move of whole
 //! steps leaves the others what they are. All are absolute: no step means another thing because of those before it, but
-//! for tags, of which no two versions may share one. Any bytes behind the header are steps; what is left over is dropped.
+//! for names of which no two may be the same: tags of versions, and polls that are held. Any bytes behind the header are
+//! steps; what is left over is dropped.
 //!
-//! A list of rows is made of one [`STAGE`] a row and the [`REPLACE`] or [`CONSTRUCT`] that takes them. Rows with a
-//! parameter bundle have no bytes: routers that run in this process have no bundles.
+//! A list of rows is made of one [`STAGE`] a row and the [`REPLACE`] or [`CONSTRUCT`] that takes them. A fleet takes no
+//! lists: there these three are no steps. Rows with a parameter bundle have no bytes: routers that run in this process have
+//! no bundles. Of what a fleet can do these have bytes: writes of whole rows and deletions, polls to their end or held
+//! after the read, starts, deliveries, lookups, and the events but for the order of rows, the second source and time.
 
 use std::collections::BTreeMap;
 
 use model::generate::{Choices, Swarm};
-use protocol::{Change, FleetStep, Query, Row, Shown, Step, Via, Write};
+use protocol::World as Event;
+use protocol::{
+    Begin, Change, Level, Op, OpId, Place, Query, Question, Row, Step, StoreView, Trace, Via, Write, WriteOp,
+};
 
 use crate::world::{WEIGHTS, World, worlds};
 
@@ -73,7 +79,12 @@ const DUPLICATE: u8 = 16;
 const DEFER: u8 = 17;
 /// The first of the verbs of what the store shows, one for each of [`SHOWN`].
 const STORE_SHOWS: u8 = 18;
-const SHOWN: [Shown; 4] = [Shown::All, Shown::BeforeLastWrite, Shown::Nothing, Shown::FirstRow];
+const SHOWN: [StoreView; 4] = [
+    StoreView::All,
+    StoreView::BeforeLastWrite,
+    StoreView::Nothing,
+    StoreView::FirstRow,
+];
 const FLEET_VERBS: u8 = STORE_SHOWS + 4;
 
 const VERB_BITS: u32 = 5;
@@ -88,22 +99,11 @@ const LOOSE: u8 = 1 << 6;
 /// What makes a target one that must be refused.
 const STARS: &str = "*****";
 
-/// What steps are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// One router.
-    Router,
-    /// A store and its replicas.
-    Fleet,
-}
-
-impl Level {
-    /// How many verbs there are.
-    pub fn verbs(self) -> u8 {
-        match self {
-            Self::Router => LOOKUP + 1,
-            Self::Fleet => FLEET_VERBS,
-        }
+/// How many verbs there are for the steps of that level.
+pub fn verbs(level: Level) -> u8 {
+    match level {
+        Level::Router => LOOKUP + 1,
+        Level::Fleet => FLEET_VERBS,
     }
 }
 
@@ -172,23 +172,10 @@ pub struct Input {
     pub header: Header,
     /// The world.
     pub world: &'static World,
-    /// What the router is constructed with; nothing in a fleet.
-    pub initial: Vec<Row>,
-    /// What is done.
-    pub steps: Vec<Step>,
+    /// What is done; the store of a fleet is empty before it.
+    pub trace: Trace,
     /// How many versions there are.
     pub versions: usize,
-}
-
-impl Input {
-    /// Every row that the input brings, in order.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        let brought = self.steps.iter().flat_map(|step| match step {
-            Step::Change(change) | Step::Fleet(FleetStep::Write(Write { change, .. })) => change.rows(),
-            Step::Lookup(_) | Step::Fleet(_) => &[],
-        });
-        self.initial.iter().chain(brought)
-    }
 }
 
 /// The trace that these bytes are; `None` where they are of another version, or no header.
@@ -205,6 +192,7 @@ pub fn decode_records(header: Header, records: &[Record], level: Level) -> Input
         swarm: header.swarm(),
         level,
         issued: BTreeMap::new(),
+        polls: [0; REPLICAS as usize],
         staged: Vec::new(),
         initial: Vec::new(),
         steps: Vec::new(),
@@ -215,8 +203,10 @@ pub fn decode_records(header: Header, records: &[Record], level: Level) -> Input
     Input {
         header,
         world: decoder.world,
-        initial: decoder.initial,
-        steps: decoder.steps,
+        trace: match level {
+            Level::Router => Trace::of_router(decoder.initial, decoder.steps),
+            Level::Fleet => Trace::of_fleet(REPLICAS, decoder.steps),
+        },
         versions: decoder.issued.len(),
     }
 }
@@ -227,6 +217,8 @@ struct Decoder {
     level: Level,
     /// The row of each tag that was given out.
     issued: BTreeMap<String, Row>,
+    /// How many polls of each replica were begun and held.
+    polls: [u8; REPLICAS as usize],
     staged: Vec<Row>,
     initial: Vec<Row>,
     steps: Vec<Step>,
@@ -236,57 +228,61 @@ impl Decoder {
     fn step(&mut self, record: Record) {
         let via = record[VERB] >> VERB_BITS;
         let replica = via.saturating_sub(1) % REPLICAS;
-        let step = match (record[VERB] & ((1 << VERB_BITS) - 1)) % self.level.verbs() {
-            UPSERT => self.change(via, |decoder| Change::Upsert(decoder.row(record))),
-            ADD => self.change(via, |decoder| Change::Add(decoder.row(record))),
-            DELETE => self.change(via, |decoder| Change::Delete(decoder.id(record).to_owned())),
-            STAGE => {
+        let verb = (record[VERB] & ((1 << VERB_BITS) - 1)) % verbs(self.level);
+        let step = match (verb, self.level) {
+            (UPSERT, Level::Router) => Step::Change(Change::Upsert(self.row(record))),
+            (ADD, Level::Router) => Step::Change(Change::Add(self.row(record))),
+            (DELETE, Level::Router) => Step::Change(Change::Delete(self.id(record).to_owned())),
+            (STAGE, Level::Router) => {
                 let row = self.row(record);
                 self.staged.push(row);
                 return;
             }
-            CONSTRUCT if self.steps.is_empty() && self.initial.is_empty() && self.level == Level::Router => {
+            (CONSTRUCT, Level::Router) if self.steps.is_empty() && self.initial.is_empty() => {
                 self.initial = std::mem::take(&mut self.staged);
                 return;
             }
-            REPLACE | CONSTRUCT => self.change(0, |decoder| Change::Replace(std::mem::take(&mut decoder.staged))),
-            LOOKUP => {
+            (REPLACE | CONSTRUCT, Level::Router) => Step::Change(Change::Replace(std::mem::take(&mut self.staged))),
+            (UPSERT, Level::Fleet) => write(via, Write::Put(self.row(record))),
+            (ADD, Level::Fleet) => write(via, Write::Add(self.row(record))),
+            (DELETE, Level::Fleet) => write(via, Write::Delete(self.id(record).to_owned())),
+            (STAGE | REPLACE | CONSTRUCT, Level::Fleet) => return,
+            (LOOKUP, level) => {
                 let at = usize::from(u16::from_le_bytes([record[NAME], record[TEAM_NAME]]));
-                Step::Lookup(Query {
+                let query = Query {
                     model: self.world.texts[at % self.world.texts.len()].clone(),
                     team: self.team(record).map(str::to_owned),
-                    replica: (self.level == Level::Fleet).then_some(replica),
-                })
+                };
+                let replica = (level == Level::Fleet).then_some(replica);
+                Step::Ask(replica, Question::Lookup(query))
             }
-            POLL => Step::Fleet(FleetStep::Poll(replica)),
-            POLL_READ => Step::Fleet(FleetStep::PollRead(replica)),
-            POLL_APPLY => Step::Fleet(FleetStep::PollApply(replica)),
-            STORE_FAILS => Step::Fleet(FleetStep::StoreFails(true)),
-            STORE_WORKS => Step::Fleet(FleetStep::StoreFails(false)),
-            shows @ STORE_SHOWS..FLEET_VERBS => {
-                Step::Fleet(FleetStep::StoreShows(SHOWN[usize::from(shows - STORE_SHOWS)]))
-            }
-            CRASH => Step::Fleet(FleetStep::Crash(replica)),
-            START => Step::Fleet(FleetStep::Start(replica)),
-            DELIVER => Step::Fleet(FleetStep::Deliver(replica)),
-            DUPLICATE => Step::Fleet(FleetStep::Duplicate(replica)),
-            DEFER => Step::Fleet(FleetStep::Defer(replica)),
-            _ => Step::Fleet(FleetStep::Drop(replica)),
+            (verb, _) => self.of_fleet(verb, replica),
         };
         self.steps.push(step);
     }
 
-    fn change(&mut self, via: u8, change: impl FnOnce(&mut Self) -> Change) -> Step {
-        let change = change(self);
-        match self.level {
-            Level::Router => Step::Change(change),
-            Level::Fleet => Step::Fleet(FleetStep::Write(Write {
-                via: via
-                    .checked_sub(1)
-                    .map_or(Via::Store, |via| Via::Replica(via % REPLICAS)),
-                change,
-            })),
-        }
+    /// The step of a fleet that is no write and no question.
+    fn of_fleet(&mut self, verb: u8, replica: u8) -> Step {
+        let event = match verb {
+            POLL => return Step::Do(Op::Poll(replica)),
+            POLL_READ => {
+                let polls = &mut self.polls[usize::from(replica)];
+                *polls += 1;
+                let op = held_poll(replica, *polls);
+                return Step::Begin(Begin::new(&op.0, Op::Poll(replica), Place::AfterRead));
+            }
+            POLL_APPLY => return Step::Finish(held_poll(replica, self.polls[usize::from(replica)])),
+            START => return Step::Do(Op::Start(replica)),
+            DELIVER => return Step::Do(Op::Deliver(replica)),
+            STORE_FAILS => Event::StoreFails(true),
+            STORE_WORKS => Event::StoreFails(false),
+            shows @ STORE_SHOWS..FLEET_VERBS => Event::StoreShows(SHOWN[usize::from(shows - STORE_SHOWS)]),
+            CRASH => Event::Crash(replica),
+            DUPLICATE => Event::Duplicate(replica),
+            DEFER => Event::Defer(replica),
+            _ => Event::Drop(replica),
+        };
+        Step::World(event)
     }
 
     fn row(&mut self, record: Record) -> Row {
@@ -350,27 +346,44 @@ fn within(all: &[&'static str], part: &[&'static str], at: u8) -> Option<&'stati
     part.get(at % part.len().max(1)).copied()
 }
 
+/// A write through a replica, counted from 1, or through none.
+fn write(via: u8, write: Write) -> Step {
+    let via = via
+        .checked_sub(1)
+        .map_or(Via::Store, |via| Via::Replica(via % REPLICAS));
+    Step::Do(Op::Write(WriteOp { via, write }))
+}
+
+/// The name of the poll of that replica which is begun and held as the one of that number, from 1.
+fn held_poll(replica: u8, number: u8) -> OpId {
+    OpId(format!("{replica}.{number}"))
+}
+
 /// The bytes of a trace: `decode` gives back the very same. `None` where a text is none of the world or of its part, a
-/// row has a parameter bundle, or there are too many steps or versions.
-pub fn encode(header: Header, initial: &[Row], steps: &[Step], level: Level) -> Option<Vec<u8>> {
+/// row has a parameter bundle, a step or a set-up has no bytes, or there are too many steps or versions.
+pub fn encode(header: Header, trace: &Trace) -> Option<Vec<u8>> {
     let mut records = Vec::new();
     let encoder = Encoder { world: header.world() };
-    if !initial.is_empty() {
-        encoder.list(initial, CONSTRUCT, &mut records)?;
+    if !trace.setup.rows.is_empty() {
+        encoder.list(&trace.setup.rows, CONSTRUCT, &mut records)?;
     }
-    for step in steps {
+    for step in &trace.steps {
         encoder.step(step, &mut records)?;
     }
-    let decoded = decode_records(header, &records, level);
-    let same = decoded.initial == initial && decoded.steps == steps;
+    let same = decode_records(header, &records, trace.level).trace == *trace;
     same.then(|| [&header.bytes()[..], records.as_flattened()].concat())
 }
 
 /// The steps of one change.
 pub fn encode_change(world: &'static World, change: &Change) -> Option<Vec<Record>> {
     let mut records = Vec::new();
-    Encoder { world }.change(0, change, &mut records)?;
+    Encoder { world }.change(change, &mut records)?;
     Some(records)
+}
+
+/// The step of one write, through a replica, counted from 1, or through none.
+pub fn encode_write(world: &'static World, through: u8, write: &Write) -> Option<Record> {
+    Encoder { world }.write(through, write)
 }
 
 struct Encoder {
@@ -379,65 +392,84 @@ struct Encoder {
 
 impl Encoder {
     fn step(&self, step: &Step, records: &mut Vec<Record>) -> Option<()> {
-        let fleet = match step {
-            Step::Change(change) => return self.change(0, change, records),
-            Step::Lookup(query) => {
-                let [low, high] = u16::try_from(position(&self.world.texts, &query.model)?)
-                    .ok()?
-                    .to_le_bytes();
-                let mut record = Record::default();
-                record[VERB] = LOOKUP | via(query.replica.map_or(0, |replica| replica + 1));
-                (record[NAME], record[TEAM_NAME]) = (low, high);
-                record[TEAM] = self.team(query.team.as_ref())?;
-                records.push(record);
+        let (verb, replica) = match step {
+            Step::Change(change) => return self.change(change, records),
+            Step::Ask(replica, question) => {
+                records.push(self.lookup(*replica, question.query()?)?);
                 return Some(());
             }
-            Step::Fleet(fleet) => fleet,
-        };
-        let (verb, replica) = match fleet {
-            FleetStep::Write(Write { via, change }) => {
-                let via = match via {
+            Step::Do(Op::Write(WriteOp { via, write })) => {
+                let through = match via {
                     Via::Store => 0,
-                    Via::Replica(replica) => replica + 1,
+                    Via::Replica(replica) => replica.saturating_add(1),
                 };
-                return self.change(via, change, records);
+                records.push(self.write(through, write)?);
+                return Some(());
             }
-            FleetStep::Poll(replica) => (POLL, *replica),
-            FleetStep::PollRead(replica) => (POLL_READ, *replica),
-            FleetStep::PollApply(replica) => (POLL_APPLY, *replica),
-            FleetStep::StoreFails(true) => (STORE_FAILS, 0),
-            FleetStep::StoreFails(false) => (STORE_WORKS, 0),
-            FleetStep::Crash(replica) => (CRASH, *replica),
-            FleetStep::Start(replica) => (START, *replica),
-            FleetStep::Deliver(replica) => (DELIVER, *replica),
-            FleetStep::Drop(replica) => (DROP, *replica),
-            FleetStep::Duplicate(replica) => (DUPLICATE, *replica),
-            FleetStep::Defer(replica) => (DEFER, *replica),
-            FleetStep::StoreShows(shown) => {
-                let at = SHOWN.iter().zip(STORE_SHOWS..).find(|(one, _)| *one == shown)?;
-                (at.1, 0)
-            }
+            Step::Do(Op::Poll(replica)) => (POLL, *replica),
+            Step::Do(Op::Start(replica)) => (START, *replica),
+            Step::Do(Op::Deliver(replica)) => (DELIVER, *replica),
+            Step::Begin(Begin {
+                act: Op::Poll(replica), ..
+            }) => (POLL_READ, *replica),
+            Step::Finish(op) => (POLL_APPLY, op.0.split('.').next()?.parse().ok()?),
+            Step::Do(Op::Request(_)) | Step::Begin(_) => return None,
+            Step::World(event) => match event {
+                Event::StoreFails(true) => (STORE_FAILS, 0),
+                Event::StoreFails(false) => (STORE_WORKS, 0),
+                Event::StoreShows(shown) => {
+                    let (_, verb) = SHOWN.iter().zip(STORE_SHOWS..).find(|(one, _)| *one == shown)?;
+                    (verb, 0)
+                }
+                Event::Crash(replica) => (CRASH, *replica),
+                Event::Drop(replica) => (DROP, *replica),
+                Event::Duplicate(replica) => (DUPLICATE, *replica),
+                Event::Defer(replica) => (DEFER, *replica),
+                Event::StoreOrder(_) | Event::Config(_) | Event::Wait(_) => return None,
+            },
         };
         let mut record = Record::default();
-        record[VERB] = verb | via(replica + 1);
+        record[VERB] = verb | via(replica.saturating_add(1));
         records.push(record);
         Some(())
     }
 
-    fn change(&self, through: u8, change: &Change, records: &mut Vec<Record>) -> Option<()> {
+    fn lookup(&self, replica: Option<u8>, query: &Query) -> Option<Record> {
+        let [low, high] = u16::try_from(position(&self.world.texts, &query.model)?)
+            .ok()?
+            .to_le_bytes();
+        let mut record = Record::default();
+        record[VERB] = LOOKUP | via(replica.map_or(0, |replica| replica.saturating_add(1)));
+        (record[NAME], record[TEAM_NAME]) = (low, high);
+        record[TEAM] = self.team(query.team.as_ref())?;
+        Some(record)
+    }
+
+    fn change(&self, change: &Change, records: &mut Vec<Record>) -> Option<()> {
         let record = match change {
-            Change::Upsert(row) => self.row(UPSERT | via(through), row)?,
-            Change::Add(row) => self.row(ADD | via(through), row)?,
-            Change::Delete(id) => {
-                let mut record = Record::default();
-                record[VERB] = DELETE | via(through);
-                record[ID] = self.id(id)?;
-                record
-            }
+            Change::Upsert(row) => self.row(UPSERT, row)?,
+            Change::Add(row) => self.row(ADD, row)?,
+            Change::Delete(id) => self.delete(0, id)?,
             Change::Replace(rows) => return self.list(rows, REPLACE, records),
         };
         records.push(record);
         Some(())
+    }
+
+    fn write(&self, through: u8, write: &Write) -> Option<Record> {
+        match write {
+            Write::Put(row) => self.row(UPSERT | via(through), row),
+            Write::Add(row) => self.row(ADD | via(through), row),
+            Write::Delete(id) => self.delete(through, id),
+            Write::Patch(_) => None,
+        }
+    }
+
+    fn delete(&self, through: u8, id: &str) -> Option<Record> {
+        let mut record = Record::default();
+        record[VERB] = DELETE | via(through);
+        record[ID] = self.id(id)?;
+        Some(record)
     }
 
     fn list(&self, rows: &[Row], verb: u8, records: &mut Vec<Record>) -> Option<()> {

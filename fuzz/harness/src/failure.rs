@@ -2,15 +2,20 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use model::generate::viewers;
+use model::failure::Finding;
+use model::generate::beside;
 use model::rules::RuleSet;
-use model::shrink::shrink;
+use model::shrink::{minimal, shrink};
 use model::trial::{Judge, trial};
-use protocol::{Answer, Change, Changed, Hello, InProcess, Local, Outcome, Query, RouterUnderTest, Row, Run, Trace};
+use protocol::{
+    Answer, Change, Changed, Hello, InProcess, Level, Local, Query, Question, Questions, RouterUnderTest, Row, Run,
+    Step, Trace, TraceFile,
+};
 
-use crate::codec::{Input, Level, Record, decode_records};
+use crate::codec::{Input, Record, decode_records};
 
 /// What a target found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +23,7 @@ pub struct Failure {
     /// What is wrong, for a person.
     pub what: String,
     /// The trace that shows it, where the input is one.
-    pub trace: Option<Trace>,
+    pub trace: Option<TraceFile>,
     /// How many steps the input had.
     pub steps: u64,
 }
@@ -55,45 +60,50 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
 ///
 /// The router claims a preset that there is none of.
 pub fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<Failure>> {
-    let judge = Judge::new(router.hello(), RuleSet::default()).expect("routers in this process know their presets");
+    let rules = RuleSet::of(Level::Router);
+    let judge = Judge::new(router.hello(), rules).expect("routers in this process know their presets");
     let findings = match trial(router, &judge, std::slice::from_ref(run)) {
         Ok(judged) => judged.into_iter().flat_map(|judged| judged.tally.findings),
         Err(fault) => return Some(Failure::of_bytes(fault.to_string())),
     };
     let mut findings: Vec<_> = findings.collect();
-    // One with a question is shown by a lookup, which any build of the router shows.
-    findings.sort_by_key(|finding| finding.query.is_none());
+    // One with a query is shown by a lookup, which any build of the router shows.
+    findings.sort_by_key(|finding| finding.question.as_ref().and_then(Question::query).is_none());
     let finding = findings.into_iter().next()?;
     let shrunk = shrink(router, &judge, run, &finding).ok().flatten();
-    let (steps, finding) = match shrunk {
-        Some(shrunk) => (Some(shrunk.case), shrunk.finding),
-        None => (None, finding),
+    let (trace, finding) = match shrunk {
+        Some(shrunk) => (with_question(shrunk.run.trace, &shrunk.finding), shrunk.finding),
+        None => (run.trace.clone(), finding),
     };
-    let what = format!(
-        "{} {}: allowed: {}, got: {}",
-        finding.rule, finding.class, finding.allowed, finding.got
-    );
-    let mut trace = match steps {
-        Some(case) => case.to_trace(&what),
-        None => Trace::new(&what, run.initial.clone(), run.steps.clone()),
-    };
-    trace.rule = Some(finding.rule.to_owned());
+    let [allowed, got] = finding.words();
+    let what = format!("{} {}: allowed: {allowed}, got: {got}", finding.rule, finding.class);
+    let mut file = TraceFile::new(&what, trace);
+    file.rule = Some(finding.rule.to_string());
     Some(Box::new(Failure {
         what,
-        trace: Some(trace),
-        steps: run.steps.len() as u64,
+        trace: Some(file),
+        steps: run.trace.steps.len() as u64,
     }))
+}
+
+/// The trace, and at its end the question that shows what was found.
+fn with_question(mut trace: Trace, finding: &Finding) -> Trace {
+    trace.steps.extend(
+        finding
+            .question
+            .iter()
+            .map(|question| Step::Ask(None, question.clone())),
+    );
+    trace
 }
 
 /// The run of an input that asks these questions of its world after each step.
 pub fn run_of(input: &Input, questions: &[usize]) -> Run {
+    let queries = questions.iter().map(|at| input.world.matrix[*at].clone()).collect();
+    let asked = beside(&input.world.scope, queries);
     Run {
-        initial: input.initial.clone(),
-        steps: input.steps.clone(),
-        observe: (0..).take(input.steps.len() + 1).collect(),
-        queries: questions.iter().map(|at| input.world.matrix[*at].clone()).collect(),
-        viewers: viewers(&input.world.scope),
-        ..Run::default()
+        questions: Questions::after_each(asked, input.trace.steps.len()),
+        trace: input.trace.clone(),
     }
 }
 
@@ -116,39 +126,16 @@ pub fn of_steps(
     input: &Input,
     records: &[Record],
     level: Level,
-    fails: impl FnMut(&[Record]) -> bool,
+    mut fails: impl FnMut(&[Record]) -> bool,
 ) -> Box<Failure> {
-    let records = fewest(records, fails);
+    let Ok(records) = minimal(records.to_vec(), |records| Ok::<bool, Infallible>(fails(records)));
     let small = decode_records(input.header, &records, level);
-    let trace = Trace::new(&what, small.initial, small.steps);
+    let trace = TraceFile::new(&what, small.trace);
     Box::new(Failure {
         what,
         trace: Some(trace),
-        steps: input.steps.len() as u64,
+        steps: input.trace.steps.len() as u64,
     })
-}
-
-/// The fewest of these steps that still fail: none of them can be left out.
-fn fewest(records: &[Record], mut fails: impl FnMut(&[Record]) -> bool) -> Vec<Record> {
-    let mut least = records.to_vec();
-    let mut size = least.len().div_ceil(2).max(1);
-    loop {
-        let before = least.len();
-        let mut at = 0;
-        while at < least.len() {
-            let mut without = least.clone();
-            without.drain(at..(at + size).min(least.len()));
-            if fails(&without) {
-                least = without;
-            } else {
-                at += size;
-            }
-        }
-        if size == 1 && least.len() == before {
-            return least;
-        }
-        size = (size / 2).max(1);
-    }
 }
 
 /// A router whose panics are answers: what it was asked when it broke, the rules can then judge and make small.
@@ -164,10 +151,7 @@ impl<R: Local + Default> Guarded<R> {
         let changed = catch_unwind(AssertUnwindSafe(|| change(&mut self.router)));
         changed.unwrap_or_else(|panic| {
             self.broken = Some(panic_text(panic.as_ref()).to_owned());
-            Changed {
-                outcome: Outcome::Applied,
-                held: None,
-            }
+            Changed::APPLIED
         })
     }
 }
@@ -196,6 +180,10 @@ impl<R: Local + Default> Local for Guarded<R> {
 
     fn listing(&self, team: Option<&str>) -> Vec<String> {
         catch_unwind(AssertUnwindSafe(|| self.router.listing(team))).unwrap_or_default()
+    }
+
+    fn claims(&self) -> Vec<String> {
+        self.router.claims()
     }
 
     fn sizes(&self) -> BTreeMap<String, u64> {

@@ -2,9 +2,9 @@
 
 use adapter_faulty::find;
 use model::generate::{Cadence, Seeded, asked};
-use protocol::RouterUnderTest;
+use protocol::{Level, RouterUnderTest};
 
-use crate::codec::{Level, decode};
+use crate::codec::decode;
 use crate::failure::judged;
 use crate::{Body, Ran, Settings, Work};
 
@@ -35,7 +35,13 @@ impl Body for Faulty {
         };
         let choices = &mut Seeded::new(input.header.asks.into(), 0);
         let scope = &input.world.scope;
-        let run = asked(scope, input.initial, input.steps, choices, Cadence::EveryStep);
+        let run = asked(
+            scope,
+            input.trace.setup.rows,
+            input.trace.steps,
+            choices,
+            Cadence::EveryStep,
+        );
         if let Some(mut failure) = judged(self.router.as_mut(), &run) {
             if let Some(trace) = &mut failure.trace {
                 trace.router = Some(self.router.hello().router.clone());
@@ -43,8 +49,8 @@ impl Body for Faulty {
             return Err(failure);
         }
         Ok(Some(Work {
-            steps: run.steps.len() as u64,
-            lookups: (run.observe.len() * run.queries.len()) as u64,
+            steps: run.trace.steps.len() as u64,
+            lookups: (run.questions.rounds.len() * run.questions.queries().count()) as u64,
         }))
     }
 }

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use adapter_reference::core_row;
 use model::semantics::STRICT;
 use model::spec::{self, Spec};
-use protocol::{Change, FleetStep, Row, Shown, Step, Via, Write};
+use protocol::{Begin, Change, Level, Op, OpId, Row, Rows, Step, StoreView, Via, World, Write, WriteOp};
 use router_core::{Change as Put, Id, Outcome, Reading, Replica, Revision, Store, StoreError, Table};
 
-use crate::codec::{HEADER_BYTES, Input, Level, REPLICAS, Record, decode, decode_records};
+use crate::codec::{HEADER_BYTES, Input, REPLICAS, Record, decode, decode_records};
 use crate::failure::{caught, of_steps};
 use crate::{Body, Ran, Settings, Work};
 
@@ -36,7 +36,7 @@ struct Memory {
     history: Vec<spec::Table>,
     fault: Option<Fault>,
     /// What a read shows while there is no fault.
-    shown: Shown,
+    shown: StoreView,
 }
 
 impl Memory {
@@ -50,12 +50,12 @@ impl Memory {
 
     /// The state that a read shows: a copy of the store may lag a write behind.
     fn read_from(&self) -> usize {
-        self.now() - usize::from(self.shown == Shown::BeforeLastWrite && self.now() > 0)
+        self.now() - usize::from(self.shown == StoreView::BeforeLastWrite && self.now() > 0)
     }
 
     /// Whether a read that succeeds gives every row of a state.
     fn shows_a_state(&self) -> bool {
-        self.fault.is_none() && matches!(self.shown, Shown::All | Shown::BeforeLastWrite)
+        self.fault.is_none() && matches!(self.shown, StoreView::All | StoreView::BeforeLastWrite)
     }
 
     fn push(&mut self, rows: spec::Table) -> Revision {
@@ -83,9 +83,9 @@ impl Store for Memory {
         let state = &self.history[self.read_from()];
         let mut rows: Vec<_> = state.values().map(core_row).collect();
         match self.shown {
-            Shown::Nothing => rows.clear(),
-            Shown::FirstRow => rows.truncate(1),
-            Shown::All | Shown::BeforeLastWrite => {}
+            StoreView::Nothing => rows.clear(),
+            StoreView::FirstRow => rows.truncate(1),
+            StoreView::All | StoreView::BeforeLastWrite => {}
         }
         match self.fault {
             Some(Fault::Down | Fault::Broken) => return Err(StoreError::Failed("the rows cannot be read")),
@@ -128,7 +128,8 @@ fn protocol_row(row: router_core::Row) -> Row {
 #[derive(Default)]
 struct Node {
     replica: Replica,
-    reading: Option<Reading>,
+    /// What it has read and not applied: the last poll that was begun, by name.
+    reading: Option<(OpId, Reading)>,
     notified: VecDeque<Revision>,
     /// For each row, the oldest state that may still be served.
     floors: BTreeMap<&'static str, usize>,
@@ -217,14 +218,16 @@ fn judge(input: &Input) -> Result<Work, String> {
         store: Memory {
             history: vec![spec::Table::new()],
             fault: None,
-            shown: Shown::All,
+            shown: StoreView::All,
         },
         nodes: (0..REPLICAS).map(|_| Some(Node::default())).collect(),
         failures: usize::from(input.header.asks),
     };
     let mut work = Work::default();
-    for (step, after) in input.steps.iter().zip(1..) {
-        let Step::Fleet(step) = step else { continue };
+    for (step, after) in input.trace.steps.iter().zip(1..) {
+        if let Step::Ask(..) = step {
+            continue;
+        }
         trial.take(step).map_err(|what| format!("step {after}: {what}"))?;
         for node in trial.nodes.iter_mut().flatten() {
             node.check(ids, &trial.store)
@@ -253,72 +256,104 @@ impl Trial {
         self.nodes[usize::from(replica)].as_mut()
     }
 
-    fn take(&mut self, step: &FleetStep) -> Result<(), String> {
-        let ids = self.ids;
+    fn take(&mut self, step: &Step) -> Result<(), String> {
         match step {
-            FleetStep::Write(Write {
-                via: Via::Store,
-                change,
-            }) => self.write_store(change),
-            FleetStep::Write(Write {
-                via: Via::Replica(replica),
-                change,
-            }) => self.write(*replica, change)?,
-            FleetStep::Poll(replica) => self.poll(*replica)?,
-            FleetStep::PollRead(replica) => {
+            Step::Do(op) => self.carry_out(op)?,
+            Step::Begin(Begin {
+                op,
+                act: Op::Poll(replica),
+                ..
+            }) => {
                 let read = self.store.read().ok();
                 if let Some(node) = self.node(*replica) {
-                    node.reading = read;
+                    node.reading = read.map(|read| (op.clone(), read));
                 }
             }
-            FleetStep::PollApply(replica) => {
-                let Some(node) = self.node(*replica) else { return Ok(()) };
-                let Some(reading) = node.reading.take() else {
-                    return Ok(());
-                };
-                let read = reading.revision();
-                let older = node.replica.applied().is_some_and(|applied| read < applied);
-                if (node.replica.apply(reading) == Outcome::Older) != older {
-                    return Err(format!("a reading of {read:?} was taken for older or newer than it is"));
-                }
-                if !older {
-                    node.promise(ids, usize::try_from(read.0).expect("few revisions"));
-                }
+            Step::Finish(op) => self.apply(op)?,
+            Step::World(event) => self.happen(event)?,
+            // No input has bytes for another begin, or for a change of one router, and questions are not carried out.
+            Step::Begin(_) | Step::Change(_) | Step::Ask(..) => {}
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, op: &Op) -> Result<(), String> {
+        match op {
+            Op::Write(WriteOp { via: Via::Store, write }) => self.write_store(write),
+            Op::Write(WriteOp {
+                via: Via::Replica(replica),
+                write,
+            }) => self.write(*replica, write)?,
+            Op::Poll(replica) => self.poll(*replica)?,
+            Op::Start(replica) => {
+                self.nodes[usize::from(*replica)].get_or_insert_default();
             }
-            FleetStep::StoreFails(true) => {
+            Op::Deliver(replica) => self.deliver(*replica, false)?,
+            // These replicas read nothing on a miss: a request is a question, of which none is carried out.
+            Op::Request(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The replica that holds what this poll read applies it.
+    fn apply(&mut self, op: &OpId) -> Result<(), String> {
+        let ids = self.ids;
+        let holds = |node: &&mut Node| node.reading.as_ref().is_some_and(|(held, _)| held == op);
+        let Some(node) = self.nodes.iter_mut().flatten().find(holds) else {
+            return Ok(());
+        };
+        let Some((_, reading)) = node.reading.take() else {
+            return Ok(());
+        };
+        let read = reading.revision();
+        let older = node.replica.applied().is_some_and(|applied| read < applied);
+        if (node.replica.apply(reading) == Outcome::Older) != older {
+            return Err(format!("a reading of {read:?} was taken for older or newer than it is"));
+        }
+        if !older {
+            node.promise(ids, usize::try_from(read.0).expect("few revisions"));
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, event: &World) -> Result<(), String> {
+        match event {
+            World::StoreFails(true) => {
                 self.store.fault = Some(FAULTS[self.failures % FAULTS.len()]);
                 self.failures += 1;
             }
-            FleetStep::StoreFails(false) => self.store.fault = None,
-            FleetStep::StoreShows(shown) => {
+            World::StoreFails(false) => self.store.fault = None,
+            World::StoreShows(shown) => {
                 self.store.fault = None;
                 self.store.shown = *shown;
             }
-            FleetStep::Crash(replica) => self.nodes[usize::from(*replica)] = None,
-            FleetStep::Start(replica) => {
-                self.nodes[usize::from(*replica)].get_or_insert_default();
-            }
-            FleetStep::Deliver(replica) | FleetStep::Duplicate(replica) => {
-                let again = matches!(step, FleetStep::Duplicate(_));
-                let heard = self.node(*replica).and_then(|node| {
-                    let revision = node.notified.pop_front()?;
-                    if again {
-                        node.notified.push_front(revision);
-                    }
-                    Some(node.replica.is_news(revision))
-                });
-                if heard == Some(true) {
-                    self.poll(*replica)?;
-                }
-            }
-            FleetStep::Drop(replica) | FleetStep::Defer(replica) => {
+            World::Crash(replica) => self.nodes[usize::from(*replica)] = None,
+            World::Duplicate(replica) => self.deliver(*replica, true)?,
+            World::Drop(replica) | World::Defer(replica) => {
                 if let Some(node) = self.node(*replica)
                     && let Some(revision) = node.notified.pop_front()
-                    && matches!(step, FleetStep::Defer(_))
+                    && matches!(event, World::Defer(_))
                 {
                     node.notified.push_back(revision);
                 }
             }
+            // No input has bytes for these.
+            World::StoreOrder(_) | World::Config(_) | World::Wait(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The oldest notification under way reaches the replica, and is still under way if it comes `again`.
+    fn deliver(&mut self, replica: u8, again: bool) -> Result<(), String> {
+        let heard = self.node(replica).and_then(|node| {
+            let revision = node.notified.pop_front()?;
+            if again {
+                node.notified.push_front(revision);
+            }
+            Some(node.replica.is_news(revision))
+        });
+        if heard == Some(true) {
+            self.poll(replica)?;
         }
         Ok(())
     }
@@ -330,28 +365,30 @@ impl Trial {
         }
     }
 
-    /// A write past all replicas: the store takes any row.
-    fn write_store(&mut self, change: &Change) {
+    /// A write past all replicas: the store takes any row, and refuses to add an id that it has.
+    fn write_store(&mut self, write: &Write) {
         let mut rows = self.store.rows().clone();
-        match change {
-            Change::Delete(id) => drop(rows.remove(id)),
-            Change::Replace(list) => rows = list.iter().map(|row| (row.id.clone(), row.clone())).collect(),
-            Change::Upsert(row) | Change::Add(row) => drop(rows.insert(row.id.clone(), row.clone())),
+        if let Write::Add(row) = write
+            && rows.contains_key(&row.id)
+        {
+            return;
         }
+        write.apply_to(&mut rows);
         let revision = self.store.push(rows);
         self.notify(revision, None);
     }
 
     /// A write through a replica, which is served there once it is acknowledged.
-    fn write(&mut self, replica: u8, change: &Change) -> Result<(), String> {
-        let known = self.spec.change(self.store.rows(), change).is_ok();
-        let put = match change {
-            Change::Delete(id) => Put::Delete(id.as_str().into()),
-            Change::Upsert(row) | Change::Add(row) if known => {
+    fn write(&mut self, replica: u8, write: &Write) -> Result<(), String> {
+        let change = change_of(write);
+        let known = change.is_some_and(|change| self.spec.change(self.store.rows(), &change).is_ok());
+        let put = match write {
+            Write::Delete(id) => Put::Delete(id.as_str().into()),
+            Write::Put(row) | Write::Add(row) if known => {
                 Put::Put(core_row(row).parse().map_err(|why| why.to_string())?)
             }
-            // What the replica refuses, or takes as one write a row, is none of this step.
-            Change::Upsert(_) | Change::Add(_) | Change::Replace(_) => return Ok(()),
+            // What the replica refuses is none of this step, and no input has bytes for a patch.
+            Write::Put(_) | Write::Add(_) | Write::Patch(_) => return Ok(()),
         };
         let Some(node) = &mut self.nodes[usize::from(replica)] else {
             return Ok(());
@@ -385,7 +422,7 @@ impl Trial {
     /// Once the store works and its rows are valid, one poll makes every replica serve them, and a second has no news.
     fn heal(&mut self) -> Result<(), String> {
         self.store.fault = None;
-        self.store.shown = Shown::All;
+        self.store.shown = StoreView::All;
         let mut rows = self.store.rows().clone();
         rows.retain(|_, row| core_row(row).parse().is_ok());
         self.store.push(rows);
@@ -400,5 +437,60 @@ impl Trial {
             }
         }
         Ok(())
+    }
+}
+
+/// The writes that leave in a store of these rows what the change leaves in a table of them; a store takes no list.
+pub fn writes(rows: &Rows, change: &Change) -> Vec<Write> {
+    match change {
+        Change::Upsert(row) => vec![Write::Put(row.clone())],
+        Change::Add(row) => vec![Write::Add(row.clone())],
+        Change::Delete(id) => vec![Write::Delete(id.clone())],
+        Change::Replace(list) => {
+            let gone = rows.keys().filter(|id| list.iter().all(|row| row.id != **id));
+            gone.map(|id| Write::Delete(id.clone()))
+                .chain(list.iter().cloned().map(Write::Put))
+                .collect()
+        }
+    }
+}
+
+/// The change of one router that a write is; a patch is none.
+pub fn change_of(write: &Write) -> Option<Change> {
+    match write {
+        Write::Put(row) => Some(Change::Upsert(row.clone())),
+        Write::Add(row) => Some(Change::Add(row.clone())),
+        Write::Delete(id) => Some(Change::Delete(id.clone())),
+        Write::Patch(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_leave_in_a_store_what_a_change_leaves_in_a_table() {
+        let row = |id: &str, tag: &str| Row::new(id, "m", "m", tag);
+        let before: Rows = [row("a", "1"), row("b", "2")].map(|row| (row.id.clone(), row)).into();
+        let changes = [
+            Change::Upsert(row("a", "3")),
+            Change::Upsert(row("c", "3")),
+            Change::Add(row("a", "3")),
+            Change::Add(row("c", "3")),
+            Change::Delete("a".into()),
+            Change::Delete("c".into()),
+            Change::Replace(vec![row("c", "3"), row("a", "4")]),
+            Change::Replace(vec![row("c", "3"), row("c", "4")]),
+            Change::Replace(Vec::new()),
+        ];
+        for change in changes {
+            let (mut table, mut store) = (before.clone(), before.clone());
+            change.apply_to(&mut table);
+            for write in writes(&before, &change) {
+                write.apply_to(&mut store);
+            }
+            assert_eq!(store, table, "{change:?}");
+        }
     }
 }

@@ -3,14 +3,14 @@
 //! The long-lived one is the handle that threads share, with its two tables; a reader holds on to a snapshot now and then,
 //! as readers do, which must not change under it.
 
-use protocol::{Change, Row};
+use protocol::{Change, Level, Row, Step};
 use router_core::{Change as Published, Pinned, Query, Router, Table};
 
 use adapter_reference::{Reference, core_row};
 use model::semantics::STRICT;
 use model::spec::{self, Spec};
 
-use crate::codec::{HEADER_BYTES, Input, Level, Record, decode, decode_records};
+use crate::codec::{HEADER_BYTES, Input, Record, decode, decode_records};
 use crate::expected::Oracle;
 use crate::failure::{caught, of_router, run_of};
 use crate::world::{World, worlds};
@@ -40,7 +40,7 @@ impl History {
 
     fn questions(&self, input: &Input) -> Vec<usize> {
         let oracle = &self.oracles[usize::from(input.header.world) % self.oracles.len()];
-        oracle.questions(input.rows(), input.header.asks.into(), QUESTIONS_MAX)
+        oracle.questions(input.trace.rows(), input.header.asks.into(), QUESTIONS_MAX)
     }
 
     fn judge(&self, input: &Input) -> Result<Work, String> {
@@ -50,8 +50,8 @@ impl History {
         let mut rows = spec::Table::new();
         let mut held: Option<(Pinned, Table)> = None;
         let mut work = Work::default();
-        let construction = Change::Replace(input.initial.clone());
-        let changes = input.steps.iter().filter_map(|step| step.change());
+        let construction = Change::Replace(input.trace.setup.rows.clone());
+        let changes = input.trace.steps.iter().filter_map(Step::change);
         for (after, change) in std::iter::once(&construction).chain(changes).enumerate() {
             // What must be refused is refused before it is published: a row that does not parse is none.
             if let Ok(next) = spec.change(&rows, change) {

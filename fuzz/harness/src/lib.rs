@@ -13,6 +13,7 @@
 //! | [`updates`], [`history`], [`fleet`], [`faulty`] | the targets whose inputs are steps |
 //! | [`seeds`] | the traces that are kept, as inputs |
 //! | [`pattern`], [`parsers`] | those whose inputs are bytes |
+//! | [`values`] | any values of the protocol |
 
 pub mod codec;
 pub mod expected;
@@ -25,9 +26,11 @@ pub mod parsers;
 pub mod pattern;
 pub mod seeds;
 pub mod updates;
+pub mod values;
 pub mod world;
 
-use crate::codec::Level;
+use protocol::Level;
+
 use crate::failure::Failure;
 
 /// What comes of an input: nothing where the bytes are no input of the target.

@@ -7,12 +7,13 @@
 use model::generate::{Choices, Generator, Seeded, changes};
 use model::semantics::STRICT;
 use model::spec::{Spec, Table};
-use protocol::{Change, FleetStep, Step, Write};
+use protocol::{Change, Level, Rows, Step, Trace};
 
 use crate::codec::{
-    ADD, HEADER_BYTES, Header, Input, LOOKUP, Level, REPLICAS, Record, STEP_BYTES, STEPS_MAX, UPSERT, decode_records,
-    encode, encode_change, via,
+    ADD, HEADER_BYTES, Header, Input, LOOKUP, REPLICAS, Record, STEP_BYTES, STEPS_MAX, UPSERT, decode_records, encode,
+    encode_change, encode_write, verbs, via,
 };
+use crate::fleet::{change_of, writes};
 use crate::world::worlds;
 
 /// How often in a hundred an input is changed as bytes and not as steps.
@@ -108,24 +109,32 @@ impl Program {
             asks: u16::try_from(number(choices, 16)).expect("it has 16 bits"),
         };
         let (initial, steps) = changes(&header.world().scope, &header.swarm(), choices);
-        let bytes = encode(header, &initial, &steps, Level::Router);
-        let bytes = bytes.expect("what a world draws is of the world");
-        let mut drawn = Self::parse(&bytes).expect("these are a header and steps");
-        if level == Level::Fleet {
-            drawn.spread(choices);
+        let trace = Trace::of_router(initial, steps);
+        match level {
+            Level::Router => {
+                let bytes = encode(header, &trace).expect("what a world draws is of the world");
+                Self::parse(&bytes).expect("these are a header and steps")
+            }
+            Level::Fleet => Self::spread(header, &trace, choices),
         }
-        drawn
     }
 
     /// Sends the changes through any replica, and puts other steps of a fleet between them.
-    fn spread(&mut self, choices: &mut dyn Choices) {
-        for mut record in std::mem::take(&mut self.records) {
-            record[0] |= through(choices);
-            self.records.push(record);
-            for _ in 0..choices.below(4) {
-                self.records.push(of_fleet(choices));
+    fn spread(header: Header, trace: &Trace, choices: &mut dyn Choices) -> Self {
+        let construction = Change::Replace(trace.setup.rows.clone());
+        let changes = trace.steps.iter().filter_map(Step::change);
+        let (mut store, mut records) = (Rows::new(), Vec::new());
+        for change in std::iter::once(&construction).chain(changes) {
+            for write in writes(&store, change) {
+                let record = encode_write(header.world(), through(choices), &write);
+                records.push(record.expect("what a world draws is of the world"));
+                for _ in 0..choices.below(4) {
+                    records.push(of_fleet(choices));
+                }
             }
+            change.apply_to(&mut store);
         }
+        Self { header, records }
     }
 
     fn change(&mut self, level: Level, choices: &mut dyn Choices) {
@@ -169,68 +178,80 @@ impl Program {
         let before = decode_records(self.header, &self.records[..at], level);
         let swarm = self.header.swarm();
         let (scope, table) = (&before.world.scope, table_after(&before));
-        let change = Generator::new(scope, &swarm, choices, table, before.versions).change();
-        self.put(at..at, &change, level, choices);
+        let change = Generator::new(scope, &swarm, choices, table.clone(), before.versions).change();
+        self.put(at..at, &change, (level, &table), choices);
     }
 
     /// Changes one field of the row of a step.
     fn edit(&mut self, at: usize, level: Level, choices: &mut dyn Choices) {
         let up_to = decode_records(self.header, &self.records[..(at + 1).min(self.records.len())], level);
-        let Some(Change::Upsert(row) | Change::Add(row)) = up_to.steps.last().and_then(change_of) else {
+        let Some(Change::Upsert(row) | Change::Add(row)) = up_to.trace.steps.last().and_then(asked_for) else {
             return;
         };
-        if !matches!(self.records[at][0] % (1 << 5) % level.verbs(), UPSERT | ADD) {
+        let verb = self.records[at][0] % (1 << 5) % verbs(level);
+        if !matches!(verb, UPSERT | ADD) {
             return;
         }
-        let row = row.clone();
         let swarm = self.header.swarm();
         let (scope, table) = (&up_to.world.scope, table_after(&up_to));
-        let edited = Generator::new(scope, &swarm, choices, table, up_to.versions).edited(row);
-        let change = match up_to.steps.last().and_then(change_of) {
-            Some(Change::Add(_)) => Change::Add(edited),
-            _ => Change::Upsert(edited),
+        let edited = Generator::new(scope, &swarm, choices, table.clone(), up_to.versions).edited(row);
+        let change = if verb == ADD {
+            Change::Add(edited)
+        } else {
+            Change::Upsert(edited)
         };
-        self.put(at..at + 1, &change, level, choices);
+        self.put(at..at + 1, &change, (level, &table), choices);
     }
 
-    fn put(&mut self, place: std::ops::Range<usize>, change: &Change, level: Level, choices: &mut dyn Choices) {
-        // A trace of more versions than a byte counts takes no more of them.
-        let Some(mut records) = encode_change(self.header.world(), change) else {
-            return;
-        };
-        if level == Level::Fleet {
-            let through = through(choices);
-            for record in &mut records {
-                record[0] |= through;
+    /// Puts a change, for a table of these rows, in the place of steps.
+    fn put(
+        &mut self,
+        place: std::ops::Range<usize>,
+        change: &Change,
+        (level, table): (Level, &Table),
+        choices: &mut dyn Choices,
+    ) {
+        let world = self.header.world();
+        let records: Option<Vec<Record>> = match level {
+            Level::Router => encode_change(world, change),
+            Level::Fleet => {
+                let through = through(choices);
+                let writes = writes(table, change);
+                writes.iter().map(|write| encode_write(world, through, write)).collect()
             }
+        };
+        // A trace of more versions than a byte counts takes no more of them.
+        if let Some(records) = records {
+            self.records.splice(place, records);
         }
-        self.records.splice(place, records);
     }
 }
 
 /// The rows that the strict semantics leave after these steps.
 fn table_after(input: &Input) -> Table {
     let spec = Spec::new(&STRICT, &[]);
-    let initial = Change::Replace(input.initial.clone());
-    let steps = input.steps.iter().filter_map(change_of);
-    std::iter::once(&initial)
+    let initial = Change::Replace(input.trace.setup.rows.clone());
+    let steps = input.trace.steps.iter().filter_map(asked_for);
+    std::iter::once(initial)
         .chain(steps)
         .fold(Table::new(), |table, change| {
-            spec.change(&table, change).unwrap_or(table)
+            spec.change(&table, &change).unwrap_or(table)
         })
 }
 
-fn change_of(step: &Step) -> Option<&Change> {
-    match step {
-        Step::Change(change) | Step::Fleet(FleetStep::Write(Write { change, .. })) => Some(change),
-        Step::Lookup(_) | Step::Fleet(_) => None,
+/// The change that a step asks for, of a router or of a store.
+fn asked_for(step: &Step) -> Option<Change> {
+    match (step.change(), step.write()) {
+        (Some(change), _) => Some(change.clone()),
+        (None, Some(op)) => change_of(&op.write),
+        (None, None) => None,
     }
 }
 
 /// A step of a fleet that is no write.
 fn of_fleet(choices: &mut dyn Choices) -> Record {
-    let verbs = usize::from(Level::Fleet.verbs() - LOOKUP - 1);
-    let verb = LOOKUP + 1 + u8::try_from(choices.below(verbs)).expect("verbs are few");
+    let count = usize::from(verbs(Level::Fleet) - LOOKUP - 1);
+    let verb = LOOKUP + 1 + u8::try_from(choices.below(count)).expect("verbs are few");
     let mut record = Record::default();
     record[0] = verb | via(1 + u8::try_from(choices.below(REPLICAS.into())).expect("replicas are few"));
     record

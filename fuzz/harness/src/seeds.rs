@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use adapter_reference::Reference;
 use model::generate::{Cadence, Seeded, asked};
 use protocol::wire::{Call, Reply, Request, Response};
-use protocol::{Change, FleetStep, InProcess, RouterUnderTest, Row, Run, Step, Trace, Via, Write};
+use protocol::{Change, InProcess, Level, Op, RouterUnderTest, Row, Rows, Run, Step, Trace, TraceFile, Via, WriteOp};
 
-use crate::codec::{Header, Level, encode};
+use crate::codec::{Header, REPLICAS, encode};
+use crate::fleet::writes;
 use crate::world::{KEPT, World, worlds};
 
 /// An input made of a trace.
@@ -27,14 +28,20 @@ pub struct Seed {
 pub fn seeds(text: &str) -> (Vec<Seed>, Result<(), String>) {
     let seed = |target, bytes| Seed { target, bytes };
     let mut seeds = vec![seed("trace_file", text.as_bytes().to_vec())];
-    let trace = match Trace::parse(text) {
-        Ok(trace) => trace,
+    let trace = match TraceFile::parse(text) {
+        Ok(file) => file.trace,
         Err(why) => return (seeds, Err(why.to_string())),
     };
+    if trace.level == Level::Fleet {
+        return (
+            seeds,
+            Err("it is of a fleet, and inputs are made of traces of one router".to_owned()),
+        );
+    }
     seeds.push(seed("wire_bytes", conversation(&trace)));
     let trace = numbered(trace);
-    let router = encode(kept(), &trace.initial, &trace.steps, Level::Router);
-    let fleet = encode(kept(), &[], &of_fleet(&trace), Level::Fleet);
+    let router = encode(kept(), &trace);
+    let fleet = encode(kept(), &of_fleet(&trace));
     let (Some(router), Some(fleet)) = (router, fleet) else {
         let why = "it has a parameter bundle, or a text that the world `kept` of the fuzz harness does not list";
         return (seeds, Err(why.to_owned()));
@@ -59,50 +66,34 @@ fn kept() -> Header {
 /// two versions share one, which only a trace by hand does, each gets its own.
 fn numbered(mut trace: Trace) -> Trace {
     let mut tags: BTreeMap<Row, String> = BTreeMap::new();
-    let mut number = |row: &mut Row| {
+    let number = |row: &mut Row| {
         let next = format!("v{}", tags.len() + 1);
         row.tag.clone_from(tags.entry(row.clone()).or_insert(next));
     };
-    trace.initial.iter_mut().for_each(&mut number);
-    for step in &mut trace.steps {
-        match step {
-            Step::Change(Change::Upsert(row) | Change::Add(row)) => number(row),
-            Step::Change(Change::Replace(rows)) => rows.iter_mut().for_each(&mut number),
-            Step::Change(Change::Delete(_)) | Step::Lookup(_) | Step::Fleet(_) => {}
-        }
-    }
+    trace.rows_mut().for_each(number);
     trace
 }
 
-/// The changes of one router as writes to a store, each followed by a poll.
-fn of_fleet(trace: &Trace) -> Vec<Step> {
-    let construction = Change::Replace(trace.initial.clone());
-    let changes = trace.steps.iter().filter_map(Step::change).cloned();
-    std::iter::once(construction)
-        .chain(changes)
-        .flat_map(|change| {
-            let via = Via::Store;
-            [FleetStep::Write(Write { via, change }), FleetStep::Poll(0)].map(Step::Fleet)
-        })
-        .collect()
+/// The changes of one router as writes to a store, with a poll after those of each change.
+fn of_fleet(trace: &Trace) -> Trace {
+    let construction = Change::Replace(trace.setup.rows.clone());
+    let changes = trace.steps.iter().filter_map(Step::change);
+    let (mut store, mut steps) = (Rows::new(), Vec::new());
+    for change in std::iter::once(&construction).chain(changes) {
+        let via = Via::Store;
+        let writes = writes(&store, change).into_iter();
+        steps.extend(writes.map(|write| Step::Do(Op::Write(WriteOp { via, write }))));
+        steps.push(Step::Do(Op::Poll(0)));
+        change.apply_to(&mut store);
+    }
+    Trace::of_fleet(REPLICAS, steps)
 }
 
 /// What crosses the wire when a router is asked the trace.
 fn conversation(trace: &Trace) -> Vec<u8> {
     let scope = &kept().world().scope;
-    let changes = trace
-        .steps
-        .iter()
-        .filter(|step| !matches!(step, Step::Fleet(_)))
-        .cloned();
-    let cadence = Cadence::AtTheEnd;
-    let run: Run = asked(
-        scope,
-        trace.initial.clone(),
-        changes.collect(),
-        &mut Seeded::new(0, 0),
-        cadence,
-    );
+    let Trace { setup, steps, .. } = trace.clone();
+    let run: Run = asked(scope, setup.rows, steps, &mut Seeded::new(0, 0), Cadence::AtTheEnd);
     let mut router = InProcess::new(Reference::default());
     let hello = router.hello().clone();
     let replies = router

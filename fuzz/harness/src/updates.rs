@@ -10,10 +10,10 @@ use std::fmt::{self, Write as _};
 use adapter_reference::{Reference, core_row};
 use model::generate::viewers;
 use model::spec::{Table, visible};
-use protocol::{Change, Changed, Local, Outcome, Query, Refusal, Row};
+use protocol::{Change, Changed, Level, Local, Outcome, Query, Refusal, Row, Step};
 use router_core::Table as Core;
 
-use crate::codec::{HEADER_BYTES, Input, Level, Record, decode, decode_records};
+use crate::codec::{HEADER_BYTES, Input, Record, decode, decode_records};
 use crate::expected::{Class, Expected, Oracle, fill};
 use crate::failure::{caught, of_router, run_of};
 use crate::{Body, Ran, Settings, Work};
@@ -47,7 +47,7 @@ impl Updates {
     fn judge(&mut self, input: &Input) -> Result<Work, String> {
         let number = input.header.world;
         let oracle = self.oracles.entry(number).or_insert_with(|| Oracle::new(input.world));
-        let questions = oracle.questions(input.rows(), input.header.asks.into(), QUESTIONS_MAX);
+        let questions = oracle.questions(input.trace.rows(), input.header.asks.into(), QUESTIONS_MAX);
         let mut trial = Trial {
             oracle,
             questions,
@@ -57,15 +57,15 @@ impl Updates {
             filled: &mut self.filled,
             lookups: 0,
         };
-        let construction = Change::Replace(input.initial.clone());
-        let changes = input.steps.iter().filter_map(|step| step.change());
+        let construction = Change::Replace(input.trace.setup.rows.clone());
+        let changes = input.trace.steps.iter().filter_map(Step::change);
         for (after, change) in std::iter::once(&construction).chain(changes).enumerate() {
             trial.change(change).map_err(|what| format!("step {after}: {what}"))?;
             trial.ask().map_err(|what| format!("after step {after}: {what}"))?;
         }
         trial.end()?;
         Ok(Work {
-            steps: input.steps.len() as u64,
+            steps: input.trace.steps.len() as u64,
             lookups: trial.lookups,
         })
     }
@@ -81,7 +81,7 @@ impl Body for Updates {
             Err(what) => what,
         };
         let oracle = &self.oracles[&input.header.world];
-        let questions = oracle.questions(input.rows(), input.header.asks.into(), QUESTIONS_MAX);
+        let questions = oracle.questions(input.trace.rows(), input.header.asks.into(), QUESTIONS_MAX);
         let run = run_of(&input, &questions);
         let (records, _) = data[HEADER_BYTES..].as_chunks();
         Err(of_router::<Reference>(

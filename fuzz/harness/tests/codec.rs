@@ -1,10 +1,12 @@
 //! Bytes are traces, and traces are bytes.
 
-use fuzz_harness::codec::{Header, Level, STEPS_MAX, decode, encode};
+use fuzz_harness::codec::{Header, STEPS_MAX, decode, encode};
 use fuzz_harness::mutate::{mutate, splice};
 use fuzz_harness::world::worlds;
 use model::generate::{Seeded, changes};
 use proptest::prelude::*;
+use protocol::wire::check_trace;
+use protocol::{Level, Trace};
 
 fn header() -> impl Strategy<Value = Header> {
     (any::<u8>(), any::<u64>(), any::<u16>()).prop_map(|(world, swarm, asks)| Header { world, swarm, asks })
@@ -27,20 +29,20 @@ proptest! {
     #[test]
     fn a_drawn_trace_survives_its_bytes(header in header(), seed in any::<u32>()) {
         let (initial, steps) = changes(&header.world().scope, &header.swarm(), &mut Seeded::new(seed, 0));
-        let bytes = encode(header, &initial, &steps, Level::Router).expect("a drawn trace has bytes");
+        let trace = Trace::of_router(initial, steps);
+        let bytes = encode(header, &trace).expect("a drawn trace has bytes");
         let decoded = decode(&bytes, Level::Router).expect("these bytes have a header");
-        prop_assert_eq!(decoded.initial, initial);
-        prop_assert_eq!(decoded.steps, steps);
+        prop_assert_eq!(decoded.trace, trace);
     }
 
-    /// Any bytes behind a header are a trace; it has bytes of its own, and they are that trace again.
+    /// Any bytes behind a header are a trace within every limit; it has bytes of its own, and they are that trace again.
     #[test]
     fn any_bytes_are_a_trace(bytes in bytes(), level in level()) {
         let input = decode(&bytes, level).expect("these bytes have a header");
-        let again = encode(input.header, &input.initial, &input.steps, level).expect("a decoded trace has bytes");
+        prop_assert_eq!(check_trace(&input.trace), Ok(()));
+        let again = encode(input.header, &input.trace).expect("a decoded trace has bytes");
         let decoded = decode(&again, level).expect("these bytes have a header");
-        prop_assert_eq!(decoded.initial, input.initial);
-        prop_assert_eq!(decoded.steps, input.steps);
+        prop_assert_eq!(decoded.trace, input.trace);
     }
 
     /// No tag is of two versions, whatever the bytes: what answers prove rests on it.
@@ -48,7 +50,7 @@ proptest! {
     fn a_tag_names_one_version(bytes in bytes()) {
         let input = decode(&bytes, Level::Router).expect("these bytes have a header");
         let mut versions = std::collections::BTreeMap::new();
-        for row in input.rows() {
+        for row in input.trace.rows() {
             prop_assert_eq!(versions.entry(&row.tag).or_insert(row), &row);
         }
     }
@@ -102,8 +104,8 @@ fn the_longest_input_has_bytes() {
     let steps = (0..=255).flat_map(|flags: u8| [0, 0, flags, 0, 0, 0, flags & 0xf, 255]);
     let bytes: Vec<u8> = header.bytes().into_iter().chain(steps).collect();
     let input = decode(&bytes, Level::Router).expect("these bytes have a header");
-    assert_eq!(input.steps.len(), STEPS_MAX);
-    let again = encode(header, &input.initial, &input.steps, Level::Router);
+    assert_eq!(input.trace.steps.len(), STEPS_MAX);
+    let again = encode(header, &input.trace);
     assert!(again.is_some(), "{} versions", input.versions);
 }
 
@@ -117,7 +119,7 @@ fn the_mutator_draws_from_every_world() {
         size = mutate(&mut data, size, seed, Level::Router, |_, size| size);
         if let Some(input) = decode(&data[..size], Level::Router) {
             let world = input.world.scope.universe.name;
-            seen.extend(input.rows().map(|row| (world, row.id.clone())));
+            seen.extend(input.trace.rows().map(|row| (world, row.id.clone())));
         }
     }
     for world in worlds() {

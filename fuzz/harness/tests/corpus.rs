@@ -99,9 +99,9 @@ fn a_planted_fault_is_found_and_written_as_a_trace() {
         .find(|seed| seed.target == "faulty")
         .expect("the trace has steps");
     let failure = body.run(&seed.bytes).expect_err("the fault shows");
-    let trace = failure.trace.expect("the input is a trace");
-    assert_eq!(trace.router.as_deref(), Some("faulty:upsert-keeps-global-pattern"));
-    assert_eq!(protocol::Trace::parse(&trace.to_toml()), Ok(trace));
+    let file = failure.trace.expect("the input is a trace");
+    assert_eq!(file.router.as_deref(), Some("faulty:upsert-keeps-global-pattern"));
+    assert_eq!(protocol::TraceFile::parse(&file.to_toml()), Ok(file));
     let other = Settings {
         fault: "no-such-fault".to_owned(),
     };

@@ -1,9 +1,16 @@
 //! Checks that a reply answers what was asked: counts and kinds, never content, which is for the rules.
 
+mod fleet;
+
 use std::collections::BTreeSet;
 
-use protocol::wire::{HELLO_ITEMS_MAX, LIST_ROWS_MAX, PROTOCOL_VERSION, REPLICAS_MAX, TEXT_BYTES_MAX};
-use protocol::{Answer, Capability, Changed, FleetStep, Hello, Observation, Run, RunReply, Step, StepReply};
+use protocol::wire::{HELLO_ITEMS_MAX, LIST_ROWS_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
+use protocol::{
+    Answer, Capability, Changed, Hello, Level, Observation, Question, Questions, Round, Run, RunReply, Shown, Step,
+    StepReply,
+};
+
+use fleet::Fleet;
 
 /// Checks that a hello can be relied on.
 ///
@@ -88,43 +95,51 @@ pub fn replies(hello: &Hello, runs: &[Run], replies: &[RunReply]) -> Result<(), 
 }
 
 fn reply_to(hello: &Hello, run: &Run, reply: &RunReply) -> Result<(), String> {
-    held(&reply.initial)?;
-    count("steps", run.steps.len(), "replies", reply.steps.len())?;
-    for (index, (step, reply)) in run.steps.iter().zip(&reply.steps).enumerate() {
-        step_reply(hello, step, reply).map_err(|what| format!("{what} at step {}", index + 1))?;
-    }
-    if run.replicas == 0 {
-        count(
-            "moments to observe",
-            run.observe.len(),
-            "observations",
-            reply.observations.len(),
-        )?;
-    } else {
-        let most = run.observe.len() * usize::from(run.replicas.min(REPLICAS_MAX));
-        if reply.observations.len() > most {
-            return Err(format!(
-                "was asked for at most {most} observations of its replicas and gave {}",
-                reply.observations.len()
-            ));
+    let Run { trace, questions } = run;
+    held(&reply.setup)?;
+    count("steps", trace.steps.len(), "replies", reply.steps.len())?;
+    count(
+        "rounds",
+        questions.rounds.len(),
+        "lists of observations",
+        reply.rounds.len(),
+    )?;
+    let mut fleet = Fleet::new(trace.setup.replicas);
+    let mut rounds = (1..).zip(questions.rounds.iter().zip(&reply.rounds)).peekable();
+    for done in 0..=trace.steps.len() {
+        while let Some((number, (round, seen))) = rounds.next_if(|(_, (round, _))| round.after as usize <= done) {
+            let seen = match trace.level {
+                Level::Router => one_router(hello, questions, round, seen),
+                Level::Fleet => fleet.observed(hello, questions, round, seen),
+            };
+            seen.map_err(|what| format!("{what} in round {number}"))?;
         }
-    }
-    for (index, seen) in reply.observations.iter().enumerate() {
-        observation(hello, run, seen).map_err(|what| format!("{what} in observation {}", index + 1))?;
+        if let (Some(step), Some(reply)) = (trace.steps.get(done), reply.steps.get(done)) {
+            let number = done + 1;
+            step_reply(hello, &mut fleet, number, step, reply).map_err(|what| format!("{what} at step {number}"))?;
+        }
     }
     Ok(())
 }
 
-fn step_reply(hello: &Hello, step: &Step, reply: &StepReply) -> Result<(), String> {
+fn step_reply<'a>(
+    hello: &Hello,
+    fleet: &mut Fleet<'a>,
+    number: usize,
+    step: &'a Step,
+    reply: &StepReply,
+) -> Result<(), String> {
     match (step, reply) {
-        (Step::Change(_) | Step::Fleet(FleetStep::Write(_)), StepReply::Changed(changed)) => {
+        (Step::Change(_), StepReply::Changed(changed)) => {
             if hello.can(Capability::Claims) && changed.held.is_none() {
                 return Err("declares `claims` and leaves out the ids that are held".to_owned());
             }
             held(changed)
         }
-        (Step::Lookup(_), StepReply::Answered(answers)) => paths(hello, answers),
-        (Step::Fleet(step), StepReply::Did(_)) if !matches!(step, FleetStep::Write(_)) => Ok(()),
+        (Step::Ask(_, question), StepReply::Shown(answer)) => shown(hello, question, answer),
+        (Step::Do(_) | Step::Begin(_) | Step::Finish(_) | Step::World(_), StepReply::Moved(moved)) => {
+            fleet.moved(hello, number, step, moved)
+        }
         (_, reply) => Err(format!(
             "gave `{}`, which is the reply to another kind of step,",
             word(reply)
@@ -135,8 +150,8 @@ fn step_reply(hello: &Hello, step: &Step, reply: &StepReply) -> Result<(), Strin
 fn word(reply: &StepReply) -> &'static str {
     match reply {
         StepReply::Changed(_) => "changed",
-        StepReply::Answered(_) => "answered",
-        StepReply::Did(_) => "did",
+        StepReply::Shown(_) => "shown",
+        StepReply::Moved(_) => "moved",
     }
 }
 
@@ -150,29 +165,50 @@ fn held(changed: &Changed) -> Result<(), String> {
     }
 }
 
-fn observation(hello: &Hello, run: &Run, seen: &Observation) -> Result<(), String> {
-    match (run.replicas, seen.replica) {
-        (0, Some(_)) => return Err("names a replica where there is no fleet".to_owned()),
-        (1.., None) => return Err("does not say which replica it asked".to_owned()),
-        (replicas @ 1.., Some(replica)) if replica >= replicas => {
-            return Err(format!(
-                "asked replica {replica} of {replicas}, which are numbered from 0"
-            ));
-        }
-        _ => {}
+fn one_router(hello: &Hello, questions: &Questions, round: &Round, seen: &[Observation]) -> Result<(), String> {
+    count("observations", 1, "observations", seen.len())?;
+    if seen.iter().any(|seen| seen.replica.is_some()) {
+        return Err("names a replica where there is no fleet".to_owned());
     }
-    count("queries", run.queries.len(), "lists of answers", seen.answers.len())?;
-    seen.answers.iter().try_for_each(|answers| paths(hello, answers))?;
-    let viewers = if hello.can(Capability::Listing) {
-        run.viewers.len()
-    } else {
-        0
+    seen.iter()
+        .try_for_each(|seen| observation_of(hello, questions, round, seen))
+}
+
+fn observation_of(hello: &Hello, questions: &Questions, round: &Round, seen: &Observation) -> Result<(), String> {
+    count("questions", questions.of(round).count(), "answers", seen.shown.len())?;
+    questions
+        .of(round)
+        .zip(&seen.shown)
+        .try_for_each(|((_, question), answer)| shown(hello, question, answer))
+}
+
+fn shown(hello: &Hello, question: &Question, answer: &Shown) -> Result<(), String> {
+    let rows = |what: &str, count: usize| match count {
+        ..=LIST_ROWS_MAX => Ok(()),
+        _ => Err(format!(
+            "shows {count} {what}, and at most {LIST_ROWS_MAX} rows are ever given"
+        )),
     };
-    count("listings", viewers, "listings", seen.listings.len())?;
-    if !hello.can(Capability::Sizes) && !seen.sizes.is_empty() {
-        return Err("gives `sizes` without declaring them".to_owned());
+    match (question, answer) {
+        (Question::Lookup(_), Shown::Answers(answers)) => paths(hello, answers),
+        (Question::Claims, Shown::Ids(ids)) => rows("ids", ids.len()),
+        (Question::Store, Shown::Rows(shown)) => rows("rows", shown.len()),
+        (Question::Listing(_), Shown::Names(_)) | (Question::Sizes, Shown::Sizes(_)) => Ok(()),
+        (_, answer) => Err(format!(
+            "gave `{}`, which is the answer to another kind of question,",
+            kind(answer)
+        )),
     }
-    Ok(())
+}
+
+fn kind(answer: &Shown) -> &'static str {
+    match answer {
+        Shown::Answers(_) => "answers",
+        Shown::Names(_) => "names",
+        Shown::Ids(_) => "ids",
+        Shown::Sizes(_) => "sizes",
+        Shown::Rows(_) => "rows",
+    }
 }
 
 fn paths(hello: &Hello, answers: &[Answer]) -> Result<(), String> {

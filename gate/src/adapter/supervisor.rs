@@ -164,13 +164,13 @@ fn message(id: u64, runs: &[Run]) -> (usize, Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Query, Row};
+    use protocol::{Query, Question, Questions, Row, Trace};
 
     fn run(names: usize) -> Run {
+        let question = Question::Lookup(Query::new(&"x".repeat(1000), None));
         Run {
-            initial: vec![Row::new("d1", "m", "up/m", "v1")],
-            queries: vec![Query::new(&"x".repeat(1000), None); names],
-            ..Run::default()
+            trace: Trace::of_router(vec![Row::new("d1", "m", "up/m", "v1")], Vec::new()),
+            questions: Questions::at_end(vec![question; names], 0),
         }
     }
 

@@ -5,12 +5,12 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use model::generate::{Seeded, questions};
-use model::rules::RuleSet;
+use model::generate::{Seeded, beside, questions};
+use model::rules::{RuleId, RuleSet};
 use model::trial::{Judge, trial};
 use model::universe::{BIG, Scope};
-use protocol::trace::TRACE_BYTES_MAX;
-use protocol::{Change, Hello, Query, RouterUnderTest, Row, Run, Step, Trace};
+use protocol::file::TRACE_BYTES_MAX;
+use protocol::{Capability, Hello, Level, Query, Question, Questions, RouterUnderTest, Row, Run, Step, TraceFile};
 
 use crate::adapter::{Settings, open};
 use crate::cli::ReplayArgs;
@@ -84,28 +84,35 @@ fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A trace file, and the rule that it names.
+#[derive(Debug)]
+pub struct Kept {
+    /// What is in the file.
+    pub file: TraceFile,
+    /// The rule that it breaks, or broke.
+    pub rule: Option<RuleId>,
+}
+
 /// Reads one trace.
 ///
 /// # Errors
 ///
 /// A usage error that names the file.
-pub fn read(file: &Path) -> Result<Trace, Error> {
+pub fn read(path: &Path) -> Result<Kept, Error> {
     let mut bytes = Vec::new();
-    let opened = fs::File::open(file).map_err(|why| usage(file, why))?;
+    let opened = fs::File::open(path).map_err(|why| usage(path, why))?;
     let limit = TRACE_BYTES_MAX as u64 + 1;
     opened
         .take(limit)
         .read_to_end(&mut bytes)
-        .map_err(|why| usage(file, why))?;
-    let text = String::from_utf8(bytes).map_err(|_| usage(file, "this is no UTF-8 text, and a trace is"))?;
-    let trace = Trace::parse(&text).map_err(|why| usage(file, why))?;
-    match trace.rule.as_deref().filter(|rule| model::rules::rule(rule).is_none()) {
-        Some(rule) => Err(usage(
-            file,
-            format!("there is no rule `{rule}`; `routeproof rules` lists them"),
-        )),
-        None => Ok(trace),
-    }
+        .map_err(|why| usage(path, why))?;
+    let text = String::from_utf8(bytes).map_err(|_| usage(path, "this is no UTF-8 text, and a trace is"))?;
+    let file = TraceFile::parse(&text).map_err(|why| usage(path, why))?;
+    let rule = file.rule.as_deref().map(str::parse).transpose();
+    Ok(Kept {
+        rule: rule.map_err(|why| usage(path, why))?,
+        file,
+    })
 }
 
 fn usage(path: &Path, why: impl std::fmt::Display) -> Error {
@@ -121,30 +128,31 @@ pub fn replay(files: &[PathBuf], router: &mut dyn RouterUnderTest) -> Result<Vec
     let hello = router.hello().clone();
     let mut reports = Vec::with_capacity(files.len());
     for file in files {
-        let trace = read(file)?;
+        let kept = read(file)?;
         let file = file.display().to_string();
-        reports.push(match unfit(&trace, &hello) {
+        reports.push(match unfit(&kept.file, &hello) {
             Some(why) => TraceReport {
                 file,
                 status: TraceStatus::Skipped,
                 reason: Some(why),
                 findings: Vec::new(),
             },
-            None => one(file, &trace, &hello, router)?,
+            None => one(file, &kept, &hello, router)?,
         });
     }
     Ok(reports)
 }
 
-fn one(file: String, trace: &Trace, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<TraceReport, Error> {
-    let rules = RuleSet::matching(|id| trace.rule.as_deref().is_none_or(|rule| rule == id));
+fn one(name: String, kept: &Kept, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<TraceReport, Error> {
+    let Kept { file, rule } = kept;
+    let rules = rule.map_or_else(|| RuleSet::of(file.trace.level), RuleSet::only);
     let judge = Judge::new(hello, rules)?;
-    let mut judged = trial(router, &judge, &[to_run(trace, hello)])?;
+    let mut judged = trial(router, &judge, &[to_run(kept, hello)])?;
     let findings = judged.pop().map_or_else(Vec::new, |judged| judged.tally.findings);
-    let of_this_router = trace.router.as_deref() == Some(&hello.router);
-    let affected = of_this_router && trace.affects(&hello.version).unwrap_or(false);
+    let of_this_router = file.router.as_deref() == Some(&hello.router);
+    let affected = of_this_router && file.affects(&hello.version).unwrap_or(false);
     Ok(TraceReport {
-        file,
+        file: name,
         status: match (findings.is_empty(), affected) {
             (true, false) => TraceStatus::Holds,
             (true, true) => TraceStatus::NotReproduced,
@@ -159,56 +167,57 @@ fn one(file: String, trace: &Trace, hello: &Hello, router: &mut dyn RouterUnderT
     })
 }
 
-/// Returns the reason why a trace says nothing of this router, if there is one.
-fn unfit(trace: &Trace, hello: &Hello) -> Option<String> {
-    if let Some(router) = trace
+/// The reason why a trace says nothing of this router, if there is one.
+fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
+    if let Some(router) = file
         .router
         .as_deref()
-        .filter(|router| *router != hello.router && trace.affected.is_some())
+        .filter(|router| *router != hello.router && file.affected.is_some())
     {
         return Some(format!("a trace of {router}"));
     }
-    if trace.steps.iter().any(|step| matches!(step, Step::Fleet(_))) && !hello.can(protocol::Capability::Fleet) {
+    if file.trace.level == Level::Fleet && !hello.can(Capability::Fleet) {
         return Some("a fleet's trace, and this is one router".to_owned());
     }
-    let extras = trace
-        .steps
-        .iter()
-        .filter_map(Step::change)
-        .flat_map(Change::rows)
-        .filter_map(|row| row.extra.as_ref());
+    let mut extras = file.trace.rows().filter_map(|row| row.extra.as_ref());
     let known = |extra: &String| hello.dialect.extras.iter().any(|known| known.name == *extra);
-    let unknown = extras.clone().find(|extra| !known(extra))?;
+    let unknown = extras.find(|extra| !known(extra))?;
     Some(format!("this router has no extra `{unknown}`"))
 }
 
-/// The run of a trace: what it asks itself, and where it asks nothing, every question that its rows raise.
-fn to_run(trace: &Trace, hello: &Hello) -> Run {
+/// The run of a router's trace: what it asks itself, and where it looks nothing up, every question that its rows raise.
+fn to_run(kept: &Kept, hello: &Hello) -> Run {
+    let trace = &kept.file.trace;
     let asked: BTreeSet<Query> = trace
         .steps
         .iter()
         .filter_map(|step| match step {
-            Step::Lookup(query) => Some(query.clone()),
-            Step::Change(_) | Step::Fleet(_) => None,
+            Step::Ask(_, question) => question.query().cloned(),
+            _ => None,
         })
         .collect();
-    let changed = trace.steps.iter().filter_map(Step::change).flat_map(Change::rows);
-    let rows: Vec<&Row> = trace.initial.iter().chain(changed).collect();
+    let rows: Vec<&Row> = trace.rows().collect();
+    let scope = Scope::new(&BIG, hello);
     let queries = if asked.is_empty() {
-        questions(&Scope::new(&BIG, hello), &rows, &mut Seeded::new(0, 0))
+        questions(&scope, &rows, &mut Seeded::new(0, 0))
     } else {
         asked.into_iter().collect()
     };
     let teams: BTreeSet<Option<String>> = rows.iter().map(|row| row.team.clone()).chain([None]).collect();
-    let last = u32::try_from(trace.steps.len()).unwrap_or(u32::MAX);
+    let mut asked = beside(&scope, queries);
+    asked.retain(|question| !matches!(question, Question::Listing(_)));
+    if scope.can(Capability::Listing) {
+        asked.extend(teams.into_iter().map(Question::Listing));
+    }
+    let steps = trace.steps.len();
     // To look more often than the trace does may hide what it shows; a refusal is judged by what is around it.
-    let every_step = trace.rule.as_deref() == Some("atomic-refusal");
+    let questions = if kept.rule == Some(RuleId::AtomicRefusal) {
+        Questions::after_each(asked, steps)
+    } else {
+        Questions::at_end(asked, steps)
+    };
     Run {
-        initial: trace.initial.clone(),
-        replicas: 0,
-        steps: trace.steps.clone(),
-        observe: if every_step { (0..=last).collect() } else { vec![last] },
-        queries,
-        viewers: teams.into_iter().collect(),
+        trace: trace.clone(),
+        questions,
     }
 }

@@ -2,28 +2,24 @@
 
 use std::fmt::Write as _;
 
-use fleet::rules::{self, FLEET_RULES};
-use model::rules::RULES;
+use model::rules::{RULES, Rule};
+use protocol::Level;
 
 /// A line a rule.
 pub fn text() -> String {
     let mut text = String::new();
-    let of_one_router = RULES.iter().map(|rule| (rule.id, rule.sentence));
-    let of_a_fleet = FLEET_RULES.iter().map(|rule| (rule.id, rule.sentence));
-    for (id, sentence) in of_one_router.chain(of_a_fleet) {
-        writeln!(text, "  {id:<16} {:<13} {sentence}", level(id)).expect("a string takes any text");
+    for rule in &RULES {
+        writeln!(text, "  {:<16} {:<13} {}", rule.id, level(rule), rule.sentence).expect("a string takes any text");
     }
     text
 }
 
-/// Returns who can break a rule: one router, or the replicas of a fleet.
-pub fn level(id: &str) -> &'static str {
-    if FLEET_RULES.iter().any(|rule| rule.id == id) {
-        "fleet"
-    } else if rules::RULES.contains(&id) {
-        "router, fleet"
-    } else {
-        "router"
+/// The levels at which a rule is judged.
+pub fn level(rule: &Rule) -> &'static str {
+    match (rule.is_of(Level::Router), rule.is_of(Level::Fleet)) {
+        (true, true) => "router, fleet",
+        (true, false) => "router",
+        (false, _) => "fleet",
     }
 }
 
@@ -38,22 +34,19 @@ pub fn markdown() -> String {
          | id | statement | level | oracle |\n|---|---|---|---|\n",
     );
     let mut line = |line: String| writeln!(text, "{line}").expect("a string takes any text");
-    let of_one_router = RULES.iter().map(|rule| (rule.id, rule.sentence, rule.oracle.word()));
-    let of_a_fleet = FLEET_RULES.iter().map(|rule| (rule.id, rule.sentence, "model"));
-    for (id, sentence, oracle) in of_one_router.chain(of_a_fleet) {
-        line(format!("| [`{id}`](#{id}) | {sentence} | {} | {oracle} |", level(id)));
-    }
-    let mut section = |id: &str, sentence: &str, explanation: &str, premise: &str| {
-        line(format!(
-            "\n## {id}\n\n{}.\n\n{explanation}\n\nOne premise: {premise}.",
-            capital(sentence)
-        ));
-    };
     for rule in &RULES {
-        section(rule.id, rule.sentence, rule.explanation, rule.premise);
+        let Rule { id, sentence, .. } = rule;
+        let oracle = rule.oracle.word();
+        line(format!("| [`{id}`](#{id}) | {sentence} | {} | {oracle} |", level(rule)));
     }
-    for rule in &FLEET_RULES {
-        section(rule.id, rule.sentence, rule.explanation, rule.premise);
+    for rule in &RULES {
+        line(format!(
+            "\n## {}\n\n{}.\n\n{}\n\nOne premise: {}.",
+            rule.id,
+            capital(rule.sentence),
+            rule.explanation,
+            rule.premise
+        ));
     }
     text
 }
@@ -67,19 +60,13 @@ fn capital(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::rules::RuleId;
+
     use super::*;
 
     #[test]
-    fn every_rule_of_a_fleet_is_explained_once() {
-        let explained: Vec<&str> = RULES
-            .iter()
-            .map(|rule| rule.id)
-            .chain(FLEET_RULES.map(|rule| rule.id))
-            .collect();
-        for id in rules::RULES.iter().chain(&["converges"]) {
-            assert_eq!(explained.iter().filter(|other| *other == id).count(), 1, "{id}");
-        }
-        let [fleet, both, router] = ["heals", "current", "history-free"].map(level);
-        assert_eq!([fleet, both, router], ["fleet", "router, fleet", "router"]);
+    fn a_rule_says_at_which_levels_it_is_judged() {
+        let levels = [RuleId::Heals, RuleId::Current, RuleId::HistoryFree].map(|id| level(id.rule()));
+        assert_eq!(levels, ["fleet", "router, fleet", "router"]);
     }
 }

@@ -7,13 +7,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::exhaust::Limits;
+use model::failure::{Failure, Signature};
 use model::generate::Cadence;
+use model::hunt::{Ended, Hunt};
 use model::pattern::Patterns;
-use model::rules::{Oracle, Rule, RuleSet};
-use model::search::{Failure, Progress, Settings, Signature, search};
+use model::rules::{Oracle, RuleId, RuleSet};
+use model::search::{Settings, search};
+use model::shrink::shrink_failure;
 use model::trial::Judge;
 use model::universe::{Scope, TINY, UNIVERSES};
-use protocol::{Capability, Hello, RouterUnderTest};
+use protocol::{Capability, Hello, Level, RouterUnderTest};
 
 use crate::adapter::spec::Spec;
 use crate::adapter::{self, open};
@@ -62,7 +65,7 @@ pub struct Options {
 #[derive(Default)]
 struct Found {
     failures: BTreeMap<Signature, (Failure, Duration)>,
-    premises: BTreeMap<&'static str, u64>,
+    premises: BTreeMap<RuleId, u64>,
 }
 
 impl Found {
@@ -72,7 +75,7 @@ impl Found {
             if let Some((known, before)) = self.failures.get_mut(&signature) {
                 failure.count += known.count;
                 known.count = failure.count;
-                if known.case.size() <= failure.case.size() {
+                if known.run.trace.size() <= failure.run.trace.size() {
                     continue;
                 }
                 let before = *before;
@@ -83,9 +86,9 @@ impl Found {
         }
     }
 
-    fn count(&mut self, premises: &BTreeMap<&'static str, u64>) {
+    fn count(&mut self, premises: &BTreeMap<RuleId, u64>) {
         for (rule, count) in premises {
-            *self.premises.entry(rule).or_default() += count;
+            *self.premises.entry(*rule).or_default() += count;
         }
     }
 }
@@ -123,15 +126,18 @@ fn chosen_rules(globs: &[String]) -> Result<RuleSet, Error> {
     let patterns = Patterns::default();
     for glob in globs {
         let glob = glob.strip_prefix('!').unwrap_or(glob);
-        if !model::rules::RULES.iter().any(|rule| patterns.matches(glob, rule.id)) {
+        if !RuleSet::of(Level::Router)
+            .iter()
+            .any(|id| patterns.matches(glob, id.name()))
+        {
             return Err(Error::Usage(format!(
                 "no rule matches `{glob}`; `routeproof rules` lists them"
             )));
         }
     }
     let (left_out, wanted): (Vec<&String>, Vec<&String>) = globs.iter().partition(|glob| glob.starts_with('!'));
-    let rules = RuleSet::matching(|id| {
-        let named = |glob: &&String| patterns.matches(glob.trim_start_matches('!'), id);
+    let rules = RuleSet::matching(Level::Router, |id| {
+        let named = |glob: &&String| patterns.matches(glob.trim_start_matches('!'), id.name());
         (wanted.is_empty() || wanted.iter().any(named)) && !left_out.iter().any(named)
     });
     if rules.iter().next().is_none() {
@@ -165,8 +171,7 @@ pub fn put_on_trial(
     for (failure, found_after) in found.failures.values() {
         failures.push(report(options, &hello, &mut shelf, failure, *found_after));
     }
-    let order = |id: &str| model::rules::RULES.iter().position(|rule| rule.id == id);
-    failures.sort_by_key(|failure| (order(&failure.finding.rule), Reverse(failure.origin.count)));
+    failures.sort_by_key(|failure| (failure.finding.rule, Reverse(failure.origin.count)));
     if let Some(why) = shelf.trouble() {
         progress(&why);
     }
@@ -178,7 +183,7 @@ pub fn put_on_trial(
         rules: options
             .rules
             .iter()
-            .map(|rule| ruling(rule, &hello, &found, &failures))
+            .map(|id| ruling(id, &hello, &found, &failures))
             .collect(),
         idle_skips: options.skips.idle(&failures),
         failures,
@@ -204,25 +209,25 @@ fn explore(
     let explored = explore_any(&options.spec, router, judge, &scope, limits, &mut |explored| {
         if clock.elapsed() >= told + PROGRESS_EVERY {
             told = clock.elapsed();
-            progress(&format!("exploring: {} transitions", explored.transitions));
+            progress(&format!("exploring: {} transitions", explored.work.changes));
         }
         clock.go_on_until(until)
     })?;
     found.count(&explored.premises);
     let mut failures = BTreeMap::new();
     for failure in explored.failures.into_values() {
-        let failure = failure.shrunk_on(router, judge)?;
+        let failure = shrink_failure(router, judge, failure)?;
         failures.insert(failure.signature.clone(), failure);
     }
     found.merge(failures, &BTreeMap::new(), clock.elapsed());
     Ok(ExplorationReport {
         universe: TINY.name.to_owned(),
-        states: explored.states,
-        transitions: explored.transitions,
-        answers: explored.answers,
-        depth: explored.depth,
-        closed: explored.closed,
-        whole_memory: explored.whole_memory,
+        states: explored.work.states,
+        transitions: explored.work.changes,
+        answers: explored.work.answers,
+        depth: explored.work.depth,
+        closed: explored.ended == Ended::Exhausted,
+        whole_memory: explored.work.whole_memory,
         seconds: clock.elapsed().as_secs_f64(),
     })
 }
@@ -249,7 +254,7 @@ fn look(
         batch: BATCH,
     };
     let mut times = BTreeMap::new();
-    let searched = search(router, judge, &settings, &mut |so_far: &Progress| {
+    let searched = search(router, judge, &settings, &mut |so_far: &Hunt| {
         let now = clock.elapsed();
         for (signature, failure) in &so_far.failures {
             if !times.contains_key(signature) {
@@ -267,13 +272,13 @@ fn look(
     })?;
     found.count(&searched.premises);
     let report = SearchReport {
-        traces: searched.traces,
-        changes: searched.changes,
-        queries: searched.answers,
+        traces: searched.work.traces,
+        changes: searched.work.changes,
+        queries: searched.work.answers,
         uncounted: searched.uncounted,
-        cut: searched.cut,
+        cut: searched.ended != Ended::Done,
         seconds: clock.elapsed().saturating_sub(begun).as_secs_f64(),
-        seconds_in_router: Duration::from_nanos(searched.router_ns).as_secs_f64(),
+        seconds_in_router: Duration::from_nanos(searched.work.router_ns).as_secs_f64(),
     };
     found.merge(searched.failures, &times, clock.elapsed());
     Ok(report)
@@ -292,11 +297,11 @@ fn report(
     report
 }
 
-fn ruling(rule: &Rule, hello: &Hello, found: &Found, failures: &[FailureReport]) -> RuleReport {
-    let premises = found.premises.get(rule.id).copied().unwrap_or(0);
-    let counts = |failure: &&FailureReport| failure.finding.rule == rule.id && failure.excused.is_none();
+fn ruling(id: RuleId, hello: &Hello, found: &Found, failures: &[FailureReport]) -> RuleReport {
+    let premises = found.premises.get(&id).copied().unwrap_or(0);
+    let counts = |failure: &&FailureReport| failure.finding.rule == id && failure.excused.is_none();
     let failures = failures.iter().filter(counts).count();
-    let lacking = lacking(rule, hello).filter(|_| premises == 0 && failures == 0);
+    let lacking = lacking(id, hello).filter(|_| premises == 0 && failures == 0);
     let status = if failures > 0 {
         RuleStatus::Fail
     } else if lacking.is_some() {
@@ -307,9 +312,9 @@ fn ruling(rule: &Rule, hello: &Hello, found: &Found, failures: &[FailureReport])
         RuleStatus::Pass
     };
     RuleReport {
-        rule: rule.id.to_owned(),
-        sentence: rule.sentence.to_owned(),
-        oracle: rule.oracle.word().to_owned(),
+        rule: id,
+        sentence: id.rule().sentence.to_owned(),
+        oracle: id.rule().oracle,
         status,
         reason: lacking,
         premises,
@@ -317,8 +322,9 @@ fn ruling(rule: &Rule, hello: &Hello, found: &Found, failures: &[FailureReport])
     }
 }
 
-/// Returns what the router lacks for the rule to have anything to check.
-fn lacking(rule: &Rule, hello: &Hello) -> Option<String> {
+/// What the router lacks for the rule to have anything to check.
+fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
+    let rule = id.rule();
     if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {
         return Some(format!("the adapter does not declare `{}`", word(*capability)));
     }
@@ -329,7 +335,7 @@ fn lacking(rule: &Rule, hello: &Hello) -> Option<String> {
         return Some("the adapter claims no semantics".to_owned());
     }
     // Without a preset only an id that exists tells that a change must be refused.
-    let refusable = rule.id != "atomic-refusal" || hello.can(Capability::Add);
+    let refusable = id != RuleId::AtomicRefusal || hello.can(Capability::Add);
     (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
 }
 

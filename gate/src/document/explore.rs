@@ -1,5 +1,6 @@
 //! The document of `explore`.
 
+use model::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,7 @@ pub struct ActionReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetRuleReport {
     /// Its id.
-    pub rule: String,
+    pub rule: RuleId,
     /// The verdict on it.
     pub status: RuleStatus,
     /// The reason of a skip.
@@ -81,7 +82,7 @@ pub struct ConvergenceReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counterexample {
     /// The rule's id.
-    pub rule: String,
+    pub rule: RuleId,
     /// The states among which the fleet goes on for ever, where it does not converge.
     pub among: Option<usize>,
     /// The steps, in order.
@@ -96,9 +97,6 @@ pub struct FleetStepReport {
     /// The state that it leads to: a line for the store, then one for each replica.
     pub lanes: Vec<String>,
 }
-
-/// The id of the rule that is decided apart, over the whole graph.
-const CONVERGES: &str = "converges";
 
 impl ExploreReport {
     /// The numbers of rules by what became of them, each fleet counted for itself.
@@ -151,13 +149,13 @@ impl FleetReport {
     }
 
     /// The counterexample of a rule.
-    pub fn counterexample(&self, rule: &str) -> Option<&Counterexample> {
+    pub fn counterexample(&self, rule: RuleId) -> Option<&Counterexample> {
         self.counterexamples.iter().find(|one| one.rule == rule)
     }
 
     /// The run that does not converge.
     pub fn stuck(&self) -> Option<&Counterexample> {
-        self.counterexample(CONVERGES)
+        self.counterexample(RuleId::Converges)
     }
 }
 
@@ -182,7 +180,7 @@ mod tests {
                 count,
             }],
             rules: vec![FleetRuleReport {
-                rule: "current".to_owned(),
+                rule: RuleId::Current,
                 status,
                 reason: None,
                 premises: 0,
@@ -220,7 +218,7 @@ mod tests {
     fn a_counterexample_outweighs_a_limit() {
         let mut cut = fleet(false, 0, RuleStatus::Vacuous);
         cut.counterexamples.push(Counterexample {
-            rule: CONVERGES.to_owned(),
+            rule: RuleId::Converges,
             among: Some(2),
             steps: Vec::new(),
         });

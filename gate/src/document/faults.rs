@@ -1,5 +1,6 @@
 //! The document of `faults`: the kill table.
 
+use model::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +64,7 @@ pub struct Kill {
     /// Steps of the shrunk trace.
     pub steps: usize,
     /// The rule that was broken.
-    pub rule: String,
+    pub rule: RuleId,
 }
 
 impl FaultsReport {
@@ -105,7 +106,7 @@ mod tests {
         let kill = || Kill {
             changes: 1,
             steps: 1,
-            rule: "current".to_owned(),
+            rule: RuleId::Current,
         };
         let table = |kills: &[Option<Kill>], alarms: &[Kill]| {
             let fault = |kill: &Option<Kill>| FaultReport {

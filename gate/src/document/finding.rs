@@ -1,52 +1,38 @@
 //! A rule broken once: the one place where the model's finding becomes data of a report.
 
-use model::rules::Finding;
-use protocol::{Hello, Query};
+use model::failure::{self, Allowed, Finding, Got, Tier};
+use model::rules::RuleId;
+use protocol::{Hello, Query, Question};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A rule broken, and by which answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingReport {
-    /// The rule's id.
-    pub rule: String,
-    /// In which way it is broken, in a word of the rule's explanation.
+    /// The rule.
+    pub rule: RuleId,
+    /// The way in which it is broken, in a word of the rule's explanation.
     pub class: String,
-    /// The kind of path.
-    pub way: String,
-    /// The question; absent where the finding is about what the router claims or how large it is.
-    pub asked: Option<Asked>,
+    /// The question; absent where it is about no answer. Claims are not asked for: each reply to a change has them.
+    pub asked: Option<Question>,
+    /// The tier of the row, where it is about the answer to a lookup.
+    pub tier: Option<Tier>,
     /// The name of the code path that answered, where the router has several.
     pub path: Option<String>,
-    /// The answer that the rule allows.
-    pub allowed: String,
-    /// The answer that came.
-    pub got: String,
-}
-
-/// A question that was put to the router.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Asked {
-    /// The deployments that may serve a request.
-    Lookup(Query),
-    /// The names that a caller is shown.
-    Listing {
-        /// The caller's team.
-        team: Option<String>,
-    },
+    /// What the rule allows.
+    pub allowed: Allowed,
+    /// What came.
+    pub got: Got,
 }
 
 impl FindingReport {
     /// A finding on the router that said `hello`.
     pub fn new(finding: &Finding, hello: &Hello) -> Self {
-        let lookup = finding.query.clone().map(Asked::Lookup);
-        let listing = finding.viewer.clone().map(|team| Asked::Listing { team });
         Self {
-            rule: finding.rule.to_owned(),
+            rule: finding.rule,
             class: finding.class.to_owned(),
-            way: finding.way.words().to_owned(),
-            asked: lookup.or(listing),
+            asked: finding.question.clone(),
+            tier: finding.tier,
             path: hello.dialect.paths.get(finding.path).cloned(),
             allowed: finding.allowed.clone(),
             got: finding.got.clone(),
@@ -55,9 +41,16 @@ impl FindingReport {
 
     /// The lookup that was asked, if it was one.
     pub fn query(&self) -> Option<&Query> {
-        match &self.asked {
-            Some(Asked::Lookup(query)) => Some(query),
-            Some(Asked::Listing { .. }) | None => None,
-        }
+        self.asked.as_ref().and_then(Question::query)
+    }
+
+    /// The tier, or the kind of question that has none, in words.
+    pub fn place(&self) -> &'static str {
+        failure::place(self.asked.as_ref().map(Question::kind), self.tier)
+    }
+
+    /// What the rule allows and what came, a line each.
+    pub fn words(&self) -> [String; 2] {
+        failure::words(self.rule, &self.allowed, &self.got)
     }
 }

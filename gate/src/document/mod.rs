@@ -20,7 +20,7 @@ pub use explore::{
     ActionReport, ConvergenceReport, Counterexample, ExploreReport, FleetReport, FleetRuleReport, FleetStepReport,
 };
 pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
-pub use finding::{Asked, FindingReport};
+pub use finding::FindingReport;
 pub use replay::{ReplayReport, TraceReport, TraceStatus};
 pub use run::{
     ExplorationReport, FailureReport, IdleSkip, OriginReport, RuleReport, RuleStatus, RunReport, SearchReport,
@@ -30,7 +30,7 @@ pub use verdict::{Counts, Facts, Verdict};
 use protocol::Hello;
 
 /// The version of the JSON report.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The outcome of a command that judges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,8 @@
 //! The document of `run`.
 
-use model::search::Failure;
-use protocol::{Hello, Step, Trace};
+use model::failure::Failure;
+use model::rules::{Oracle, RuleId};
+use protocol::{Hello, Question, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,12 +73,12 @@ pub struct SearchReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleReport {
     /// Its id.
-    pub rule: String,
+    pub rule: RuleId,
     /// Its statement.
     pub sentence: String,
-    /// The oracle that it rests on.
-    pub oracle: String,
-    /// The verdict on it.
+    /// The kind of knowledge that it rests on.
+    pub oracle: Oracle,
+    /// What became of it.
     pub status: RuleStatus,
     /// The reason of a skip.
     pub reason: Option<String>,
@@ -121,7 +122,7 @@ pub struct FailureReport {
     /// The files that were written of it.
     pub files: Vec<String>,
     /// The shrunk trace, the question at its end.
-    pub trace: Trace,
+    pub trace: TraceFile,
 }
 
 /// The trace that a failure comes from, and what is left of it.
@@ -149,7 +150,7 @@ pub struct OriginReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleSkip {
     /// The rule that it names.
-    pub rule: String,
+    pub rule: RuleId,
     /// Its reason.
     pub reason: String,
 }
@@ -205,15 +206,15 @@ impl OriginReport {
             last: failure.signature.last.to_owned(),
             extra: failure.signature.extra.clone(),
             count: failure.count,
-            trace_number: failure.trace,
-            universe: failure.universe.to_owned(),
-            steps: failure.steps,
+            trace_number: failure.origin.trace,
+            universe: failure.origin.universe.to_owned(),
+            steps: failure.origin.steps,
             shrunk: failure.shrunk,
-            shrunk_steps: failure.case.size(),
+            shrunk_steps: failure.run.trace.size(),
         }
     }
 
-    /// Trace, length, kind of path and last step, in words.
+    /// Trace, length, place and last step, in words.
     pub fn provenance(&self, finding: &FindingReport) -> String {
         let Self {
             universe,
@@ -230,25 +231,26 @@ impl OriginReport {
             .extra
             .as_ref()
             .map_or_else(String::new, |extra| format!(", with `{extra}`"));
-        let FindingReport { class, way, .. } = finding;
-        format!("{from}: {class}, {way}, after {}{extra}", self.last)
+        let (class, place) = (&finding.class, finding.place());
+        format!("{from}: {class}, {place}, after {}{extra}", self.last)
     }
 }
 
 impl FailureReport {
     /// A failure of the router that said `hello`, before anything is written of it.
     pub fn new(failure: &Failure, hello: &Hello, seed: u32, found_after_seconds: f64) -> Self {
-        let rule = model::rules::rule(failure.finding.rule).expect("a failure is of a rule that there is");
         let finding = FindingReport::new(&failure.finding, hello);
         let origin = OriginReport::new(failure);
-        let why = format!("{}: {}", rule.id, origin.provenance(&finding));
-        let mut trace = failure.case.to_trace(&why);
-        trace.router = Some(hello.router.clone());
-        trace.rule = Some(rule.id.to_owned());
-        trace.seed = Some(seed);
+        let why = format!("{}: {}", finding.rule, origin.provenance(&finding));
+        let trace = TraceFile {
+            router: Some(hello.router.clone()),
+            rule: Some(finding.rule.to_string()),
+            seed: Some(seed),
+            ..TraceFile::new(&why, failure.run.asking())
+        };
         Self {
             finding,
-            sentence: rule.sentence.to_owned(),
+            sentence: failure.finding.rule.rule().sentence.to_owned(),
             origin,
             excused: None,
             found_after_seconds,
@@ -260,8 +262,18 @@ impl FailureReport {
 
     /// The steps of the trace before the question that shows the failure.
     pub fn steps(&self) -> &[Step] {
-        let asked = usize::from(self.finding.query().is_some());
-        &self.trace.steps[..self.trace.steps.len() - asked]
+        let steps = &self.trace.trace.steps;
+        let asked = self
+            .finding
+            .asked
+            .as_ref()
+            .is_some_and(|asked| *asked != Question::Claims);
+        &steps[..steps.len() - usize::from(asked)]
+    }
+
+    /// The rows that the router is constructed with.
+    pub fn initial(&self) -> &[Row] {
+        &self.trace.trace.setup.rows
     }
 }
 
@@ -273,9 +285,9 @@ mod tests {
 
     fn rule(status: RuleStatus) -> RuleReport {
         RuleReport {
-            rule: "current".to_owned(),
+            rule: RuleId::Current,
             sentence: String::new(),
-            oracle: "absolute".to_owned(),
+            oracle: Oracle::Absolute,
             status,
             reason: None,
             premises: 0,
@@ -345,7 +357,7 @@ mod tests {
         for (status, expected) in [(RuleStatus::Pass, Exit::Usage), (RuleStatus::Fail, Exit::Violation)] {
             let mut run = run(&[status], true, 9, 9);
             run.idle_skips.push(IdleSkip {
-                rule: "listing".to_owned(),
+                rule: RuleId::Listing,
                 reason: "planted".to_owned(),
             });
             assert_eq!(Document::Run(run).verdict().exit, expected);

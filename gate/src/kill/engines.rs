@@ -9,7 +9,7 @@ use model::rules::RuleSet;
 use model::search::{Settings, search};
 use model::trial::Judge;
 use model::universe::{CLOSABLE, Scope, UNIVERSES};
-use protocol::Hello;
+use protocol::{Hello, Level};
 
 use crate::adapter::spec::Spec;
 use crate::document::Kill;
@@ -58,7 +58,7 @@ pub(super) fn property(fault: &'static Fault) -> Result<Option<Kill>, Error> {
 /// The random engine.
 pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) -> Result<Option<Kill>, Error> {
     let mut router = fault.router();
-    let judge = Judge::new(router.hello(), RuleSet::default())?;
+    let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
     let settings = Settings {
         seed,
         scopes: scopes(router.hello()),
@@ -66,33 +66,33 @@ pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) 
         traces_max,
         batch: 1,
     };
-    let progress = search(router.as_mut(), &judge, &settings, &mut |so_far| {
+    let hunt = search(router.as_mut(), &judge, &settings, &mut |so_far| {
         if so_far.failures.is_empty() {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
         }
     })?;
-    let shrunk = progress.failures.values().filter(|failure| failure.shrunk);
-    let smallest = shrunk.min_by_key(|failure| failure.case.size());
+    let shrunk = hunt.failures.values().filter(|failure| failure.shrunk);
+    let smallest = shrunk.min_by_key(|failure| failure.run.trace.size());
     Ok(smallest.map(|failure| Kill {
-        changes: progress.changes,
-        steps: failure.case.size(),
-        rule: failure.finding.rule.to_owned(),
+        changes: hunt.work.changes,
+        steps: failure.run.trace.size(),
+        rule: failure.finding.rule,
     }))
 }
 
 /// The property tester.
 pub(super) fn property_of_seed(fault: &'static Fault, seed: u32, cases: u32) -> Result<Option<Kill>, Error> {
     let mut router = fault.router();
-    let judge = Judge::new(router.hello(), RuleSet::default())?;
+    let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
     let runs = Runs(scopes(router.hello()));
     let broken = property::check(router.as_mut(), &judge, &runs, seed, cases)?;
     Ok(broken.and_then(|broken| {
         Some(Kill {
             changes: broken.changes,
-            steps: broken.shrunk?.case.size(),
-            rule: broken.finding.rule.to_owned(),
+            steps: broken.shrunk?.run.trace.size(),
+            rule: broken.finding.rule,
         })
     }))
 }
@@ -102,7 +102,7 @@ pub(super) fn exhaustive(fault: &'static Fault) -> Result<Option<Kill>, Error> {
     let mut changes = 0;
     let spec = Spec::Faulty(fault.name.to_owned());
     let mut router = fault.router();
-    let judge = Judge::new(router.hello(), RuleSet::default())?;
+    let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
     let limits = Limits {
         states_max: STATES_MAX,
         first_failure: true,
@@ -111,13 +111,16 @@ pub(super) fn exhaustive(fault: &'static Fault) -> Result<Option<Kill>, Error> {
         let scope = Scope::new(universe, router.hello());
         let go_on = &mut |_: &_| ControlFlow::Continue(());
         let explored = explore_any(&spec, router.as_mut(), &judge, &scope, limits, go_on)?;
-        changes += explored.transitions;
-        let shortest = explored.failures.values().min_by_key(|failure| failure.case.size());
+        changes += explored.work.changes;
+        let shortest = explored
+            .failures
+            .values()
+            .min_by_key(|failure| failure.run.trace.size());
         if let Some(failure) = shortest {
             return Ok(Some(Kill {
                 changes,
-                steps: failure.case.size(),
-                rule: failure.finding.rule.to_owned(),
+                steps: failure.run.trace.size(),
+                rule: failure.finding.rule,
             }));
         }
     }

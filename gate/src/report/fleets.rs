@@ -1,24 +1,28 @@
 //! The cells that the table of fleets has in every format.
 
+use model::rules::RuleId;
+
 use crate::document::{Counterexample, FleetReport, FleetRuleReport};
 
 /// The verdicts on each rule, a cell for each fleet.
-pub(super) fn verdicts(fleets: &[FleetReport]) -> Vec<(&str, Vec<String>)> {
+pub(super) fn verdicts(fleets: &[FleetReport]) -> Vec<(&'static str, Vec<String>)> {
     let first = fleets.first().map_or(&[][..], |fleet| &fleet.rules);
     let rules = first.iter().enumerate().map(|(index, rule)| {
         let cells = fleets.iter().map(|fleet| cell(fleet, &fleet.rules[index]));
-        (rule.rule.as_str(), cells.collect())
+        (rule.rule.name(), cells.collect())
     });
     let converges = fleets.iter().map(|fleet| {
         fleet.convergence.as_ref()?;
         Some(fleet.stuck().map_or_else(|| "pass".to_owned(), steps))
     });
     let converges: Option<Vec<String>> = converges.collect();
-    rules.chain(converges.map(|cells| ("converges", cells))).collect()
+    rules
+        .chain(converges.map(|cells| (RuleId::Converges.name(), cells)))
+        .collect()
 }
 
 fn cell(fleet: &FleetReport, rule: &FleetRuleReport) -> String {
-    match fleet.counterexample(&rule.rule) {
+    match fleet.counterexample(rule.rule) {
         Some(counterexample) => steps(counterexample),
         None if rule.premises == 0 => "void".to_owned(),
         None if fleet.exhausted => "pass".to_owned(),

@@ -50,7 +50,7 @@ fn write_fault(out: &mut impl Write, fault: &FaultReport) -> fmt::Result {
     }
     let exhaustive = fault.engines.iter().find(|killed| killed.engine == Engine::Exhaustive);
     let kill = exhaustive.and_then(|killed| killed.kill.as_ref());
-    writeln!(out, " `{}` |", kill.map_or("-", |kill| &kill.rule))
+    writeln!(out, " `{}` |", kill.map_or("-", |kill| kill.rule.name()))
 }
 
 fn write_fleets(out: &mut impl Write, fleets: &[FleetReport]) -> fmt::Result {

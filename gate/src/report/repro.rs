@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use model::evidence::{applied, arrive, in_order};
-use model::rules::{Oracle, rule};
+use model::rules::{Oracle, RuleId};
 use model::spec::Table;
-use protocol::{Change, Hello, Outcome, Query, Row, Step, Trace};
+use protocol::{Change, Hello, Outcome, Query, Question, Row, Step, Trace};
 use serde_json::{Value, json};
 
-use crate::document::{Asked, FailureReport};
+use crate::document::FailureReport;
 
 /// A file name's ending and the script, for a router whose language is known.
 pub fn script(hello: &Hello, failure: &FailureReport) -> Option<(&'static str, String)> {
@@ -23,6 +23,7 @@ pub fn script(hello: &Hello, failure: &FailureReport) -> Option<(&'static str, S
 /// `options` are what the router is constructed with behind its rows.
 fn litellm(hello: &Hello, failure: &FailureReport, options: &str) -> String {
     let finding = &failure.finding;
+    let [allowed, got] = finding.words();
     let version = &hello.version;
     let mut text = format!(
         "# /// script\n# dependencies = [\"litellm=={version}\"]\n# ///\n\
@@ -30,37 +31,38 @@ fn litellm(hello: &Hello, failure: &FailureReport, options: &str) -> String {
         finding.rule,
         failure.sentence,
         finding.class,
-        literal(&finding.allowed),
-        literal(&finding.got),
+        literal(&allowed),
+        literal(&got),
     );
     let mut line = |line: &str| writeln!(text, "    {line}").expect("a string takes any text");
     let construct = |rows: &[Row]| {
         let rows: Vec<String> = rows.iter().map(|row| python(&deployment(hello, row))).collect();
         format!("router = Router(model_list=[{}]{options})", rows.join(", "))
     };
-    line(&construct(&failure.trace.initial));
+    line(&construct(failure.initial()));
     for step in failure.steps() {
         match step {
             Step::Change(change) => line(&call(hello, change)),
-            Step::Lookup(query) => line(&ask(query)),
-            Step::Fleet(_) => {}
+            Step::Ask(_, Question::Lookup(query)) => line(&ask(query)),
+            // The trace is of one router, and other questions than lookups change nothing in it.
+            _ => {}
         }
     }
     line("print(\"held:\", router.get_model_ids())");
     if let Some(query) = finding.query() {
         line(&ask(query));
     }
-    if let Some(Asked::Listing { team }) = &finding.asked {
+    if let Some(Question::Listing(team)) = &finding.asked {
         line(&format!(
             "print(\"listed:\", router.get_model_names(team_id={}))",
             python(&json!(team))
         ));
     }
-    if rule(&finding.rule).is_some_and(|rule| rule.oracle == Oracle::Metamorphic)
+    if finding.rule.rule().oracle == Oracle::Metamorphic
         && let Some(query) = finding.query()
     {
-        let mut rows = last_rows(&failure.trace);
-        if finding.rule == "order-free" {
+        let mut rows = last_rows(&failure.trace.trace);
+        if finding.rule == RuleId::OrderFree {
             rows.reverse();
         }
         line("print(\"a fresh router of these rows:\")");
@@ -120,7 +122,7 @@ fn last_rows(trace: &Trace) -> Vec<Row> {
     let changes = trace.steps.iter().filter_map(Step::change).cloned();
     let mut table = Table::new();
     let mut order = Vec::new();
-    for change in std::iter::once(Change::Replace(trace.initial.clone())).chain(changes) {
+    for change in std::iter::once(Change::Replace(trace.setup.rows.clone())).chain(changes) {
         table = applied(&table, &change, &Outcome::Applied);
         arrive(&mut order, &change, &Outcome::Applied, &table);
     }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Misbehaving, trial};
 
-const HELLO: &[u8] = b"{\"id\":1,\"call\":{\"hello\":{\"protocol\":1}}}\n";
+const HELLO: &[u8] = b"{\"id\":1,\"call\":{\"hello\":{\"protocol\":2}}}\n";
 
 pub(crate) fn trials() -> Vec<Trial> {
     let signals = [("int", Signal::INT), ("term", Signal::TERM), ("hup", Signal::HUP)];

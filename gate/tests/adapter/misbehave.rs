@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use protocol::wire::{Dialect, PROTOCOL_VERSION};
+use protocol::wire::{Dialect, LIST_ROWS_MAX, PROTOCOL_VERSION};
 use protocol::{Answer, Candidate, Capability, Change, Changed, Hello, InProcess, Local, Outcome, Query, Refusal, Row};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -155,13 +155,17 @@ impl Local for Plain {
     fn listing(&self, _team: Option<&str>) -> Vec<String> {
         self.0.iter().map(|row| row.model_name.clone()).collect()
     }
+
+    fn claims(&self) -> Vec<String> {
+        self.0.iter().map(|row| row.id.clone()).collect()
+    }
 }
 
 impl Plain {
     fn applied(&self) -> Changed {
         Changed {
             outcome: Outcome::Applied,
-            held: Some(self.0.iter().map(|row| row.id.clone()).collect()),
+            held: Some(self.claims()),
         }
     }
 }
@@ -227,7 +231,7 @@ fn spoil(kind: &str, index: usize, reply: &mut Value) {
         "too-many-paths" => hello("/dialect/paths", (0..300).map(|path| json!(path.to_string())).collect()),
         "another-hello" => hello("/version", json!(std::process::id().to_string())),
         "refuses-the-hello" if index == 0 => {
-            reply["reply"] = json!({"error": {"code": "unsupported", "message": "no protocol 1 here"}});
+            reply["reply"] = json!({"error": {"code": "unsupported", "message": "no protocol 2 here"}});
         }
         "runs-for-hello" if index == 0 => reply["reply"] = json!({"runs": []}),
         _ if index == 1 => spoil_runs(kind, reply),
@@ -253,19 +257,25 @@ fn spoil_runs(kind: &str, reply: &mut Value) {
                 json!({"error": {"code": "internal", "message": format!("\u{1b}[31m{}", "x".repeat(1 << 20))}});
         }
         "too-many-runs" => reply["reply"]["runs"].as_array_mut().unwrap().push(json!({
-            "initial": {"outcome": "applied"}, "steps": [], "observations": []
+            "setup": {"outcome": "applied"}, "steps": [], "rounds": []
         })),
         "too-few-runs" => reply["reply"]["runs"] = json!([]),
         "too-few-steps" => set("/steps", json!([])),
-        "wrong-step-reply" => set("/steps/0", json!({"answered": []})),
+        "wrong-step-reply" => set("/steps/0", json!({"shown": {"ids": []}})),
+        "moved-router" => set("/steps/0", json!({"moved": []})),
         "no-claim" => set("/steps/0", json!({"changed": {"outcome": "applied"}})),
-        "too-few-observations" => set("/observations", json!([])),
-        "too-few-answers" => set("/observations/0/answers", json!([])),
-        "too-few-paths" => set("/observations/0/answers/0", json!([{"refused": "unknown_model"}])),
-        "empty-candidates" => set("/observations/0/answers/0/1", json!({"candidates": []})),
-        "too-few-listings" => set("/observations/0/listings", json!([])),
-        "undeclared-sizes" => set("/observations/0/sizes", json!({"list": 1})),
-        "a-replica" => set("/observations/0/replica", json!(0)),
+        "too-few-rounds" => set("/rounds", json!([])),
+        "too-few-observations" => set("/rounds/0", json!([])),
+        "too-many-observations" => set("/rounds/0", json!([{"shown": []}, {"shown": []}])),
+        "too-few-answers" => set("/rounds/0/0/shown", json!([])),
+        "too-few-paths" => set(
+            "/rounds/0/0/shown/0",
+            json!({"answers": [{"refused": "unknown_model"}]}),
+        ),
+        "empty-candidates" => set("/rounds/0/0/shown/0/answers/1", json!({"candidates": []})),
+        "another-kind-of-answer" => set("/rounds/0/0/shown/1", json!({"ids": []})),
+        "too-many-ids" => set("/rounds/0/0/shown/2", json!({"ids": vec!["d1"; LIST_ROWS_MAX + 1]})),
+        "a-replica" => set("/rounds/0/0/replica", json!(0)),
         "well" => {}
         other => panic!("no adapter misbehaves by the name of `{other}`"),
     }

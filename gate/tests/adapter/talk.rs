@@ -8,7 +8,7 @@ use gate::adapter::{Settings, open};
 use libtest_mimic::Trial;
 use protocol::router::FaultKind::{self, Babbled, Exited, Hung, Lied, Mismatched, Missing, Refused};
 use protocol::wire::BATCH_RUNS_MAX;
-use protocol::{AdapterFault, Change, Query, RouterUnderTest, Row, Run, Step};
+use protocol::{AdapterFault, Change, Query, Question, Questions, RouterUnderTest, Row, Run, Shown, Step, Trace};
 
 use crate::{Misbehaving, trial};
 
@@ -32,14 +32,14 @@ const AT_HELLO: &[(&str, FaultKind, Duration, &str)] = &[
     ("endless-line", Babbled, PATIENT, "wrote a line of more than 16777216 bytes (`xxx"),
     ("no-text", Babbled, PATIENT, "wrote what is no reply"),
     ("deep", Babbled, PATIENT, "wrote what is no reply"),
-    ("old-protocol", Mismatched, PATIENT, "speaks protocol 0, and this build speaks 1"),
+    ("old-protocol", Mismatched, PATIENT, "speaks protocol 0, and this build speaks 2"),
     ("nameless", Mismatched, PATIENT, "leaves its router's name empty"),
     ("control-characters", Mismatched, PATIENT, "has a control character in its router's version"),
     ("cannot-be-changed", Mismatched, PATIENT, "declares none of `upsert`, `add` and `replace`"),
     ("declares-twice", Mismatched, PATIENT, "declares one of its capabilities twice"),
     ("same-path-twice", Mismatched, PATIENT, "declares one of its paths twice"),
     ("too-many-paths", Mismatched, PATIENT, "declares 300 paths, and at most 256 are taken"),
-    ("refuses-the-hello", Refused, PATIENT, "could not serve a request: no protocol 1 here"),
+    ("refuses-the-hello", Refused, PATIENT, "could not serve a request: no protocol 2 here"),
     ("runs-for-hello", Mismatched, PATIENT, "gave another kind of reply to the hello"),
 ];
 
@@ -55,14 +55,17 @@ const AT_RUNS: &[(&str, FaultKind, Duration, &str)] = &[
     ("too-many-runs", Mismatched, PATIENT, "was asked for 1 runs and gave 2 replies"),
     ("too-few-runs", Mismatched, PATIENT, "was asked for 1 runs and gave 0 replies"),
     ("too-few-steps", Mismatched, PATIENT, "was asked for 1 steps and gave 0 replies (run 1 of 1)"),
-    ("wrong-step-reply", Mismatched, PATIENT, "gave `answered`, which is the reply to another kind of step, at step 1"),
+    ("wrong-step-reply", Mismatched, PATIENT, "gave `shown`, which is the reply to another kind of step, at step 1"),
+    ("moved-router", Mismatched, PATIENT, "gave `moved`, which is the reply to another kind of step, at step 1"),
     ("no-claim", Mismatched, PATIENT, "declares `claims` and leaves out the ids that are held at step 1"),
-    ("too-few-observations", Mismatched, PATIENT, "was asked for 1 moments to observe and gave 0 observations"),
-    ("too-few-answers", Mismatched, PATIENT, "was asked for 1 queries and gave 0 lists of answers in observation 1"),
-    ("too-few-paths", Mismatched, PATIENT, "was asked for 2 paths and gave 1 answers"),
+    ("too-few-rounds", Mismatched, PATIENT, "was asked for 1 rounds and gave 0 lists of observations"),
+    ("too-few-observations", Mismatched, PATIENT, "was asked for 1 observations and gave 0 observations in round 1"),
+    ("too-many-observations", Mismatched, PATIENT, "was asked for 1 observations and gave 2 observations in round 1"),
+    ("too-few-answers", Mismatched, PATIENT, "was asked for 3 questions and gave 0 answers in round 1"),
+    ("too-few-paths", Mismatched, PATIENT, "was asked for 2 paths and gave 1 answers in round 1"),
     ("empty-candidates", Mismatched, PATIENT, "gave an empty list of candidates"),
-    ("too-few-listings", Mismatched, PATIENT, "was asked for 1 listings and gave 0 listings"),
-    ("undeclared-sizes", Mismatched, PATIENT, "gives `sizes` without declaring them"),
+    ("another-kind-of-answer", Mismatched, PATIENT, "gave `ids`, which is the answer to another kind of question, in round 1"),
+    ("too-many-ids", Mismatched, PATIENT, "shows 10001 ids, and at most 10000 rows are ever given in round 1"),
     ("a-replica", Mismatched, PATIENT, "names a replica where there is no fleet"),
 ];
 
@@ -104,12 +107,15 @@ fn start(spec: &str, hello: Duration, reply: Duration) -> Result<Box<dyn RouterU
 }
 
 fn run() -> Run {
+    let upsert = Change::Upsert(Row::new("d1", "m", "up/m", "v1"));
+    let asked = vec![
+        Question::Lookup(Query::new("m", None)),
+        Question::Listing(None),
+        Question::Claims,
+    ];
     Run {
-        steps: vec![Step::Change(Change::Upsert(Row::new("d1", "m", "up/m", "v1")))],
-        observe: vec![1],
-        queries: vec![Query::new("m", None)],
-        viewers: vec![None],
-        ..Run::default()
+        trace: Trace::of_router(Vec::new(), vec![Step::Change(upsert)]),
+        questions: Questions::at_end(asked, 1),
     }
 }
 
@@ -164,7 +170,10 @@ fn well_behaved() {
     let replies = router.run(&vec![run(); BATCH_RUNS_MAX * 2 + 1]).unwrap();
     assert_eq!(replies.len(), BATCH_RUNS_MAX * 2 + 1);
     for reply in replies {
-        assert_eq!(reply.observations[0].answers[0][1].candidates()[0].tag, "v1");
+        let Shown::Answers(answers) = &reply.rounds[0][0].shown[0] else {
+            panic!("a lookup is answered: {reply:?}");
+        };
+        assert_eq!(answers[1].candidates()[0].tag, "v1");
     }
     drop(router);
     adapter.is_gone();
@@ -181,8 +190,9 @@ fn floods_stderr() {
 fn does_not_read() {
     let adapter = Misbehaving::new("stops-reading-after-hello");
     let mut router = start(&adapter.spec(), PATIENT, SHORT).unwrap();
+    let question = Question::Lookup(Query::new(&"x".repeat(4000), None));
     let large = Run {
-        queries: vec![Query::new(&"x".repeat(4000), None); 1000],
+        questions: Questions::at_end(vec![question; 1000], 1),
         ..run()
     };
     let error = router.run(&[large]).unwrap_err();

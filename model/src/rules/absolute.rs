@@ -1,14 +1,15 @@
 //! The rules that rest on rows and tags alone.
 use std::collections::BTreeSet;
 
-use protocol::{Outcome, Row};
+use protocol::{Answer, Outcome, Query, Question, Row, Shown};
 
-use super::notes::{Asked, Notes, Subject, answers, difference, list, long, short, sizes};
-use crate::evidence::{Moment, Transition, Way};
+use super::notes::{Asked, Notes, Subject, answers, difference};
+use crate::evidence::{Moment, Transition};
+use crate::failure::{Allowed, Got, Version};
 use crate::spec::visible;
 
 pub(super) fn current(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment) {
+    for asked in answers(moment.look) {
         for candidate in asked.answer.candidates() {
             notes.premise();
             let row = moment.table.get(&candidate.id);
@@ -21,14 +22,20 @@ pub(super) fn current(moment: &Moment, notes: &mut Notes) {
                 (None, _) => "ghost",
                 (Some(_), _) => "stale",
             };
-            let way = version.map_or(Way::Nothing, |version| moment.ground.way(version, &asked.query.model));
-            let allowed = row.map_or_else(|| "none".to_owned(), |row| format!("{} {}", row.id, row.tag));
+            let allowed = row.map_or(Allowed::NoRow(None), |row| Allowed::Version(version_of(row)));
             let subject = Subject {
                 id: Some(candidate.id.clone()),
-                ..asked.about(version)
+                ..asked.about(moment.ground, version)
             };
-            notes.fail(class, way, subject, allowed, short(asked.answer));
+            notes.fail(class, subject, allowed, asked.got());
         }
+    }
+}
+
+fn version_of(row: &Row) -> Version {
+    Version {
+        id: row.id.clone(),
+        tag: row.tag.clone(),
     }
 }
 
@@ -40,23 +47,17 @@ pub(super) fn claims_no_ghost(transition: &Transition, notes: &mut Notes) {
             !transition.before.contains_key(id) && transition.held_before.is_some_and(|before| before.contains(id));
         if !transition.now.contains_key(id) && !already {
             let subject = Subject {
-                row: transition.before.get(id),
                 id: Some(id.clone()),
-                ..Subject::default()
+                ..Subject::of(Question::Claims, transition.before.get(id))
             };
-            notes.fail(
-                "claims-ghost",
-                Way::Claim,
-                subject,
-                list(transition.now.keys()),
-                list(held),
-            );
+            let due = transition.now.keys().cloned().collect();
+            notes.fail("claims-ghost", subject, Allowed::Ids(due), Got::Ids(held.clone()));
         }
     }
 }
 
 pub(super) fn no_duplicate(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment) {
+    for asked in answers(moment.look) {
         let mut seen = BTreeSet::new();
         for candidate in asked.answer.candidates() {
             if seen.is_empty() {
@@ -64,9 +65,11 @@ pub(super) fn no_duplicate(moment: &Moment, notes: &mut Notes) {
             }
             if !seen.insert((&candidate.id, &candidate.tag)) {
                 let version = moment.version(candidate);
-                let way = version.map_or(Way::Nothing, |row| moment.ground.way(row, &asked.query.model));
-                let allowed = format!("{} {} once", candidate.id, candidate.tag);
-                notes.fail("twice", way, asked.about(version), allowed, short(asked.answer));
+                let allowed = Allowed::Once(Version {
+                    id: candidate.id.clone(),
+                    tag: candidate.tag.clone(),
+                });
+                notes.fail("twice", asked.about(moment.ground, version), allowed, asked.got());
                 break;
             }
         }
@@ -82,19 +85,23 @@ pub(super) fn claims_once(transition: &Transition, notes: &mut Notes) {
         let doubled_before = before.iter().filter(|other| *other == id).count() > 1;
         if !seen.insert(id) && !doubled_before {
             let subject = Subject {
-                row: transition.now.get(id),
                 id: Some(id.clone()),
-                ..Subject::default()
+                ..Subject::of(Question::Claims, transition.now.get(id))
             };
-            notes.fail("claimed-twice", Way::Claim, subject, format!("{id} once"), list(held));
+            notes.fail(
+                "claimed-twice",
+                subject,
+                Allowed::IdOnce(id.clone()),
+                Got::Ids(held.clone()),
+            );
         }
     }
 }
 
 pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment) {
-        let team = asked.query.team.as_deref();
-        let foreign = |row: &&Row| !visible(row, team);
+    for asked in answers(moment.look) {
+        let team = &asked.query.team;
+        let foreign = |row: &&Row| !visible(row, team.as_deref());
         let reached = |row: &Row| moment.ground.reaches(row, &asked.query.model).is_some();
         if moment.issued.values().filter(foreign).any(reached) {
             notes.premise();
@@ -103,38 +110,27 @@ pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
             let Some(row) = moment.version(candidate).filter(foreign) else {
                 continue;
             };
-            let way = moment.ground.way(row, &asked.query.model);
-            let allowed = team.map_or_else(
-                || "rows without a team".to_owned(),
-                |team| format!("rows of team {team} or of none"),
-            );
-            let got = format!(
-                "{} of team {}",
-                short(asked.answer),
-                row.team.as_deref().unwrap_or_default()
-            );
-            notes.fail("other-team", way, asked.about(Some(row)), allowed, got);
+            let got = Got::OfTeam(asked.answer.clone(), row.team.clone().unwrap_or_default());
+            let subject = asked.about(moment.ground, Some(row));
+            notes.fail("other-team", subject, Allowed::RowsOf(team.clone()), got);
         }
     }
-    for (viewer, listing) in moment.viewers.iter().zip(&moment.seen.listings) {
+    for (_, viewer, listing) in moment.look.listings() {
         let team = viewer.as_deref();
         for name in listing {
             let mut named = moment.issued.values().filter(|row| row.asked_name() == name);
             let Some(row) = named.clone().next() else { continue };
             if named.all(|row| !visible(row, team)) {
-                let subject = Subject {
-                    row: Some(row),
-                    viewer: Some(viewer),
-                    ..Subject::default()
-                };
-                notes.fail("listed", Way::Listing, subject, format!("no `{name}`"), list(listing));
+                let subject = Subject::of(Question::Listing(viewer.clone()), Some(row));
+                let got = Got::Names(listing.to_vec());
+                notes.fail("listed", subject, Allowed::NotNamed(name.clone()), got);
             }
         }
     }
 }
 
 pub(super) fn not_blocked(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment) {
+    for asked in answers(moment.look) {
         let reached = |row: &Row| moment.ground.reaches(row, &asked.query.model).is_some();
         if moment.table.values().any(|row| row.blocked && reached(row)) {
             notes.premise();
@@ -143,87 +139,82 @@ pub(super) fn not_blocked(moment: &Moment, notes: &mut Notes) {
             let Some(row) = moment.table.get(&candidate.id).filter(|row| row.blocked) else {
                 continue;
             };
-            let way = moment.ground.way(row, &asked.query.model);
-            notes.fail(
-                "blocked",
-                way,
-                asked.about(Some(row)),
-                format!("no {}", row.id),
-                short(asked.answer),
-            );
+            let allowed = Allowed::NoRow(Some(row.id.clone()));
+            notes.fail("blocked", asked.about(moment.ground, Some(row)), allowed, asked.got());
         }
     }
 }
 
 pub(super) fn atomic_refusal(transition: &Transition, notes: &mut Notes) {
-    let subject = || Subject {
-        row: transition.change.rows().first(),
-        ..Subject::default()
-    };
     let Outcome::Refused(_) = &transition.changed.outcome else {
-        let Some(spec) = &transition.ground.spec else { return };
-        let kept = transition.changed.outcome == Outcome::Unchanged && transition.before == transition.now;
-        if let Err(why) = spec.change(transition.before, transition.change)
-            && !kept
-            && !transition
-                .change
-                .rows()
-                .iter()
-                .any(|row| transition.ground.is_opaque(row))
-        {
-            notes.premise();
-            notes.fail(
-                "wrongly-accepted",
-                Way::Claim,
-                subject(),
-                format!("refused: {why}"),
-                "applied".to_owned(),
-            );
-        }
-        return;
+        return refuses_what_it_must(transition, notes);
     };
     notes.premise();
+    let first = transition.change.rows().first();
     if let (Some(before), Some(now)) = (transition.held_before, &transition.changed.held) {
         let sorted = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<String>>();
         if sorted(before) != sorted(now) {
-            notes.fail("claim", Way::Claim, subject(), list(before), list(now));
+            let (allowed, got) = (Allowed::Ids(before.to_vec()), Got::Ids(now.clone()));
+            notes.fail("claim", Subject::of(Question::Claims, first), allowed, got);
         }
     }
-    let Some(seen) = transition.seen else { return };
-    for (index, query) in seen.queries.iter().enumerate() {
-        for (path, (before, now)) in seen.before.answers[index]
-            .iter()
-            .zip(&seen.after.answers[index])
-            .enumerate()
-        {
-            let (before, now) = (before.clone().sorted(), now.clone().sorted());
-            if before != now {
-                let row = difference(&before, &now)
-                    .1
-                    .and_then(|candidate| transition.before.get(&candidate.id));
-                let row = row.or(transition.change.rows().first());
-                let way = row.map_or(Way::Nothing, |row| transition.ground.way(row, &query.model));
-                let asked = Asked {
-                    query,
-                    path,
-                    answer: &now,
-                };
-                notes.fail("changed", way, asked.about(row), long(&before), long(&now));
+    let Some((before, now)) = transition.seen else { return };
+    for (place, question, was) in before.iter() {
+        let Some(is) = now.get(place) else { continue };
+        let subject = || Subject::of(question.clone(), first);
+        match (question, was, is) {
+            (Question::Lookup(query), Shown::Answers(was), Shown::Answers(is)) => {
+                answers_kept(transition, query, was, is, notes);
             }
+            (_, Shown::Names(was), Shown::Names(is)) if was != is => {
+                let (allowed, got) = (Allowed::Names(was.clone()), Got::Names(is.clone()));
+                notes.fail("changed", subject(), allowed, got);
+            }
+            (_, Shown::Sizes(was), Shown::Sizes(is)) if was != is => {
+                let (allowed, got) = (Allowed::Sizes(was.clone()), Got::Sizes(is.clone()));
+                notes.fail("changed", subject(), allowed, got);
+            }
+            _ => {}
         }
     }
-    let listings = seen.before.listings.iter().zip(&seen.after.listings);
-    for (viewer, (before, now)) in seen.viewers.iter().zip(listings) {
-        if before != now {
-            let subject = Subject {
-                viewer: Some(viewer),
-                ..subject()
-            };
-            notes.fail("changed", Way::Listing, subject, list(before), list(now));
-        }
+}
+
+/// Notes a change that was taken and that the preset must refuse.
+fn refuses_what_it_must(transition: &Transition, notes: &mut Notes) {
+    let Some(spec) = &transition.ground.spec else { return };
+    let kept = transition.changed.outcome == Outcome::Unchanged && transition.before == transition.now;
+    let rows = transition.change.rows();
+    if let Err(why) = spec.change(transition.before, transition.change)
+        && !kept
+        && !rows.iter().any(|row| transition.ground.is_opaque(row))
+    {
+        notes.premise();
+        notes.fail(
+            "wrongly-accepted",
+            Subject::of(Question::Claims, rows.first()),
+            Allowed::Outcome(Outcome::Refused(why.clone())),
+            Got::Outcome(Outcome::Applied),
+        );
     }
-    if seen.before.sizes != seen.after.sizes {
-        let [before, now] = [seen.before, seen.after].map(|seen| sizes(&seen.sizes));
-        notes.fail("changed", Way::Size, subject(), before, now);
+}
+
+/// Notes each path on which a refused change has changed the answer to a query.
+fn answers_kept(transition: &Transition, query: &Query, was: &[Answer], is: &[Answer], notes: &mut Notes) {
+    for (path, (was, is)) in was.iter().zip(is).enumerate() {
+        let (was, is) = (was.clone().sorted(), is.clone().sorted());
+        if was == is {
+            continue;
+        }
+        let row = difference(&was, &is)
+            .1
+            .and_then(|candidate| transition.before.get(&candidate.id));
+        let row = row.or(transition.change.rows().first());
+        let asked = Asked {
+            query,
+            path,
+            answer: &is,
+        };
+        let subject = asked.about(transition.ground, row);
+        notes.fail("changed", subject, Allowed::Answer(was), asked.got());
     }
 }

@@ -1,10 +1,11 @@
 //! The rules that rest on a fresh router of the same kind.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Answer, Observation};
+use protocol::{Answer, Query, Question, Shown};
 
-use super::notes::{Asked, Notes, Subject, difference, list, long};
-use crate::evidence::{Moment, Way};
+use super::notes::{Asked, Notes, Subject, difference};
+use crate::evidence::{Look, Moment};
+use crate::failure::{Allowed, Got, Size};
 
 pub(super) fn history_free(moment: &Moment, notes: &mut Notes) {
     if moment.after == 0 {
@@ -12,21 +13,8 @@ pub(super) fn history_free(moment: &Moment, notes: &mut Notes) {
     }
     match moment.fresh.first() {
         None => {}
-        Some(Ok(fresh)) => compare(moment, fresh, moment.seen, notes),
-        Some(Err(why)) => {
-            notes.premise();
-            let subject = Subject {
-                row: moment.table.values().next(),
-                ..Subject::default()
-            };
-            notes.fail(
-                "unbuildable",
-                Way::Nothing,
-                subject,
-                "a fresh router of the rows".to_owned(),
-                why.clone(),
-            );
-        }
+        Some(Ok(fresh)) => compare(moment, moment.look_of(fresh), moment.look, notes),
+        Some(Err(why)) => unbuildable(moment, why, notes),
     }
 }
 
@@ -39,56 +27,60 @@ pub(super) fn order_free(moment: &Moment, notes: &mut Notes) {
     }
     for other in others {
         match other {
-            Ok(other) => compare(moment, first, other, notes),
-            Err(why) => {
-                notes.premise();
-                let subject = Subject {
-                    row: moment.table.values().next(),
-                    ..Subject::default()
-                };
-                notes.fail(
-                    "unbuildable",
-                    Way::Nothing,
-                    subject,
-                    "a router of the rows".to_owned(),
-                    why.clone(),
-                );
-            }
+            Ok(other) => compare(moment, moment.look_of(first), moment.look_of(other), notes),
+            Err(why) => unbuildable(moment, why, notes),
         }
     }
 }
 
+fn unbuildable(moment: &Moment, why: &str, notes: &mut Notes) {
+    notes.premise();
+    let subject = Subject {
+        row: moment.table.values().next(),
+        ..Subject::default()
+    };
+    notes.fail("unbuildable", subject, Allowed::Built, Got::Unbuildable(why.to_owned()));
+}
+
 /// Notes every answer and listing in which `other` is not as `one` is.
-fn compare(moment: &Moment, one: &Observation, other: &Observation, notes: &mut Notes) {
-    for (index, query) in moment.queries.iter().enumerate() {
-        for (path, (one, other)) in one.answers[index].iter().zip(&other.answers[index]).enumerate() {
-            notes.premise();
-            let (one, other) = (one.clone().sorted(), other.clone().sorted());
-            if one == other || matches!((&one, &other), (Answer::Failed(_), Answer::Failed(_))) {
-                continue;
+fn compare(moment: &Moment, one: Look, other: Look, notes: &mut Notes) {
+    for (place, question, one) in one.iter() {
+        match (question, one, other.get(place)) {
+            (Question::Lookup(query), Shown::Answers(one), Some(Shown::Answers(other))) => {
+                for (path, (one, other)) in one.iter().zip(other).enumerate() {
+                    notes.premise();
+                    compare_answers(moment, query, path, (one, other), notes);
+                }
             }
-            let (class, differing) = difference(&one, &other);
-            let row = differing.and_then(|candidate| moment.version(candidate));
-            let way = row.map_or(Way::Nothing, |row| moment.ground.way(row, &query.model));
-            let asked = Asked {
-                query,
-                path,
-                answer: &other,
-            };
-            notes.fail(class, way, asked.about(row), long(&one), long(&other));
+            (_, Shown::Names(one), Some(Shown::Names(other))) => {
+                notes.premise();
+                let [one, other] = [one, other].map(|names| names.iter().cloned().collect::<BTreeSet<String>>());
+                if one != other {
+                    let [one, other] = [one, other].map(|names| names.into_iter().collect());
+                    let subject = Subject::of(question.clone(), None);
+                    notes.fail("listing", subject, Allowed::Names(one), Got::Names(other));
+                }
+            }
+            _ => {}
         }
     }
-    for (viewer, (one, other)) in moment.viewers.iter().zip(one.listings.iter().zip(&other.listings)) {
-        notes.premise();
-        let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<String>>();
-        if set(one) != set(other) {
-            let subject = Subject {
-                viewer: Some(viewer),
-                ..Subject::default()
-            };
-            notes.fail("listing", Way::Listing, subject, list(&set(one)), list(&set(other)));
-        }
+}
+
+fn compare_answers(moment: &Moment, query: &Query, path: usize, (one, other): (&Answer, &Answer), notes: &mut Notes) {
+    let (one, other) = (one.clone().sorted(), other.clone().sorted());
+    if one == other || matches!((&one, &other), (Answer::Failed(_), Answer::Failed(_))) {
+        return;
     }
+    let (class, differing) = difference(&one, &other);
+    let row = differing.and_then(|candidate| moment.version(candidate));
+    let asked = Asked {
+        query,
+        path,
+        answer: &other,
+    };
+    let subject = asked.about(moment.ground, row);
+    let got = asked.got();
+    notes.fail(class, subject, Allowed::Answer(one), got);
 }
 
 pub(super) fn bounded(moment: &Moment, notes: &mut Notes) {
@@ -96,19 +88,28 @@ pub(super) fn bounded(moment: &Moment, notes: &mut Notes) {
     if moment.after == 0 {
         return;
     }
-    for (structure, &size) in &moment.seen.sizes {
-        let Some(&of_fresh) = fresh.sizes.get(structure) else {
+    let of_fresh: BTreeMap<&String, u64> = moment
+        .look_of(fresh)
+        .sizes()
+        .flatten()
+        .map(|(structure, &size)| (structure, size))
+        .collect();
+    for (structure, &size) in moment.look.sizes().flatten() {
+        let Some(&of_fresh) = of_fresh.get(structure) else {
             continue;
         };
         notes.premise();
         if size > of_fresh {
-            let allowed = format!("{structure}: at most {of_fresh}");
+            let entries = |entries| Size {
+                structure: structure.clone(),
+                entries,
+            };
+            let subject = Subject::of(Question::Sizes, None);
             notes.fail(
                 "grown",
-                Way::Size,
-                Subject::default(),
-                allowed,
-                format!("{structure}: {size}"),
+                subject,
+                Allowed::AtMost(entries(of_fresh)),
+                Got::Size(entries(size)),
             );
         }
     }

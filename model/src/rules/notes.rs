@@ -1,21 +1,20 @@
 //! What a rule notes of a piece of evidence, and the words it has for it.
-use std::collections::BTreeMap;
+use protocol::{Answer, Candidate, Query, Question, Row};
 
-use protocol::{Answer, Candidate, Query, Refusal, Row};
-
-use super::{Finding, Rule, Tally};
-use crate::evidence::{Moment, Way};
+use super::{RuleId, Tally};
+use crate::evidence::{Ground, Look};
+use crate::failure::{Allowed, Finding, Got, Tier};
 
 /// What one rule notes of one piece of evidence.
 pub(super) struct Notes {
-    rule: &'static Rule,
+    rule: RuleId,
     after: usize,
     premises: u64,
     findings: Vec<Finding>,
 }
 
 impl Notes {
-    pub(super) fn new(rule: &'static Rule, after: usize) -> Self {
+    pub(super) fn new(rule: RuleId, after: usize) -> Self {
         Self {
             rule,
             after,
@@ -28,22 +27,21 @@ impl Notes {
         self.premises += 1;
     }
 
-    pub(super) fn fail(&mut self, class: &'static str, way: Way, subject: Subject, allowed: String, got: String) {
+    pub(super) fn fail(&mut self, class: &'static str, subject: Subject, allowed: Allowed, got: Got) {
         let Subject {
             row,
             id,
-            query,
-            viewer,
+            tier,
+            question,
             path,
         } = subject;
         self.findings.push(Finding {
-            rule: self.rule.id,
+            rule: self.rule,
             class,
-            way,
+            tier,
             id: id.or_else(|| row.map(|row| row.id.clone())),
             extra: row.and_then(|row| row.extra.clone()),
-            query: query.cloned(),
-            viewer: viewer.cloned(),
+            question,
             path,
             after: self.after,
             allowed,
@@ -53,20 +51,32 @@ impl Notes {
 
     pub(super) fn close(self, tally: &mut Tally) {
         if self.premises > 0 {
-            *tally.premises.entry(self.rule.id).or_default() += self.premises;
+            *tally.premises.entry(self.rule).or_default() += self.premises;
         }
         tally.findings.extend(self.findings);
     }
 }
 
-/// What a finding is about.
+/// The row, the question and the path that a finding is about.
 #[derive(Default)]
 pub(super) struct Subject<'a> {
     pub(super) row: Option<&'a Row>,
+    /// The deployment, where it is not that of the row.
     pub(super) id: Option<String>,
-    pub(super) query: Option<&'a Query>,
-    pub(super) viewer: Option<&'a Option<String>>,
+    pub(super) tier: Option<Tier>,
+    pub(super) question: Option<Question>,
     pub(super) path: usize,
+}
+
+impl<'a> Subject<'a> {
+    /// A row, where there is one, in the answer to that question.
+    pub(super) fn of(question: Question, row: Option<&'a Row>) -> Self {
+        Self {
+            row,
+            question: Some(question),
+            ..Self::default()
+        }
+    }
 }
 
 /// One answer of a moment.
@@ -77,26 +87,26 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn about(&self, row: Option<&'a Row>) -> Subject<'a> {
+    /// The answer as being about a row, where there is one.
+    pub(super) fn about(&self, ground: &Ground, row: Option<&'a Row>) -> Subject<'a> {
         Subject {
-            row,
-            id: None,
-            query: Some(self.query),
-            viewer: None,
+            tier: row.map(|row| ground.tier(row, &self.query.model)),
             path: self.path,
+            ..Subject::of(Question::Lookup(self.query.clone()), row)
         }
+    }
+
+    pub(super) fn got(&self) -> Got {
+        Got::Answer(self.answer.clone())
     }
 }
 
-pub(super) fn answers<'a>(moment: &'a Moment) -> impl Iterator<Item = Asked<'a>> {
-    moment
-        .queries
-        .iter()
-        .zip(&moment.seen.answers)
-        .flat_map(|(query, paths)| {
-            let asked = move |(path, answer)| Asked { query, path, answer };
-            paths.iter().enumerate().map(asked)
-        })
+/// Every answer of a round, a path at a time.
+pub(super) fn answers(look: Look<'_>) -> impl Iterator<Item = Asked<'_>> {
+    look.lookups().flat_map(|(_, query, paths)| {
+        let asked = move |(path, answer)| Asked { query, path, answer };
+        paths.iter().enumerate().map(asked)
+    })
 }
 
 /// In which way two answers differ, and a candidate that shows it.
@@ -114,50 +124,5 @@ pub(super) fn difference<'a>(one: &'a Answer, other: &'a Answer) -> (&'static st
         (None, Some(missing)) => ("missing", Some(missing)),
         (Some(extra), Some(_)) => ("other", Some(extra)),
         (None, None) => ("refusal", None),
-    }
-}
-
-/// An answer in a report: ids and tags.
-pub(super) fn short(answer: &Answer) -> String {
-    say(answer, |candidate| format!("{} {}", candidate.id, candidate.tag))
-}
-
-/// An answer in a report: ids, tags and upstream models.
-pub(super) fn long(answer: &Answer) -> String {
-    say(answer, |candidate| {
-        format!("{} {} -> {}", candidate.id, candidate.tag, candidate.model)
-    })
-}
-
-pub(super) fn say(answer: &Answer, word: impl Fn(&Candidate) -> String) -> String {
-    match answer {
-        Answer::Candidates(candidates) => {
-            let mut words: Vec<String> = candidates.iter().map(word).collect();
-            words.sort_unstable();
-            list(&words)
-        }
-        Answer::Refused(Refusal::UnknownModel) => "refused: unknown model".to_owned(),
-        Answer::Refused(Refusal::Blocked) => "refused: blocked".to_owned(),
-        Answer::Refused(Refusal::Invalid) => "refused: invalid".to_owned(),
-        Answer::Failed(text) => format!("failed: {text}"),
-    }
-}
-
-pub(super) fn sizes(sizes: &BTreeMap<String, u64>) -> String {
-    list(
-        sizes
-            .iter()
-            .map(|(structure, size)| format!("{structure}: {size}"))
-            .collect::<Vec<_>>()
-            .iter(),
-    )
-}
-
-pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
-    let texts: Vec<&str> = texts.into_iter().map(String::as_str).collect();
-    if texts.is_empty() {
-        "none".to_owned()
-    } else {
-        texts.join(", ")
     }
 }

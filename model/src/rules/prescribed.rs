@@ -1,20 +1,25 @@
 //! The rules that rest on the preset's exact answer.
 use std::collections::BTreeSet;
 
-use protocol::{Answer, Candidate, Change, Outcome, Row};
+use protocol::{Answer, Candidate, Change, Outcome, Question, Row};
 
-use super::notes::{Asked, Notes, Subject, answers, list, long, short};
-use crate::evidence::{Moment, Transition, Way};
+use super::notes::{Asked, Notes, Subject, answers};
+use crate::evidence::{Moment, Transition};
+use crate::failure::{Allowed, Got};
 use crate::spec::visible;
 
 pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment) {
-        if let Answer::Failed(text) = asked.answer {
+    for asked in answers(moment.look) {
+        if let Answer::Failed(_) = asked.answer {
             notes.premise();
             let mut rows = moment.issued.values();
             let row = rows.find(|row| moment.ground.reaches(row, &asked.query.model).is_some());
-            let way = row.map_or(Way::Nothing, |row| moment.ground.way(row, &asked.query.model));
-            notes.fail("failed", way, asked.about(row), "an answer".to_owned(), text.clone());
+            notes.fail(
+                "failed",
+                asked.about(moment.ground, row),
+                Allowed::AnyAnswer,
+                asked.got(),
+            );
             continue;
         }
         let Some(allowed) = predicted(moment, &asked) else {
@@ -43,8 +48,8 @@ pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
         if class == "missing" && row.is_none() {
             continue;
         }
-        let way = row.map_or(Way::Nothing, |row| moment.ground.way(row, &asked.query.model));
-        notes.fail(class, way, asked.about(row), short(closest), short(asked.answer));
+        let allowed = Allowed::Answer(closest.clone());
+        notes.fail(class, asked.about(moment.ground, row), allowed, asked.got());
     }
 }
 
@@ -96,11 +101,9 @@ pub(super) fn takes_what_is_valid(transition: &Transition, notes: &mut Notes) {
         };
         for (id, row) in transition.now {
             if !held.contains(id) && (touched(id) || held_before(id)) {
-                let subject = Subject {
-                    row: Some(row),
-                    ..Subject::default()
-                };
-                notes.fail("not-held", Way::Claim, subject, list(transition.now.keys()), list(held));
+                let due = transition.now.keys().cloned().collect();
+                let subject = Subject::of(Question::Claims, Some(row));
+                notes.fail("not-held", subject, Allowed::Ids(due), Got::Ids(held.clone()));
             }
         }
     }
@@ -119,23 +122,18 @@ pub(super) fn takes_what_is_valid(transition: &Transition, notes: &mut Notes) {
     if spec.change(transition.before, transition.change).is_ok() && !open {
         notes.premise();
         if let Some(why) = refused {
-            let subject = Subject {
-                row: transition.change.rows().first(),
-                ..Subject::default()
-            };
             notes.fail(
                 "wrongly-refused",
-                Way::Claim,
-                subject,
-                "applied".to_owned(),
-                format!("refused: {why}"),
+                Subject::of(Question::Claims, transition.change.rows().first()),
+                Allowed::Outcome(Outcome::Applied),
+                Got::Outcome(Outcome::Refused(why.clone())),
             );
         }
     }
 }
 
 pub(super) fn resolved(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment) {
+    for asked in answers(moment.look) {
         let Some(allowed) = predicted(moment, &asked) else {
             continue;
         };
@@ -156,15 +154,15 @@ pub(super) fn resolved(moment: &Moment, notes: &mut Notes) {
                 Some(_) => "wrong-model",
                 None => "not-eligible",
             };
-            let way = moment.ground.way(row, &asked.query.model);
-            notes.fail(class, way, asked.about(Some(row)), long(closest), long(asked.answer));
+            let allowed = Allowed::Answer(closest.clone());
+            notes.fail(class, asked.about(moment.ground, Some(row)), allowed, asked.got());
         }
     }
 }
 
 pub(super) fn listing(moment: &Moment, notes: &mut Notes) {
     let Some(spec) = &moment.ground.spec else { return };
-    for (viewer, shown) in moment.viewers.iter().zip(&moment.seen.listings) {
+    for (_, viewer, shown) in moment.look.listings() {
         if moment.table.values().any(|row| moment.ground.is_opaque(row)) {
             continue;
         }
@@ -176,11 +174,12 @@ pub(super) fn listing(moment: &Moment, notes: &mut Notes) {
             (None, Some(name)) => ("hidden", name),
             (None, None) => continue,
         };
-        let subject = Subject {
-            row: moment.issued.values().find(|row| row.asked_name() == name),
-            viewer: Some(viewer),
-            ..Subject::default()
-        };
-        notes.fail(class, Way::Listing, subject, list(&allowed), list(&shown));
+        let row = moment.issued.values().find(|row| row.asked_name() == name);
+        let subject = Subject::of(Question::Listing(viewer.clone()), row);
+        let (allowed, got) = (
+            Allowed::Names(allowed.iter().cloned().collect()),
+            Got::Names(shown.iter().cloned().collect()),
+        );
+        notes.fail(class, subject, allowed, got);
     }
 }

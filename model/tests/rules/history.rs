@@ -1,14 +1,13 @@
 //! Histories written by hand, and what a rule says of them.
 
-use std::collections::BTreeMap;
-
-use model::evidence::{Fresh, Way};
-use model::rules::{Finding, RuleSet, Tally};
+use model::evidence::Fresh;
+use model::failure::{Finding, Kind};
+use model::rules::{RuleId, RuleSet, Tally};
 use model::trial::{Judge, Tracked};
 use protocol::wire::{Dialect, Extra, PROTOCOL_VERSION};
 use protocol::{
-    Answer, Candidate, Change, Changed, Hello, Observation, Outcome, Query, Refusal, Row, Run, RunReply, Step,
-    StepReply,
+    Answer, Candidate, Change, Changed, Hello, Observation, Outcome, Query, Question, Questions, Refusal, Row, Run,
+    RunReply, Shown, Step, StepReply, Trace,
 };
 
 /// A history: changes and what the router said of them, then one question and what it got.
@@ -44,15 +43,19 @@ impl History {
         let last = u32::try_from(self.changes.len()).unwrap();
         let steps = self.changes.iter().map(|(change, ..)| Step::Change(change.clone()));
         let run = Run {
-            steps: steps.collect(),
-            observe: if self.before.is_some() {
-                vec![last - 1, last]
-            } else {
-                vec![last]
-            },
-            queries: vec![self.query.clone()],
-            viewers: vec![self.query.team.clone()],
-            ..Run::default()
+            trace: Trace::of_router(Vec::new(), steps.collect()),
+            questions: Questions::at(
+                vec![
+                    Question::Lookup(self.query.clone()),
+                    Question::Listing(self.query.team.clone()),
+                    Question::Sizes,
+                ],
+                if self.before.is_some() {
+                    last - 1..=last
+                } else {
+                    last..=last
+                },
+            ),
         };
         let changed = |(_, outcome, held): &(Change, Outcome, &[&str])| {
             StepReply::Changed(Changed {
@@ -61,12 +64,18 @@ impl History {
             })
         };
         let reply = RunReply {
-            initial: Changed {
+            setup: Changed {
                 outcome: Outcome::Applied,
                 held: Some(Vec::new()),
             },
             steps: self.changes.iter().map(changed).collect(),
-            observations: self.before.iter().cloned().chain([self.seen()]).collect(),
+            rounds: self
+                .before
+                .iter()
+                .cloned()
+                .chain([self.seen()])
+                .map(|seen| vec![seen])
+                .collect(),
             router_ns: None,
         };
         let hello = Hello {
@@ -80,7 +89,7 @@ impl History {
                 ..Dialect::default()
             },
         };
-        let judge = Judge::new(&hello, RuleSet::matching(|id| id == rule)).unwrap();
+        let judge = Judge::new(&hello, RuleSet::only(id(rule))).unwrap();
         judge.judge(&run, &reply, &Tracked::new(&run, &reply).unwrap(), &self.fresh)
     }
 
@@ -88,49 +97,52 @@ impl History {
         let tally = self.judge(rule);
         assert_eq!(tally.findings, [], "{rule}");
         assert!(
-            tally.premises.get(rule).copied() > Some(0),
+            tally.premises.get(&id(rule)).copied() > Some(0),
             "{rule} had nothing to check"
         );
     }
 
-    /// Fails with a finding that says this: whom it is about, what was asked, after how many changes, and what was allowed
+    /// Fails in that class, and in that place, with a finding that says this: whom it is about, what was asked, after how many changes, and what was allowed
     /// and came.
     #[track_caller]
-    pub(crate) fn fails(&self, rule: &str, class: &str, way: Way, says: &str) {
+    pub(crate) fn fails(&self, rule: &str, class: &str, place: &str, says: &str) {
         let tally = self.judge(rule);
         let mut of_kind = tally
             .findings
             .iter()
-            .filter(|finding| (finding.class, finding.way) == (class, way));
+            .filter(|finding| (finding.class, Kind::of(finding).place()) == (class, place));
         let found = of_kind
             .next()
-            .unwrap_or_else(|| panic!("{rule}: no ({class}, {way:?}) in {:?}", tally.findings));
+            .unwrap_or_else(|| panic!("{rule}: no ({class}, {place}) in {:?}", tally.findings));
 
         assert_eq!(said(found), says, "{rule} {class}");
         assert!(
-            tally.premises.get(rule).copied() > Some(0),
+            tally.premises.get(&id(rule)).copied() > Some(0),
             "{rule} counts no premise of its failure"
         );
     }
+}
+
+fn id(rule: &str) -> RuleId {
+    rule.parse().unwrap()
 }
 
 pub(crate) fn said(finding: &Finding) -> String {
     let Finding {
         id,
         extra,
-        query,
-        viewer,
+        question,
         path,
         after,
-        allowed,
-        got,
         ..
     } = finding;
-    let asked = match (query, viewer) {
-        (Some(Query { model, team, .. }), _) => format!(" asked {model} by {}", team.as_deref().unwrap_or("anyone")),
-        (None, Some(viewer)) => format!(" listed to {}", viewer.as_deref().unwrap_or("anyone")),
-        (None, None) => String::new(),
+    let by = |team: &Option<String>| team.clone().unwrap_or_else(|| "anyone".to_owned());
+    let asked = match question {
+        Some(Question::Lookup(Query { model, team })) => format!(" asked {model} by {}", by(team)),
+        Some(Question::Listing(team)) => format!(" listed to {}", by(team)),
+        _ => String::new(),
     };
+    let [allowed, got] = finding.words();
     let id = id.as_deref().unwrap_or("no row");
     let extra = extra
         .as_ref()
@@ -139,14 +151,11 @@ pub(crate) fn said(finding: &Finding) -> String {
 }
 
 pub(crate) fn observation(answer: Answer, listing: &[&str], sizes: &[(&str, u64)]) -> Observation {
+    let names = listing.iter().map(ToString::to_string).collect();
+    let sizes = sizes.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
     Observation {
         replica: None,
-        answers: vec![vec![answer]],
-        listings: vec![listing.iter().map(ToString::to_string).collect()],
-        sizes: sizes
-            .iter()
-            .map(|(name, size)| ((*name).to_owned(), *size))
-            .collect::<BTreeMap<_, _>>(),
+        shown: vec![Shown::Answers(vec![answer]), Shown::Names(names), Shown::Sizes(sizes)],
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod history;
 
-use model::evidence::{Fresh, Way};
-use model::rules::{Oracle, RULES, RuleSet, Tally, rule};
+use model::evidence::Fresh;
+use model::rules::{RuleId, RuleSet, Tally};
 use model::trial::Tracked;
-use protocol::{Answer, Change, Changed, Outcome, Query, Refusal, Row, Run, RunReply, Step, StepReply};
+use protocol::{
+    Answer, Change, Changed, Level, Outcome, Query, Refusal, Row, Run, RunReply, Shown, Step, StepReply, Trace,
+};
 
 use crate::history::{History, candidates, observation, opaque, row, team_row, unknown, updated, upsert};
 
@@ -15,7 +17,7 @@ fn current() {
     updated(candidates(&[("d1", "up/x", "v1"), ("d1", "up/x", "v2")])).fails(
         "current",
         "stale",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: d1 v2; d1 v1, d1 v2",
     );
     let deleted = |answer, held| {
@@ -28,10 +30,10 @@ fn current() {
     deleted(candidates(&[("d1", "up", "v1")]), &[]).fails(
         "current",
         "ghost",
-        Way::Exact,
+        "exact",
         "d1 asked a by anyone on path 0 after 2: none; d1 v1",
     );
-    deleted(unknown(), &["d1"]).fails("current", "claims-ghost", Way::Claim, "d1 on path 0 after 2: none; d1");
+    deleted(unknown(), &["d1"]).fails("current", "claims-ghost", "claims", "d1 on path 0 after 2: none; d1");
     let two = vec![
         (Change::Upsert(row("d1", "a", "v1")), Outcome::Applied, &["d1"][..]),
         (
@@ -44,7 +46,7 @@ fn current() {
     History::of(two, Query::new("a", None), crossed).fails(
         "current",
         "cross-wired",
-        Way::Exact,
+        "exact",
         "d1 asked a by anyone on path 0 after 2: d1 v1; d1 v2",
     );
 }
@@ -59,7 +61,7 @@ fn a_row_that_the_router_found_unchanged_is_current_all_the_same() {
     history.fails(
         "current",
         "stale",
-        Way::Exact,
+        "exact",
         "d1 asked a by anyone on path 0 after 2: d1 v2; d1 v1",
     );
 }
@@ -70,13 +72,13 @@ fn complete() {
     updated(unknown()).fails(
         "complete",
         "refused",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: d1 v2; refused: unknown model",
     );
     updated(Answer::Failed("IndexError".into())).fails(
         "complete",
         "failed",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: an answer; IndexError",
     );
     let blocked = Row {
@@ -87,7 +89,7 @@ fn complete() {
     wrong_reason.fails(
         "complete",
         "refusal-kind",
-        Way::Nothing,
+        "no tier",
         "no row asked a by anyone on path 0 after 1: refused: blocked; refused: unknown model",
     );
     let swallowed = History::of(
@@ -95,7 +97,7 @@ fn complete() {
         Query::new("b", None),
         unknown(),
     );
-    swallowed.fails("complete", "not-held", Way::Claim, "d1 on path 0 after 1: d1; none");
+    swallowed.fails("complete", "not-held", "claims", "d1 on path 0 after 1: d1; none");
     let refused = Outcome::Refused("no".into());
     let valid = History::of(
         vec![(Change::Upsert(row("d1", "a", "v1")), refused, &[])],
@@ -105,7 +107,7 @@ fn complete() {
     valid.fails(
         "complete",
         "wrongly-refused",
-        Way::Claim,
+        "claims",
         "d1 on path 0 after 1: applied; refused: no",
     );
     let two = vec![
@@ -119,7 +121,7 @@ fn complete() {
     History::of(two, Query::new("a", None), candidates(&[("d1", "up", "v1")])).fails(
         "complete",
         "missing",
-        Way::Exact,
+        "exact",
         "d2 asked a by anyone on path 0 after 2: d1 v1, d2 v2; d1 v1",
     );
 }
@@ -153,7 +155,7 @@ fn no_duplicate() {
     twice.fails(
         "no-duplicate",
         "twice",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: d1 v2 once; d1 v2, d1 v2",
     );
     let claimed = vec![(
@@ -165,7 +167,7 @@ fn no_duplicate() {
     History::of(claimed.clone(), Query::new("b", None), unknown()).fails(
         "no-duplicate",
         "claimed-twice",
-        Way::Claim,
+        "claims",
         "d1 on path 0 after 1: d1 once; d1, d1",
     );
     let tally = History::of(again, Query::new("b", None), unknown()).judge("no-duplicate");
@@ -186,11 +188,11 @@ fn claims_are_told_with_what_is_known_of_the_row() {
         History::of(changes, Query::new("b", None), unknown())
     };
     let (gone, kept) = (Change::Delete("d1".into()), Change::Delete("d2".into()));
-    let ghost = |says, held| history(gone.clone(), &["d1"], held).fails("current", "claims-ghost", Way::Claim, says);
+    let ghost = |says, held| history(gone.clone(), &["d1"], held).fails("current", "claims-ghost", "claims", says);
     ghost("d1 with auto on path 0 after 2: none; d1", &["d1"]);
     ghost("d9 on path 0 after 2: none; d9", &["d9"]);
     let twice =
-        |says, held| history(kept.clone(), &["d1"], held).fails("no-duplicate", "claimed-twice", Way::Claim, says);
+        |says, held| history(kept.clone(), &["d1"], held).fails("no-duplicate", "claimed-twice", "claims", says);
     twice("d1 with auto on path 0 after 2: d1 once; d1, d1", &["d1", "d1"]);
     twice("d9 on path 0 after 2: d9 once; d9, d9", &["d9", "d9"]);
 }
@@ -208,13 +210,13 @@ fn scoped() {
     history(candidates(&[("d1", "up/x", "v1")]), Some("t2")).fails(
         "scoped",
         "other-team",
-        Way::TeamPattern,
+        "team pattern",
         "d1 asked ax by t2 on path 0 after 1: rows of team t2 or of none; d1 v1 of team t1",
     );
     history(candidates(&[("d1", "up/x", "v1")]), None).fails(
         "scoped",
         "other-team",
-        Way::TeamPattern,
+        "team pattern",
         "d1 asked ax by anyone on path 0 after 1: rows without a team; d1 v1 of team t1",
     );
     let own = history(candidates(&[("d1", "up/x", "v1")]), Some("t1")).judge("scoped");
@@ -224,7 +226,7 @@ fn scoped() {
     listed.fails(
         "scoped",
         "listed",
-        Way::Listing,
+        "listing",
         "d1 listed to t2 on path 0 after 1: no `a*`; a*",
     );
 }
@@ -240,7 +242,7 @@ fn not_blocked() {
     history(candidates(&[("d1", "up/x", "v1")])).fails(
         "not-blocked",
         "blocked",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 1: no d1; d1 v1",
     );
     let open = updated(candidates(&[("d1", "up/x", "v2")])).judge("not-blocked");
@@ -261,7 +263,7 @@ fn resolved() {
     updated(candidates(&[("d1", "up/*", "v2")])).fails(
         "resolved",
         "wrong-model",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; d1 v2 -> up/*",
     );
     let unanchored = History::of(
@@ -272,7 +274,7 @@ fn resolved() {
     unanchored.fails(
         "resolved",
         "not-eligible",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked abcd by anyone on path 0 after 1: refused: unknown model; d1 v1 -> up/b",
     );
     let blocked = Row {
@@ -308,31 +310,31 @@ fn history_free() {
     history(&both, fresh(right.clone())).fails(
         "history-free",
         "extra",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; d1 v1 -> up/x, d1 v2 -> up/x",
     );
     history(&unknown(), fresh(right.clone())).fails(
         "history-free",
         "missing",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; refused: unknown model",
     );
     history(&candidates(&[("d1", "up/x", "v1")]), fresh(right.clone())).fails(
         "history-free",
         "other",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; d1 v1 -> up/x",
     );
     history(&Answer::Refused(Refusal::Blocked), fresh(unknown())).fails(
         "history-free",
         "refusal",
-        Way::Nothing,
+        "no tier",
         "no row asked ax by anyone on path 0 after 2: refused: unknown model; refused: blocked",
     );
     history(&right, vec![Err("refuses the rows".into())]).fails(
         "history-free",
         "unbuildable",
-        Way::Nothing,
+        "no tier",
         "d1 on path 0 after 2: a fresh router of the rows; refuses the rows",
     );
     let mut listing = history(&right, fresh(right.clone()));
@@ -340,7 +342,7 @@ fn history_free() {
     listing.fails(
         "history-free",
         "listing",
-        Way::Listing,
+        "listing",
         "no row listed to anyone on path 0 after 2: none; a*",
     );
 }
@@ -367,15 +369,15 @@ fn order_free() {
     history.fails(
         "order-free",
         "other",
-        Way::GlobalPattern,
+        "global pattern",
         "d2 asked abc by anyone on path 0 after 2: d1 v1 -> up/b; d2 v2 -> up/a",
     );
     history.fresh = vec![seen(&first), Err("refuses the rows".into())];
     history.fails(
         "order-free",
         "unbuildable",
-        Way::Nothing,
-        "d1 on path 0 after 2: a router of the rows; refuses the rows",
+        "no tier",
+        "d1 on path 0 after 2: a fresh router of the rows; refuses the rows",
     );
     let mut alone = History::of(changes()[..1].to_vec(), Query::new("abc", None), first.clone());
     alone.fresh = vec![seen(&first), seen(&other)];
@@ -400,16 +402,16 @@ fn atomic_refusal() {
     history(&["d1"], unknown()).fails(
         "atomic-refusal",
         "changed",
-        Way::GlobalPattern,
+        "global pattern",
         "d1 asked ax by anyone on path 0 after 2: d1 v1 -> up/x; refused: unknown model",
     );
-    history(&[], served.clone()).fails("atomic-refusal", "claim", Way::Claim, "d1 on path 0 after 2: d1; none");
+    history(&[], served.clone()).fails("atomic-refusal", "claim", "claims", "d1 on path 0 after 2: d1; none");
     let mut hidden = history(&["d1"], served.clone());
     hidden.listing = &[];
     hidden.fails(
         "atomic-refusal",
         "changed",
-        Way::Listing,
+        "listing",
         "d1 listed to anyone on path 0 after 2: a*; none",
     );
     let mut grown = history(&["d1"], served.clone());
@@ -417,7 +419,7 @@ fn atomic_refusal() {
     grown.fails(
         "atomic-refusal",
         "changed",
-        Way::Size,
+        "sizes",
         "d1 on path 0 after 2: patterns: 1; patterns: 2",
     );
     let existing = vec![
@@ -428,7 +430,7 @@ fn atomic_refusal() {
     accepted.fails(
         "atomic-refusal",
         "wrongly-accepted",
-        Way::Claim,
+        "claims",
         "d1 on path 0 after 2: refused: the id `d1` exists; applied",
     );
     let again = |outcome| {
@@ -459,14 +461,14 @@ fn listing() {
     history.fails(
         "listing",
         "shown",
-        Way::Listing,
+        "listing",
         "no row listed to anyone on path 0 after 2: a*; a*, gone",
     );
     history.listing = &[];
     history.fails(
         "listing",
         "hidden",
-        Way::Listing,
+        "listing",
         "d1 listed to anyone on path 0 after 2: a*; none",
     );
 }
@@ -482,24 +484,23 @@ fn bounded() {
     history.fails(
         "bounded",
         "grown",
-        Way::Size,
+        "sizes",
         "no row on path 0 after 2: patterns: at most 1; patterns: 2",
     );
 }
 
 #[test]
 fn a_tag_that_was_never_given_is_an_adapter_fault() {
+    let asked = vec![Step::lookup(Query::new("a", None))];
     let run = Run {
-        steps: vec![Step::Lookup(Query::new("a", None))],
+        trace: Trace::of_router(Vec::new(), asked),
         ..Run::default()
     };
+    let answers = vec![candidates(&[("d1", "up", "v9")])];
     let reply = RunReply {
-        initial: Changed {
-            outcome: Outcome::Applied,
-            held: None,
-        },
-        steps: vec![StepReply::Answered(vec![candidates(&[("d1", "up", "v9")])])],
-        observations: Vec::new(),
+        setup: Changed::APPLIED,
+        steps: vec![StepReply::Shown(Shown::Answers(answers))],
+        rounds: Vec::new(),
         router_ns: None,
     };
     let fault = Tracked::new(&run, &reply).unwrap_err();
@@ -508,26 +509,20 @@ fn a_tag_that_was_never_given_is_an_adapter_fault() {
 }
 
 #[test]
-fn every_rule_is_explained() {
-    for listed in &RULES {
-        assert!(listed.explanation.len() > listed.sentence.len(), "{}", listed.id);
-        assert!(!listed.premise.is_empty(), "{}", listed.id);
-        assert_eq!(rule(listed.id).map(|found| found.sentence), Some(listed.sentence));
-    }
-    assert!(rule("currant").is_none());
-    assert!(RuleSet::default().needs_fresh());
-    assert!(!RuleSet::matching(|id| id == "current" || id == "complete").needs_fresh());
-    let words = [Oracle::Absolute, Oracle::Metamorphic, Oracle::Spec].map(Oracle::word);
-    assert_eq!(words, ["absolute", "metamorphic", "spec"]);
+fn a_set_of_rules_says_whether_it_needs_fresh_routers() {
+    assert!(RuleSet::of(Level::Router).needs_fresh());
+    let absolute = |id| id == RuleId::Current || id == RuleId::Complete;
+    assert!(!RuleSet::matching(Level::Router, absolute).needs_fresh());
 }
 
 #[test]
 fn tallies_add_up() {
-    let tally = |premises: &[(&'static str, u64)]| Tally {
+    use RuleId::{Complete, Current, Listing};
+    let tally = |premises: &[(RuleId, u64)]| Tally {
         premises: premises.iter().copied().collect(),
         findings: Vec::new(),
     };
-    let mut both = tally(&[("current", 2), ("complete", 3)]);
-    both.absorb(tally(&[("current", 5), ("listing", 1)]));
-    assert_eq!(both, tally(&[("complete", 3), ("current", 7), ("listing", 1)]));
+    let mut both = tally(&[(Current, 2), (Complete, 3)]);
+    both.absorb(tally(&[(Current, 5), (Listing, 1)]));
+    assert_eq!(both, tally(&[(Complete, 3), (Current, 7), (Listing, 1)]));
 }

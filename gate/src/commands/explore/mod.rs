@@ -13,6 +13,7 @@ use fleet::{
     Action, CheckOptions, Converging, Fairness, Machine, Packed, STATES_MAX, Shape, Violation, check, converges,
     explore, trace,
 };
+use model::rules::RuleId;
 
 use self::told::fleet_report;
 use crate::cli::{Engine, ExploreArgs, Model};
@@ -97,7 +98,7 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
     if args.is_first_process() {
         let stuck = convergence.as_ref().and_then(|convergence| convergence.stuck.as_ref());
         let stuck = stuck.map(|stuck| Violation {
-            rule: "converges",
+            rule: RuleId::Converges,
             path: stuck.path.clone(),
         });
         let violations = report.violations.iter().chain(&stuck);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fleet::{Action, Convergence, Ended, Kind, Machine, Report};
+use model::rules::RuleId;
 
 use crate::document::{
     ActionReport, ConvergenceReport, Counterexample, FleetReport, FleetRuleReport, FleetStepReport, RuleStatus,
@@ -16,13 +17,13 @@ pub(super) fn fleet_report<M: Machine>(
     took: Duration,
 ) -> FleetReport {
     let violations = report.violations.iter().map(|violation| Counterexample {
-        rule: violation.rule.to_owned(),
+        rule: violation.rule,
         among: None,
         steps: steps(machine, &violation.path),
     });
     let stuck = convergence.and_then(|convergence| convergence.stuck.as_ref());
     let stuck = stuck.map(|stuck| Counterexample {
-        rule: "converges".to_owned(),
+        rule: RuleId::Converges,
         among: Some(stuck.among),
         steps: steps(machine, &stuck.path),
     });
@@ -69,13 +70,13 @@ fn rules<M: Machine>(machine: &M, report: &Report<M::State>) -> Vec<FleetRuleRep
             let (status, reason) = match (violated, premises) {
                 (true, _) => (RuleStatus::Fail, None),
                 (false, 1..) => (RuleStatus::Pass, None),
-                (false, 0) => match lacking(rule, machine.kinds()) {
+                (false, 0) => match lacking(*rule, machine.kinds()) {
                     Some(reason) => (RuleStatus::Skip, Some(reason)),
                     None => (RuleStatus::Vacuous, None),
                 },
             };
             FleetRuleReport {
-                rule: (*rule).to_owned(),
+                rule: *rule,
                 status,
                 reason,
                 premises,
@@ -85,13 +86,13 @@ fn rules<M: Machine>(machine: &M, report: &Report<M::State>) -> Vec<FleetRuleRep
 }
 
 /// Returns what a rule without premises needs and was not given, if it was not asked for.
-fn lacking(rule: &str, kinds: &[Kind]) -> Option<String> {
+fn lacking(rule: RuleId, kinds: &[Kind]) -> Option<String> {
     let needed = match rule {
-        "atomic-refusal" => Kind::Break,
-        "fails-safe" => Kind::FailedPoll,
-        "monotonic" => Kind::Request,
+        RuleId::AtomicRefusal => Kind::Break,
+        RuleId::FailsSafe => Kind::FailedPoll,
+        RuleId::Monotonic => Kind::Request,
         // Writes through a replica are no kind of their own.
-        "read-your-writes" => return Some("it needs writes through a replica".to_owned()),
+        RuleId::ReadYourWrites => return Some("it needs writes through a replica".to_owned()),
         _ => return None,
     };
     (!kinds.contains(&needed)).then(|| format!("it needs `{}`", needed.name()))

@@ -70,7 +70,7 @@ fn write_rule(out: &mut impl Write, fleet: &FleetReport, report: &FleetRuleRepor
     match report.status {
         RuleStatus::Pass => writeln!(out, "  pass  {rule:<16} {premises} premises"),
         RuleStatus::Fail => {
-            let steps = fleet.counterexample(rule).map_or(0, |found| found.steps.len());
+            let steps = fleet.counterexample(*rule).map_or(0, |found| found.steps.len());
             writeln!(out, "  FAIL  {rule:<16} in {steps} steps, {premises} premises")
         }
         RuleStatus::Skip => {

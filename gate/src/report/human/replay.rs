@@ -10,15 +10,9 @@ pub(super) fn write(out: &mut impl Write, replay: &ReplayReport, verdict: &Verdi
     for trace in &replay.traces {
         writeln!(out, "  {}: {}", trace.file, words(trace))?;
         if let Some(finding) = trace.findings.first() {
-            writeln!(
-                out,
-                "      {} {}: {}    allowed: {}    got: {}",
-                finding.rule,
-                finding.class,
-                asked_text(finding),
-                finding.allowed,
-                finding.got
-            )?;
+            let (rule, class, asked) = (finding.rule, &finding.class, asked_text(finding));
+            let [allowed, got] = finding.words();
+            writeln!(out, "      {rule} {class}: {asked}    allowed: {allowed}    got: {got}")?;
         }
     }
     if let Some(why) = &verdict.why {

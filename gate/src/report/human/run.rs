@@ -32,7 +32,7 @@ pub(super) fn write(out: &mut impl Write, run: &RunReport, verdict: &Verdict) ->
 }
 
 fn write_rule(out: &mut impl Write, rule: &RuleReport) -> fmt::Result {
-    let id = &rule.rule;
+    let id = rule.rule;
     let premises = grouped(rule.premises);
     match (rule.status, rule.failures) {
         (RuleStatus::Pass, _) => writeln!(out, "  {GOOD}pass{GOOD:#}  {id:<15} {premises:>13} premises"),
@@ -65,7 +65,7 @@ fn write_failure(out: &mut impl Write, failure: &FailureReport) -> fmt::Result {
         origin.provenance(finding),
         grouped(origin.count)
     )?;
-    for row in &failure.trace.initial {
+    for row in failure.initial() {
         writeln!(out, "  {:>3}  construct with {}", "", row_text(row))?;
     }
     for (number, step) in (1_u32..).zip(failure.steps()) {
@@ -76,8 +76,7 @@ fn write_failure(out: &mut impl Write, failure: &FailureReport) -> fmt::Result {
         .path
         .as_ref()
         .map_or_else(String::new, |path| format!(" ({path})"));
-    let allowed = clipped(&finding.allowed);
-    let got = clipped(&finding.got);
+    let [allowed, got] = finding.words().map(|text| clipped(&text));
     writeln!(
         out,
         "  {:>3}  {asked}{path}    allowed: {allowed}    got: {BAD}{got}{BAD:#}",

@@ -1,0 +1,348 @@
+//! One broken rule as data: the question, what the rule allows, what came, and what tells one failure from another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use protocol::{Answer, Candidate, Change, Outcome, Question, QuestionKind, Refusal, Run, Step};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::rules::catalogue::RuleId;
+
+/// The tier by which a query reached a row, or should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// The exact name of a team's row.
+    TeamExact,
+    /// The exact name of a row without a team.
+    Exact,
+    /// A deployment id.
+    Id,
+    /// The pattern of a team's row.
+    TeamPattern,
+    /// The pattern of a row without a team.
+    GlobalPattern,
+}
+
+impl Tier {
+    /// Every tier, the first to match first.
+    pub const ALL: [Self; 5] = [
+        Self::TeamExact,
+        Self::Exact,
+        Self::Id,
+        Self::TeamPattern,
+        Self::GlobalPattern,
+    ];
+
+    /// The words for it in files and reports.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::TeamExact => "team exact",
+            Self::Exact => "exact",
+            Self::Id => "id",
+            Self::TeamPattern => "team pattern",
+            Self::GlobalPattern => "global pattern",
+        }
+    }
+}
+
+/// One broken rule, at one moment, in one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: RuleId,
+    /// The way in which it is broken, in a word of the rule's explanation.
+    pub class: &'static str,
+    /// The tier of the row that it is about, where it is about the answer to a lookup.
+    pub tier: Option<Tier>,
+    /// The deployment that it is about.
+    pub id: Option<String>,
+    /// The extra of that deployment's row.
+    pub extra: Option<String>,
+    /// The question whose answer breaks the rule. Claims are not asked for: each reply to a change has them.
+    pub question: Option<Question>,
+    /// The index of the dialect's path that answered.
+    pub path: usize,
+    /// How many steps were done by then.
+    pub after: usize,
+    /// What the rule allows.
+    pub allowed: Allowed,
+    /// What came.
+    pub got: Got,
+}
+
+/// What a rule allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Allowed {
+    /// This answer, or one of which this is the nearest to what came.
+    Answer(Answer),
+    /// Any answer but a failure.
+    AnyAnswer,
+    /// Of a deployment this version alone.
+    Version(Version),
+    /// No row of that id, or of any id where there is none.
+    NoRow(Option<String>),
+    /// That entry at most once.
+    Once(Version),
+    /// That id at most once.
+    IdOnce(String),
+    /// Rows of that team, and rows of none; rows of none alone where it is absent.
+    RowsOf(Option<String>),
+    /// A listing without that name.
+    NotNamed(String),
+    /// These names.
+    Names(Vec<String>),
+    /// These ids.
+    Ids(Vec<String>),
+    /// These entries of each structure.
+    Sizes(BTreeMap<String, u64>),
+    /// At most so many entries of that structure.
+    AtMost(Size),
+    /// This outcome of a change.
+    Outcome(Outcome),
+    /// That a fresh router can be built of the rows.
+    Built,
+}
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Got {
+    /// This answer.
+    Answer(Answer),
+    /// This answer, with a row of that team.
+    OfTeam(Answer, String),
+    /// These names.
+    Names(Vec<String>),
+    /// These ids.
+    Ids(Vec<String>),
+    /// These entries of each structure.
+    Sizes(BTreeMap<String, u64>),
+    /// So many entries of that structure.
+    Size(Size),
+    /// This outcome of a change.
+    Outcome(Outcome),
+    /// That no fresh router can be built of the rows, with the router's own reason.
+    Unbuildable(String),
+}
+
+/// One version of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// The deployment's id.
+    pub id: String,
+    /// The tag of the version.
+    pub tag: String,
+}
+
+/// The number of entries of a derived structure.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// The router's own name of the structure.
+    pub structure: String,
+    /// How many entries it has.
+    pub entries: u64,
+}
+
+impl Finding {
+    /// What the rule allows and what came, a line each.
+    pub fn words(&self) -> [String; 2] {
+        words(self.rule, &self.allowed, &self.got)
+    }
+}
+
+/// What a rule allows and what came, a line each.
+pub fn words(rule: RuleId, allowed: &Allowed, got: &Got) -> [String; 2] {
+    // Upstream models are told where two answers are compared whole.
+    let whole = matches!(allowed, Allowed::Answer(_)) && rule != RuleId::Complete;
+    let got = match got {
+        Got::Answer(Answer::Failed(why)) if *allowed == Allowed::AnyAnswer => why.clone(),
+        Got::Answer(answer) => answer_text(answer, whole),
+        Got::OfTeam(answer, team) => format!("{} of team {team}", answer_text(answer, whole)),
+        Got::Names(texts) | Got::Ids(texts) => list(texts),
+        Got::Sizes(sizes) => sizes_text(sizes),
+        Got::Size(Size { structure, entries }) => format!("{structure}: {entries}"),
+        Got::Outcome(outcome) => outcome_text(outcome),
+        Got::Unbuildable(why) => why.clone(),
+    };
+    [allowed_text(allowed, whole), got]
+}
+
+fn allowed_text(allowed: &Allowed, whole: bool) -> String {
+    match allowed {
+        Allowed::Answer(answer) => answer_text(answer, whole),
+        Allowed::AnyAnswer => "an answer".to_owned(),
+        Allowed::Version(version) => version.to_string(),
+        Allowed::NoRow(None) => "none".to_owned(),
+        Allowed::NoRow(Some(id)) => format!("no {id}"),
+        Allowed::Once(version) => format!("{version} once"),
+        Allowed::IdOnce(id) => format!("{id} once"),
+        Allowed::RowsOf(None) => "rows without a team".to_owned(),
+        Allowed::RowsOf(Some(team)) => format!("rows of team {team} or of none"),
+        Allowed::NotNamed(name) => format!("no `{name}`"),
+        Allowed::Names(texts) | Allowed::Ids(texts) => list(texts),
+        Allowed::Sizes(sizes) => sizes_text(sizes),
+        Allowed::AtMost(Size { structure, entries }) => format!("{structure}: at most {entries}"),
+        Allowed::Outcome(outcome) => outcome_text(outcome),
+        Allowed::Built => "a fresh router of the rows".to_owned(),
+    }
+}
+
+/// An answer in a line: ids and tags, and upstream models if `whole`.
+fn answer_text(answer: &Answer, whole: bool) -> String {
+    let word = |candidate: &Candidate| {
+        let Candidate { id, tag, model } = candidate;
+        if whole {
+            format!("{id} {tag} -> {model}")
+        } else {
+            format!("{id} {tag}")
+        }
+    };
+    match answer {
+        Answer::Candidates(candidates) => {
+            let mut words: Vec<String> = candidates.iter().map(word).collect();
+            words.sort_unstable();
+            list(words)
+        }
+        Answer::Refused(Refusal::UnknownModel) => "refused: unknown model".to_owned(),
+        Answer::Refused(Refusal::Blocked) => "refused: blocked".to_owned(),
+        Answer::Refused(Refusal::Invalid) => "refused: invalid".to_owned(),
+        Answer::Failed(text) => format!("failed: {text}"),
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.tag)
+    }
+}
+
+fn outcome_text(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Applied => "applied".to_owned(),
+        Outcome::Unchanged => "unchanged".to_owned(),
+        Outcome::Refused(why) => format!("refused: {why}"),
+    }
+}
+
+fn sizes_text(sizes: &BTreeMap<String, u64>) -> String {
+    list(sizes.iter().map(|(structure, size)| format!("{structure}: {size}")))
+}
+
+fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<T> = texts.into_iter().collect();
+    if texts.is_empty() {
+        return "none".to_owned();
+    }
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    texts.join(", ")
+}
+
+/// What must stay the same while a trace shrinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind {
+    /// The rule.
+    pub rule: RuleId,
+    /// The failure class.
+    pub class: &'static str,
+    /// The kind of question.
+    pub question: Option<QuestionKind>,
+    /// The tier of the row.
+    pub tier: Option<Tier>,
+}
+
+impl Kind {
+    /// The kind of a finding.
+    pub fn of(finding: &Finding) -> Self {
+        Self {
+            rule: finding.rule,
+            class: finding.class,
+            question: finding.question.as_ref().map(Question::kind),
+            tier: finding.tier,
+        }
+    }
+
+    /// The tier, or the kind of question that has none, in the words of reports.
+    pub fn place(&self) -> &'static str {
+        place(self.question, self.tier)
+    }
+}
+
+/// The tier, or the kind of question that has none, in the words of reports.
+pub fn place(question: Option<QuestionKind>, tier: Option<Tier>) -> &'static str {
+    match (tier, question) {
+        (Some(tier), _) => tier.words(),
+        (None, Some(QuestionKind::Lookup) | None) => "no tier",
+        (None, Some(question)) => question.word(),
+    }
+}
+
+/// What tells failures apart: each is reported once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signature {
+    /// The rule, the failure class, the kind of question and the tier.
+    pub kind: Kind,
+    /// The verb of the last change that touched the row.
+    pub last: &'static str,
+    /// The parameter bundle without which it does not fail.
+    pub extra: Option<String>,
+}
+
+impl Signature {
+    /// The signature of a finding behind these steps.
+    pub fn of(finding: &Finding, steps: &[Step]) -> Self {
+        let changes = || steps.iter().rev().filter_map(Step::change);
+        let touching = finding
+            .id
+            .as_ref()
+            .and_then(|id| changes().find(|change| touches(change, id)));
+        Self {
+            kind: Kind::of(finding),
+            last: touching
+                .or_else(|| changes().next())
+                .map_or("construction", Change::verb),
+            extra: finding.extra.clone(),
+        }
+    }
+}
+
+/// Whether a change is about the row of that id.
+pub fn touches(change: &Change, id: &str) -> bool {
+    match change {
+        Change::Upsert(row) | Change::Add(row) => row.id == id,
+        Change::Delete(deleted) => deleted == id,
+        Change::Replace(_) => true,
+    }
+}
+
+/// One distinct failure.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What tells it apart.
+    pub signature: Signature,
+    /// What the trace shows.
+    pub finding: Finding,
+    /// The trace, made small, with the question that shows the failure.
+    pub run: Run,
+    /// The trace that first showed it.
+    pub origin: Origin,
+    /// How many findings were of this failure, this one included.
+    pub count: u64,
+    /// Whether it was made small: not where the search was stopped before, or it did not show again.
+    pub shrunk: bool,
+}
+
+/// The trace that first showed a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The universe from which it was drawn, or the engine.
+    pub universe: &'static str,
+    /// Its number.
+    pub trace: u32,
+    /// How many steps it had.
+    pub steps: usize,
+}

@@ -1,0 +1,177 @@
+//! What any engine returns: how much it did, what it found, and how it ended.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::failure::{Failure, Signature};
+use crate::rules::catalogue::RuleId;
+
+/// The result of one engine on one router.
+#[derive(Clone, Debug)]
+pub struct Hunt {
+    /// How much was done.
+    pub work: Work,
+    /// The number of premises of each rule.
+    pub premises: BTreeMap<RuleId, u64>,
+    /// The distinct failures.
+    pub failures: BTreeMap<Signature, Failure>,
+    /// Findings that look new and were not made small: the hunt was stopped, or held as many failures as it may.
+    pub uncounted: u64,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+impl Default for Hunt {
+    fn default() -> Self {
+        Self {
+            work: Work::default(),
+            premises: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            uncounted: 0,
+            ended: Ended::Done,
+        }
+    }
+}
+
+impl Hunt {
+    /// Adds premises to those counted so far.
+    pub fn count(&mut self, premises: BTreeMap<RuleId, u64>) {
+        for (rule, count) in premises {
+            *self.premises.entry(rule).or_default() += count;
+        }
+    }
+
+    /// Keeps a failure, of those with the same signature the smallest that was made small.
+    pub fn keep(&mut self, mut failure: Failure) {
+        if let Some(known) = self.failures.get_mut(&failure.signature) {
+            failure.count += known.count;
+            let rank = |failure: &Failure| (!failure.shrunk, failure.run.trace.size());
+            if rank(&failure) >= rank(known) {
+                known.count = failure.count;
+                return;
+            }
+        }
+        self.failures.insert(failure.signature.clone(), failure);
+    }
+}
+
+/// How much an engine did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Traces put on trial; of an exploration none.
+    pub traces: u32,
+    /// Changes carried out.
+    pub changes: u64,
+    /// Answers judged.
+    pub answers: u64,
+    /// Nanoseconds inside the router, as far as the adapter measures.
+    pub router_ns: u64,
+    /// Distinct states; of a search none.
+    pub states: usize,
+    /// Changes on the longest of the shortest ways to a state.
+    pub depth: usize,
+    /// Whether a state was the router's whole memory, and not only what can be observed of it.
+    pub whole_memory: bool,
+}
+
+/// How a hunt, or an exploration of the fleet's model, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything that was asked for was done.
+    Done,
+    /// Every reachable state was seen.
+    Exhausted,
+    /// A rule was broken, and it was to stop at the first failure.
+    Violated,
+    /// A limit cut it: nothing is known of what lies beyond.
+    Cut(Limit),
+}
+
+/// A limit of a hunt or an exploration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Whoever asked for it broke it off, as a budget does.
+    Budget,
+    /// The number of distinct states.
+    States(u64),
+    /// The number of steps from the start.
+    Depth(u32),
+    /// Bytes of memory for states and for the set of those seen.
+    Memory(u64),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => write!(f, "done"),
+            Self::Exhausted => write!(f, "exhausted"),
+            Self::Violated => write!(f, "stopped at the first violation"),
+            Self::Cut(Limit::Budget) => write!(f, "cut by the budget"),
+            Self::Cut(Limit::States(states)) => write!(f, "cut at {states} states"),
+            Self::Cut(Limit::Depth(depth)) => write!(f, "cut at depth {depth}"),
+            Self::Cut(Limit::Memory(bytes)) => write!(f, "cut at {} MiB", bytes >> 20),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{Change, Row, Run, Step, Trace};
+
+    use super::*;
+    use crate::failure::{Allowed, Finding, Got, Origin, Tier};
+
+    fn failure(steps: usize, shrunk: bool, trace: u32) -> Failure {
+        let finding = Finding {
+            rule: RuleId::Current,
+            class: "stale",
+            tier: Some(Tier::Exact),
+            id: None,
+            extra: None,
+            question: None,
+            path: 0,
+            after: steps,
+            allowed: Allowed::Ids(Vec::new()),
+            got: Got::Ids(Vec::new()),
+        };
+        let upsert = Step::Change(Change::Upsert(Row::new("d1", "a", "up", "v1")));
+        let run = Run {
+            trace: Trace::of_router(Vec::new(), vec![upsert; steps]),
+            ..Run::default()
+        };
+        Failure {
+            signature: Signature::of(&finding, &run.trace.steps),
+            finding,
+            run,
+            origin: Origin {
+                universe: "tiny",
+                trace,
+                steps,
+            },
+            count: 1,
+            shrunk,
+        }
+    }
+
+    #[test]
+    fn of_one_failure_the_smallest_shrunk_trace_is_kept() {
+        let mut hunt = Hunt::default();
+        // Steps, whether it was made small, its trace, and the trace that is kept by then.
+        for (steps, shrunk, trace, kept) in [
+            (3, false, 1, 1),
+            (2, false, 2, 2),
+            (4, true, 3, 3),
+            (4, true, 4, 3),
+            (1, false, 5, 3),
+            (3, true, 6, 6),
+        ] {
+            hunt.keep(failure(steps, shrunk, trace));
+            let failures: Vec<_> = hunt.failures.values().collect();
+            let told: Vec<_> = failures
+                .iter()
+                .map(|failure| (failure.origin.trace, failure.count))
+                .collect();
+            assert_eq!(told, [(kept, u64::from(trace))]);
+        }
+    }
+}

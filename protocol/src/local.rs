@@ -1,0 +1,175 @@
+//! A router in this process, as a trait, and what makes a router under test of it.
+
+use std::collections::BTreeMap;
+
+use crate::answer::Answer;
+use crate::ask::{Query, Question, Questions, Round};
+use crate::router::{AdapterFault, FaultKind, RouterUnderTest};
+use crate::row::Row;
+use crate::run::{Changed, Observation, Run, RunReply, Shown, StepReply};
+use crate::step::{Change, Step};
+use crate::trace::Level;
+use crate::wire::Hello;
+
+/// A router in this process. [`InProcess`] makes a [`RouterUnderTest`] of it.
+///
+/// ```
+/// use protocol::wire::{Dialect, PROTOCOL_VERSION};
+/// use protocol::{Answer, Candidate, Capability, Changed, Change, Hello, InProcess, Local, Outcome, Query, Refusal};
+/// use protocol::{Question, Questions, Row, RouterUnderTest, Run, Shown, Step, Trace};
+///
+/// /// Knows one row at a time.
+/// #[derive(Default)]
+/// struct OneRow(Option<Row>);
+///
+/// impl Local for OneRow {
+///     fn describe() -> Hello {
+///         Hello {
+///             protocol: PROTOCOL_VERSION,
+///             router: "one-row".into(),
+///             version: "0.1.0".into(),
+///             capabilities: vec![Capability::Upsert],
+///             dialect: Dialect::default(),
+///         }
+///     }
+///     fn reset(&mut self, initial: &[Row]) -> Changed {
+///         self.0 = initial.last().cloned();
+///         Changed { outcome: Outcome::Applied, held: None }
+///     }
+///     fn change(&mut self, change: &Change) -> Changed {
+///         if let Some(row) = change.rows().last() {
+///             self.0 = Some(row.clone());
+///         }
+///         Changed { outcome: Outcome::Applied, held: None }
+///     }
+///     fn lookup(&self, query: &Query) -> Vec<Answer> {
+///         vec![match &self.0 {
+///             Some(row) if row.model_name == query.model => Answer::Candidates(vec![Candidate {
+///                 id: row.id.clone(),
+///                 model: row.model.clone(),
+///                 tag: row.tag.clone(),
+///             }]),
+///             _ => Answer::Refused(Refusal::UnknownModel),
+///         }]
+///     }
+/// }
+///
+/// let mut router = InProcess::new(OneRow::default());
+/// let upsert = Change::Upsert(Row::new("d1", "gpt-4o", "openai/gpt-4o", "v1"));
+/// let run = Run {
+///     trace: Trace::of_router(Vec::new(), vec![Step::Change(upsert)]),
+///     questions: Questions::at_end(vec![Question::Lookup(Query::new("gpt-4o", None))], 1),
+/// };
+/// let replies = router.run(&[run])?;
+/// let Shown::Answers(answers) = &replies[0].rounds[0][0].shown[0] else { panic!("a lookup is answered") };
+/// assert_eq!(answers[0].candidates()[0].tag, "v1");
+/// # Ok::<(), protocol::AdapterFault>(())
+/// ```
+pub trait Local {
+    /// Who it is and what it can do.
+    fn describe() -> Hello
+    where
+        Self: Sized;
+
+    /// Becomes a fresh router constructed with these rows.
+    fn reset(&mut self, initial: &[Row]) -> Changed;
+
+    /// Carries out one change.
+    fn change(&mut self, change: &Change) -> Changed;
+
+    /// Answers one query: one answer for each path of the dialect.
+    fn lookup(&self, query: &Query) -> Vec<Answer>;
+
+    /// The model names that a caller of `team` is shown.
+    fn listing(&self, team: Option<&str>) -> Vec<String> {
+        let _ = team;
+        Vec::new()
+    }
+
+    /// The ids that it claims to hold, in any order.
+    fn claims(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Entries in each derived structure.
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+
+    /// Answers one question. A router alone has no store, and shows no rows of it.
+    fn ask(&self, question: &Question) -> Shown {
+        match question {
+            Question::Lookup(query) => Shown::Answers(self.lookup(query)),
+            Question::Listing(team) => Shown::Names(self.listing(team.as_deref())),
+            Question::Claims => Shown::Ids(self.claims()),
+            Question::Sizes => Shown::Sizes(self.sizes()),
+            Question::Store => Shown::Rows(Vec::new()),
+        }
+    }
+}
+
+/// Asks a [`Local`] router the questions of one round.
+pub fn observe<R: Local>(router: &R, questions: &Questions, round: &Round) -> Observation {
+    Observation {
+        replica: None,
+        shown: questions.of(round).map(|(_, question)| router.ask(question)).collect(),
+    }
+}
+
+/// A [`Local`] router as a [`RouterUnderTest`].
+#[derive(Clone, Debug)]
+pub struct InProcess<R> {
+    router: R,
+    hello: Hello,
+}
+
+impl<R: Local> InProcess<R> {
+    /// Puts `router` behind the trait; what it holds is lost at the first run.
+    pub fn new(router: R) -> Self {
+        Self {
+            router,
+            hello: R::describe(),
+        }
+    }
+
+    fn run_one(&mut self, run: &Run) -> Result<RunReply, AdapterFault> {
+        let Run { trace, questions } = run;
+        if trace.level == Level::Fleet {
+            let message = format!(
+                "`{}` is one router and no fleet; take a router-level trace",
+                self.hello.router
+            );
+            return Err(AdapterFault::new(FaultKind::Refused, message));
+        }
+        let setup = self.router.reset(&trace.setup.rows);
+        let mut reply = RunReply {
+            setup,
+            steps: Vec::with_capacity(trace.steps.len()),
+            rounds: Vec::with_capacity(questions.rounds.len()),
+            router_ns: None,
+        };
+        let mut rounds = questions.rounds.iter().peekable();
+        for done in 0..=trace.steps.len() {
+            if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
+                reply.rounds.push(vec![observe(&self.router, questions, round)]);
+            }
+            match trace.steps.get(done) {
+                Some(Step::Change(change)) => reply.steps.push(StepReply::Changed(self.router.change(change))),
+                Some(Step::Ask(_, question)) => reply.steps.push(StepReply::Shown(self.router.ask(question))),
+                // The level was looked at: a router's trace has no other step.
+                Some(_) | None => {}
+            }
+        }
+        Ok(reply)
+    }
+}
+
+impl<R: Local> RouterUnderTest for InProcess<R> {
+    fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        runs.iter().map(|run| self.run_one(run)).collect()
+    }
+}
