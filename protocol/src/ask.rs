@@ -34,6 +34,8 @@ pub enum Question {
     Listing(Option<String>),
     /// Which ids does the router itself claim to hold?
     Claims,
+    /// Which row versions, by tag, does each derived structure still hold?
+    Holds,
     /// How many entries has each derived structure?
     Sizes,
     /// Which rows does the store hold? Asked of a fleet, not of a replica.
@@ -47,6 +49,7 @@ impl Question {
             Self::Lookup(_) => QuestionKind::Lookup,
             Self::Listing(_) => QuestionKind::Listing,
             Self::Claims => QuestionKind::Claims,
+            Self::Holds => QuestionKind::Holds,
             Self::Sizes => QuestionKind::Sizes,
             Self::Store => QuestionKind::Store,
         }
@@ -71,6 +74,8 @@ pub enum QuestionKind {
     Listing,
     /// See [`Question::Claims`].
     Claims,
+    /// See [`Question::Holds`].
+    Holds,
     /// See [`Question::Sizes`].
     Sizes,
     /// See [`Question::Store`].
@@ -84,6 +89,7 @@ impl QuestionKind {
             Self::Lookup => "lookup",
             Self::Listing => "listing",
             Self::Claims => "claims",
+            Self::Holds => "holds",
             Self::Sizes => "sizes",
             Self::Store => "store",
         }

@@ -91,6 +91,11 @@ pub trait Local {
         Vec::new()
     }
 
+    /// The tags of the row versions that each derived structure still holds, in any order.
+    fn holds(&self) -> BTreeMap<String, Vec<String>> {
+        BTreeMap::new()
+    }
+
     /// Entries in each derived structure.
     fn sizes(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
@@ -102,6 +107,7 @@ pub trait Local {
             Question::Lookup(query) => Shown::Answers(self.lookup(query)),
             Question::Listing(team) => Shown::Names(self.listing(team.as_deref())),
             Question::Claims => Shown::Ids(self.claims()),
+            Question::Holds => Shown::Holds(self.holds()),
             Question::Sizes => Shown::Sizes(self.sizes()),
             Question::Store => Shown::Rows(Vec::new()),
         }

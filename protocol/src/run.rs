@@ -123,6 +123,8 @@ pub enum Shown {
     Names(Vec<String>),
     /// To a question for claims: ids, in any order.
     Ids(Vec<String>),
+    /// To a question for what is held: for each derived structure the tags of the versions in it, in any order.
+    Holds(BTreeMap<String, Vec<String>>),
     /// To a question for sizes: the entries of each derived structure.
     Sizes(BTreeMap<String, u64>),
     /// To a question for the store: its rows.

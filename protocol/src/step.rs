@@ -210,6 +210,7 @@ macro_rules! flat {
             Lookup(AskedLookup),
             Listing(AskedListing),
             Claims(AskedOf),
+            Holds(AskedOf),
             Sizes(AskedOf),
             Store(AskedOf),
         }
@@ -221,6 +222,7 @@ macro_rules! flat {
                     Flat::Lookup(AskedLookup { model, team, replica }) => (replica, Question::Lookup(Query { model, team })),
                     Flat::Listing(AskedListing { team, replica }) => (replica, Question::Listing(team)),
                     Flat::Claims(AskedOf { replica }) => (replica, Question::Claims),
+                    Flat::Holds(AskedOf { replica }) => (replica, Question::Holds),
                     Flat::Sizes(AskedOf { replica }) => (replica, Question::Sizes),
                     Flat::Store(AskedOf { replica }) => (replica, Question::Store),
                 };
@@ -237,6 +239,7 @@ macro_rules! flat {
                     }
                     Step::Ask(replica, Question::Listing(team)) => Self::Listing(AskedListing { team, replica }),
                     Step::Ask(replica, Question::Claims) => Self::Claims(AskedOf { replica }),
+                    Step::Ask(replica, Question::Holds) => Self::Holds(AskedOf { replica }),
                     Step::Ask(replica, Question::Sizes) => Self::Sizes(AskedOf { replica }),
                     Step::Ask(replica, Question::Store) => Self::Store(AskedOf { replica }),
                 }

@@ -169,6 +169,8 @@ pub enum Capability {
     Sizes,
     /// The ids that the router claims to hold, in each reply to a change.
     Claims,
+    /// The tags that each derived structure still holds.
+    Holds,
     /// Several replicas over one store.
     Fleet,
 }
@@ -193,6 +195,10 @@ pub struct Dialect {
     /// What an upstream target must start with for this router to take it, such as `openai/`. Empty: anything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_prefixes: Vec<String>,
+    /// The structure, by its name in the reply to [`Question::Holds`], that is the router's own list of what it serves: the
+    /// table that its answers are held against in a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
 }
 
 impl Dialect {
@@ -401,7 +407,7 @@ fn check_question(question: &Question) -> Result<(), String> {
     match question {
         Question::Lookup(query) => check_query(query),
         Question::Listing(team) => team.iter().try_for_each(|text| check_text("team", text)),
-        Question::Claims | Question::Sizes | Question::Store => Ok(()),
+        Question::Claims | Question::Holds | Question::Sizes | Question::Store => Ok(()),
     }
 }
 

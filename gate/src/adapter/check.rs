@@ -193,6 +193,7 @@ fn shown(hello: &Hello, question: &Question, answer: &Shown) -> Result<(), Strin
         (Question::Lookup(_), Shown::Answers(answers)) => paths(hello, answers),
         (Question::Claims, Shown::Ids(ids)) => rows("ids", ids.len()),
         (Question::Store, Shown::Rows(shown)) => rows("rows", shown.len()),
+        (Question::Holds, Shown::Holds(held)) => held.values().try_for_each(|tags| rows("tags", tags.len())),
         (Question::Listing(_), Shown::Names(_)) | (Question::Sizes, Shown::Sizes(_)) => Ok(()),
         (_, answer) => Err(format!(
             "gave `{}`, which is the answer to another kind of question,",
@@ -206,6 +207,7 @@ fn kind(answer: &Shown) -> &'static str {
         Shown::Answers(_) => "answers",
         Shown::Names(_) => "names",
         Shown::Ids(_) => "ids",
+        Shown::Holds(_) => "holds",
         Shown::Sizes(_) => "sizes",
         Shown::Rows(_) => "rows",
     }
