@@ -17,6 +17,7 @@
 //! | [`wire`] | envelope, hello, dialect, limits, error codes |
 //! | [`router`] | the router or fleet on trial, as a trait |
 //! | [`local`] | a router in this process, as a trait |
+//! | [`fleet`] | a fleet in this process: its replicas as a trait, its store and the operations under way |
 //! | [`serve`](mod@serve) | any router on trial over JSON Lines |
 //!
 //! ```
@@ -42,6 +43,7 @@
 pub mod answer;
 pub mod ask;
 pub mod file;
+pub mod fleet;
 pub mod itf;
 pub mod local;
 pub mod op;
@@ -57,6 +59,7 @@ pub mod wire;
 pub use answer::{Answer, Candidate, Refusal};
 pub use ask::{Query, Question, QuestionKind, Questions, Round};
 pub use file::{TraceError, TraceFile};
+pub use fleet::{InProcessFleet, LocalReplica};
 pub use local::{InProcess, Local};
 pub use op::{
     Begin, ConfigFile, Fields, Op, OpId, Patch, Place, Point, RequestOp, RowOrder, StoreView, Via, World, Write,

@@ -72,7 +72,8 @@ pub enum StepReply {
     Changed(Changed),
     /// To a question.
     Shown(Shown),
-    /// To any other step of a fleet: each operation whose state changed, the step's own first.
+    /// To any other step of a fleet: each operation whose state changed, the step's own first. Also to a question that is
+    /// put to a replica that is down: nothing is shown, and nothing moves.
     Moved(Vec<Moved>),
 }
 

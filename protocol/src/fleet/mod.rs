@@ -1,0 +1,228 @@
+//! A fleet in this process: replicas as state machines, and what makes a router under test of them.
+//!
+//! A [`LocalReplica`] never touches the store by itself: it says what it wants of it, and is told what came. So whoever
+//! drives it decides what happens between any two accesses. [`InProcessFleet`] does: it owns the store in memory, the
+//! notifications under way and the operations that are held, and carries out the steps of a trace.
+//!
+//! ```
+//! use protocol::fleet::{Act, Given, InProcessFleet, LocalReplica, Want};
+//! use protocol::wire::{Dialect, PROTOCOL_VERSION};
+//! use protocol::{Capability, Hello, Now, Op, Question, Row, RouterUnderTest, Run, Shown, Step, StepReply, Trace};
+//!
+//! /// Serves what it read last, and polls alone.
+//! #[derive(Clone, Default)]
+//! struct Poller(Vec<Row>);
+//!
+//! impl LocalReplica for Poller {
+//!     type Task = ();
+//!
+//!     fn describe(&self) -> Hello {
+//!         Hello {
+//!             protocol: PROTOCOL_VERSION,
+//!             router: "poller".into(),
+//!             version: "0.1.0".into(),
+//!             capabilities: vec![Capability::Fleet, Capability::Claims],
+//!             dialect: Dialect::default(),
+//!         }
+//!     }
+//!     fn begin(&mut self, _: Act) -> Self::Task {}
+//!     fn proceed(&mut self, _: &mut (), given: Given) -> Want {
+//!         match given {
+//!             Given::Begun => Want::ReadAll,
+//!             Given::All(Ok(reading)) => {
+//!                 self.0 = reading.rows;
+//!                 Want::End(Now::Done)
+//!             }
+//!             Given::All(Err(why)) => Want::End(Now::Failed(why)),
+//!             _ => unreachable!("it wants nothing else"),
+//!         }
+//!     }
+//!     fn ask(&self, _: &Question) -> Shown {
+//!         Shown::Ids(self.0.iter().map(|row| row.id.clone()).collect())
+//!     }
+//! }
+//!
+//! let mut trace = Trace::of_fleet(1, vec![Step::Do(Op::Poll(0)), Step::Ask(Some(0), Question::Claims)]);
+//! trace.setup.rows.push(Row::new("d1", "gpt-4o", "openai/gpt-4o", "v1"));
+//! let run = Run { trace, ..Run::default() };
+//! let replies = InProcessFleet::new(Poller::default()).run(&[run])?;
+//! assert_eq!(replies[0].steps[1], StepReply::Shown(Shown::Ids(vec!["d1".into()])));
+//! # Ok::<(), protocol::AdapterFault>(())
+//! ```
+
+mod kernel;
+mod store;
+
+use crate::ask::{Query, Question};
+use crate::op::Write;
+use crate::router::{AdapterFault, FaultKind, RouterUnderTest};
+use crate::row::Row;
+use crate::run::{Changed, Now, Run, RunReply, Shown};
+use crate::trace::Level;
+use crate::wire::Hello;
+
+pub use kernel::{ACCESSES_MAX, HELD_MAX};
+
+/// One replica of a fleet in this process. A clone of one that nothing has happened to is another one, empty.
+pub trait LocalReplica: Clone {
+    /// An operation on its way: whatever it has to remember between two accesses to the store.
+    type Task;
+
+    /// Who it is and what it can do.
+    fn describe(&self) -> Hello;
+
+    /// Begins an operation; nothing is read or written before the first [`LocalReplica::proceed`].
+    fn begin(&mut self, act: Act) -> Self::Task;
+
+    /// Goes on with an operation, given what it wanted, up to its next access to the store.
+    fn proceed(&mut self, task: &mut Self::Task, given: Given) -> Want;
+
+    /// Answers one question, without the store. It is not asked which rows the store holds.
+    fn ask(&self, question: &Question) -> Shown;
+}
+
+/// What a replica is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Read the store and apply what was read.
+    Poll,
+    /// Come up.
+    Start,
+    /// Hear that a row was written.
+    Notified(Notification),
+    /// Carry out a write that came in at its admin endpoint.
+    Write(Write),
+    /// Answer a caller, who may make it read the store on a miss.
+    Request(Query),
+}
+
+/// The news that a row was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The row.
+    pub id: String,
+    /// The revision of the store that has the write.
+    pub revision: u64,
+}
+
+/// What an operation wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// All rows of the store, with the second source; given as [`Given::All`].
+    ReadAll,
+    /// The row of that id; given as [`Given::Row`].
+    ReadRow(String),
+    /// To make this write; given as [`Given::Wrote`].
+    Write {
+        /// The write.
+        write: Write,
+        /// Where given, the write is made only if the row is there and was last written in that revision.
+        only_if: Option<u64>,
+    },
+    /// To be woken once another operation of this replica has moved.
+    Wait,
+    /// Nothing: it is over, with this state.
+    End(Now),
+}
+
+/// What an operation is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// It has begun.
+    Begun,
+    /// All rows, or why the store failed.
+    All(Result<StoreReading, String>),
+    /// The row, if there is one, or why the store failed.
+    Row(Result<Option<StoredRow>, String>),
+    /// What became of a write, or why the store failed; then it was not made.
+    Wrote(Result<Written, String>),
+    /// Another operation of the replica has moved.
+    Woken,
+}
+
+/// All rows of a store, as a read in one transaction gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreReading {
+    /// The number of writes that were made by then, those of the set-up included.
+    pub revision: u64,
+    /// How many rows the store says that it has, asked apart from them.
+    pub count: usize,
+    /// The rows, in the order of the store.
+    pub rows: Vec<Row>,
+    /// The rows of the second source; none where it has no list at all.
+    pub config: Option<Vec<Row>>,
+}
+
+/// One row of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRow {
+    /// The row.
+    pub row: Row,
+    /// The revision in which it was last written.
+    pub revision: u64,
+}
+
+/// What became of a write that the store did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The revision of the store by then; of this write, where it was made.
+    pub revision: u64,
+    /// Whether it was made: not where there was no row to delete or to patch, the id to add existed, or the row was another
+    /// than the write was for.
+    pub made: bool,
+}
+
+/// A fleet of [`LocalReplica`]s over one store in memory, as a [`RouterUnderTest`].
+#[derive(Clone, Debug)]
+pub struct InProcessFleet<R> {
+    empty: R,
+    hello: Hello,
+}
+
+impl<R: LocalReplica> InProcessFleet<R> {
+    /// A fleet whose replicas come up as clones of this one.
+    pub fn new(empty: R) -> Self {
+        Self {
+            hello: empty.describe(),
+            empty,
+        }
+    }
+
+    fn run_one(&self, run: &Run) -> Result<RunReply, AdapterFault> {
+        let Run { trace, questions } = run;
+        if trace.level == Level::Router {
+            let message = format!(
+                "`{}` is a fleet and no single router; take a fleet-level trace",
+                self.hello.router
+            );
+            return Err(AdapterFault::new(FaultKind::Refused, message));
+        }
+        let mut kernel = kernel::Kernel::set_up(&self.empty, &trace.setup);
+        let mut reply = RunReply {
+            setup: Changed::APPLIED,
+            steps: Vec::with_capacity(trace.steps.len()),
+            rounds: Vec::with_capacity(questions.rounds.len()),
+            router_ns: None,
+        };
+        let mut rounds = questions.rounds.iter().peekable();
+        for done in 0..=trace.steps.len() {
+            if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
+                reply.rounds.push(kernel.observe(questions, round));
+            }
+            if let Some(step) = trace.steps.get(done) {
+                reply.steps.push(kernel.step(done + 1, step));
+            }
+        }
+        Ok(reply)
+    }
+}
+
+impl<R: LocalReplica> RouterUnderTest for InProcessFleet<R> {
+    fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        runs.iter().map(|run| self.run_one(run)).collect()
+    }
+}
