@@ -1,7 +1,8 @@
 //! `router-core` behind the traits of a router and a replica under test.
 //!
-//! [`Reference`] puts a [`router_core::Table`] on trial. It translates and decides nothing, but for what a table has no
-//! word for: whether an `add` may be done, and whether a change changed anything.
+//! [`Reference`] puts a [`router_core::Table`] on trial, [`ReferenceReplica`] a [`router_core::Replica`]. Each translates
+//! and decides nothing, but for what a table has no word for: whether an `add` may be done, and whether a change
+//! changed anything.
 //!
 //! ```
 //! use adapter_reference::Reference;
@@ -15,11 +16,16 @@
 //! assert_eq!(reference.lookup(&Query::new("openai/gpt-4o", None))[0].candidates()[0].tag, "v1");
 //! ```
 
+mod ask;
+mod replica;
+
 use std::collections::BTreeMap;
 
 use protocol::wire::{Dialect, PROTOCOL_VERSION};
-use protocol::{Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, Query, Refusal, Row};
-use router_core::{Deployment, LoadError, RowError, Table};
+use protocol::{Answer, Capability, Change, Changed, Hello, Local, Outcome, Query, Row};
+use router_core::{LoadError, RowError, Table};
+
+pub use replica::{PATCH_TRIES_MAX, ReferenceReplica, Task, reference_fleet};
 
 /// `router-core` as a router on trial.
 ///
@@ -118,38 +124,23 @@ impl Local for Reference {
     }
 
     fn lookup(&self, query: &Query) -> Vec<Answer> {
-        let answer = self.table.lookup(router_core::Query {
-            model: &query.model,
-            team: query.team.as_deref(),
-        });
-        let candidate = |candidate: router_core::Candidate<'_>| Candidate {
-            id: candidate.id().as_str().to_owned(),
-            model: candidate.model().to_string(),
-            tag: candidate.tag().as_str().to_owned(),
-        };
-        vec![match answer.refusal() {
-            None => Answer::Candidates(answer.candidates().map(candidate).collect()),
-            Some(router_core::Refusal::UnknownModel) => Answer::Refused(Refusal::UnknownModel),
-            Some(router_core::Refusal::Blocked) => Answer::Refused(Refusal::Blocked),
-            Some(router_core::Refusal::Invalid) => Answer::Refused(Refusal::Invalid),
-        }]
+        ask::lookup(&self.table, query)
     }
 
     fn listing(&self, team: Option<&str>) -> Vec<String> {
-        self.table.visible_names(team).into_iter().map(str::to_owned).collect()
+        ask::listing(&self.table, team)
     }
 
     fn claims(&self) -> Vec<String> {
-        let id = |row: &Deployment| row.id().as_str().to_owned();
-        self.table.rows().map(id).collect()
+        ask::claims(&self.table)
+    }
+
+    fn holds(&self) -> BTreeMap<String, Vec<String>> {
+        ask::holds(&self.table)
     }
 
     fn sizes(&self) -> BTreeMap<String, u64> {
-        let size = |(name, entries): (&str, usize)| {
-            let entries = u64::try_from(entries).expect("a length fits 64 bits");
-            (name.to_owned(), entries)
-        };
-        self.table.sizes().into_iter().map(size).collect()
+        ask::sizes(&self.table)
     }
 }
 
