@@ -1,9 +1,13 @@
-//! What the rules are given to judge: moments and transitions, with everything that was known then.
+//! Moments and transitions, with everything that was known then: what the rules are given to judge.
 
-use std::collections::BTreeMap;
+pub mod fleet;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::router::FaultKind;
 use protocol::{
-    Answer, Candidate, Change, Changed, Observation, Outcome, Query, Question, Questions, Round, Row, Shown,
+    AdapterFault, Answer, Candidate, Change, Changed, Moved, Now, Observation, Outcome, Query, Question, Questions,
+    Round, Row, RunReply, Shown, StepReply,
 };
 
 use crate::failure::Tier;
@@ -23,6 +27,8 @@ pub struct Ground {
     pub target_prefixes: Vec<String>,
     /// The names of the code paths that answer lookups.
     pub paths: Vec<String>,
+    /// The structure that is the router's own registry, where it says which.
+    pub registry: Option<String>,
     /// Matches names, for premises and tiers.
     pub patterns: Patterns,
 }
@@ -93,6 +99,11 @@ impl<'a> Look<'a> {
 pub struct Moment<'a> {
     /// What does not change over a trial.
     pub ground: &'a Ground,
+    /// The replica that was looked at; none where there is only one router.
+    pub replica: Option<u8>,
+    /// How many whole polls the replica has done in a row by then, while nothing else happened to it and the store stood
+    /// still.
+    pub polls: usize,
     /// The rows that were applied by then.
     pub table: &'a Table,
     /// Every version given by then.
@@ -138,6 +149,12 @@ pub struct Transition<'a> {
 }
 
 impl Ground {
+    /// Why the preset must refuse the row; none where it must not, or says nothing of it.
+    pub fn must_refuse(&self, row: &Row) -> Option<String> {
+        let spec = self.spec.as_ref().filter(|_| !self.is_opaque(row))?;
+        spec.change(&Table::new(), &Change::Upsert(row.clone())).err()
+    }
+
     /// The tier by which `row` is reached by that name; `None` where it is not.
     pub fn reaches(&self, row: &Row, asked: &str) -> Option<Tier> {
         if self.patterns.matches(row.asked_name(), asked) {
@@ -231,6 +248,57 @@ pub fn took_an_id_twice(change: &Change, outcome: &Outcome, now: &Table) -> bool
     !matches!(outcome, Outcome::Refused(_)) && matches!(change, Change::Replace(rows) if rows.len() != now.len())
 }
 
+/// Holds every tag that a reply shows against those that were given.
+///
+/// # Errors
+///
+/// A tag that was not.
+pub(crate) fn check_tags(given: &BTreeSet<&str>, reply: &RunReply) -> Result<(), AdapterFault> {
+    let lie = |what: String, tag: &str| {
+        let message = format!(
+            "{what} with the tag `{tag}`, which no row of the run was given; the adapter must return the tag of the row \
+             version that the router answered from"
+        );
+        Err(AdapterFault::new(FaultKind::Lied, message))
+    };
+    let (shown, answered) = shown(reply);
+    let of_lookups = shown.iter().filter_map(|shown| match shown {
+        Shown::Answers(answers) => Some(answers),
+        _ => None,
+    });
+    for candidate in of_lookups.chain(answered).flatten().flat_map(Answer::candidates) {
+        if !given.contains(candidate.tag.as_str()) {
+            return lie(format!("an answer holds `{}`", candidate.id), &candidate.tag);
+        }
+    }
+    for shown in shown {
+        let Shown::Holds(holds) = shown else { continue };
+        for (structure, tags) in holds {
+            if let Some(tag) = tags.iter().find(|tag| !given.contains(tag.as_str())) {
+                return lie(format!("`{structure}` holds a row"), tag);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything that a reply shows, and the answers to the requests in it.
+fn shown(reply: &RunReply) -> (Vec<&Shown>, Vec<&Vec<Answer>>) {
+    let mut shown: Vec<&Shown> = reply.rounds.iter().flatten().flat_map(|seen| &seen.shown).collect();
+    let mut answered = Vec::new();
+    for step in &reply.steps {
+        match step {
+            StepReply::Shown(asked) => shown.push(asked),
+            StepReply::Moved(moved) => answered.extend(moved.iter().filter_map(|Moved { now, .. }| match now {
+                Now::Answered(answers) => Some(answers),
+                _ => None,
+            })),
+            StepReply::Changed(_) => {}
+        }
+    }
+    (shown, answered)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +323,7 @@ mod tests {
             plain_targets: texts(&["proxy/m"]),
             target_prefixes: texts(target_prefixes),
             paths: Vec::new(),
+            registry: None,
             patterns: Patterns::default(),
         }
     }
@@ -263,6 +332,8 @@ mod tests {
     fn moment<'a>(ground: &'a Ground, table: &'a Table, issued: &'a Issued, look: Look<'a>) -> Moment<'a> {
         Moment {
             ground,
+            replica: None,
+            polls: 0,
             table,
             issued,
             after: 0,

@@ -405,6 +405,8 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             }
         }
         let moment = Moment {
+            replica: None,
+            polls: 0,
             ground: self.judge.ground(),
             table,
             issued: &self.issued,

@@ -58,6 +58,8 @@ pub struct Finding {
     pub tier: Option<Tier>,
     /// The deployment that it is about.
     pub id: Option<String>,
+    /// The replica that showed it; none where there is only one router.
+    pub replica: Option<u8>,
     /// The extra of that deployment's row.
     pub extra: Option<String>,
     /// The question whose answer breaks the rule. Claims are not asked for: each reply to a change has them.
@@ -82,6 +84,8 @@ pub enum Allowed {
     AnyAnswer,
     /// Of a deployment this version alone.
     Version(Version),
+    /// Of a deployment this version or a newer one.
+    AtLeast(Version),
     /// No row of that id, or of any id where there is none.
     NoRow(Option<String>),
     /// That entry at most once.
@@ -96,6 +100,8 @@ pub enum Allowed {
     Names(Vec<String>),
     /// These ids.
     Ids(Vec<String>),
+    /// These tags in the router's own registry.
+    Tags(Vec<String>),
     /// These entries of each structure.
     Sizes(BTreeMap<String, u64>),
     /// At most so many entries of that structure.
@@ -118,6 +124,8 @@ pub enum Got {
     Names(Vec<String>),
     /// These ids.
     Ids(Vec<String>),
+    /// These tags in the router's own registry.
+    Tags(Vec<String>),
     /// These entries of each structure.
     Sizes(BTreeMap<String, u64>),
     /// So many entries of that structure.
@@ -163,7 +171,7 @@ pub fn words(rule: RuleId, allowed: &Allowed, got: &Got) -> [String; 2] {
         Got::Answer(Answer::Failed(why)) if *allowed == Allowed::AnyAnswer => why.clone(),
         Got::Answer(answer) => answer_text(answer, whole),
         Got::OfTeam(answer, team) => format!("{} of team {team}", answer_text(answer, whole)),
-        Got::Names(texts) | Got::Ids(texts) => list(texts),
+        Got::Names(texts) | Got::Ids(texts) | Got::Tags(texts) => list(texts),
         Got::Sizes(sizes) => sizes_text(sizes),
         Got::Size(Size { structure, entries }) => format!("{structure}: {entries}"),
         Got::Outcome(outcome) => outcome_text(outcome),
@@ -177,6 +185,7 @@ fn allowed_text(allowed: &Allowed, whole: bool) -> String {
         Allowed::Answer(answer) => answer_text(answer, whole),
         Allowed::AnyAnswer => "an answer".to_owned(),
         Allowed::Version(version) => version.to_string(),
+        Allowed::AtLeast(version) => format!("{version} or newer"),
         Allowed::NoRow(None) => "none".to_owned(),
         Allowed::NoRow(Some(id)) => format!("no {id}"),
         Allowed::Once(version) => format!("{version} once"),
@@ -184,7 +193,7 @@ fn allowed_text(allowed: &Allowed, whole: bool) -> String {
         Allowed::RowsOf(None) => "rows without a team".to_owned(),
         Allowed::RowsOf(Some(team)) => format!("rows of team {team} or of none"),
         Allowed::NotNamed(name) => format!("no `{name}`"),
-        Allowed::Names(texts) | Allowed::Ids(texts) => list(texts),
+        Allowed::Names(texts) | Allowed::Ids(texts) | Allowed::Tags(texts) => list(texts),
         Allowed::Sizes(sizes) => sizes_text(sizes),
         Allowed::AtMost(Size { structure, entries }) => format!("{structure}: at most {entries}"),
         Allowed::Outcome(outcome) => outcome_text(outcome),

@@ -127,6 +127,7 @@ mod tests {
             class: "stale",
             tier: Some(Tier::Exact),
             id: None,
+            replica: None,
             extra: None,
             question: None,
             path: 0,

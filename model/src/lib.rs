@@ -7,16 +7,18 @@
 //! |---|---|
 //! | [`semantics`] | what a lookup means, as values: the strict preset and those of real routers |
 //! | [`spec`], [`pattern`] | the abstract state and what each change and lookup means |
-//! | [`evidence`] | moments and transitions: what the rules are given to judge |
+//! | [`evidence`] | moments and transitions, and the history of a fleet: what the rules are given to judge |
 //! | [`rules`] | each rule: id, sentence, premise, predicate |
 //! | [`failure`] | one broken rule as data |
 //! | [`hunt`] | what any engine returns |
 //! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
 //! | [`universe`], [`generate`](mod@generate), [`search`](mod@search) | the random engine |
 //! | [`alphabet`](mod@alphabet), [`exhaust`] | the exhaustive engine |
+//! | [`closing`](mod@closing) | the closing by which a schedule of a fleet is judged |
 //! | [`shrink`](mod@shrink) | makes a failing trace small |
 
 pub mod alphabet;
+pub mod closing;
 pub mod evidence;
 pub mod exhaust;
 pub mod failure;

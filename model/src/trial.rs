@@ -1,15 +1,20 @@
 //! Drives traces through a router and judges every observation.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use protocol::{
-    AdapterFault, Answer, Change, Changed, Hello, Observation, Outcome, Questions, Round, RouterUnderTest, Row, Run,
-    RunReply, Shown, Step, StepReply, Trace,
+    AdapterFault, Change, Changed, Hello, Level, Observation, Outcome, Questions, Round, RouterUnderTest, Row, Run,
+    RunReply, Step, StepReply, Trace,
 };
 
-use crate::evidence::{Fresh, Ground, Issued, Look, Moment, Transition, applied, arrive, in_order, took_an_id_twice};
+use crate::evidence::fleet::{History, Sight};
+use crate::evidence::{
+    Fresh, Ground, Issued, Look, Moment, Transition, applied, arrive, check_tags, in_order, took_an_id_twice,
+};
 use crate::pattern::Patterns;
-use crate::rules::{RuleId, RuleSet, Tally};
+use crate::rules::{Oracle, RuleId, RuleSet, Tally};
 use crate::semantics::Semantics;
 use crate::spec::{Spec, Table};
 
@@ -40,6 +45,7 @@ impl Judge {
                 plain_targets: plain.iter().filter_map(|extra| extra.target.clone()).collect(),
                 target_prefixes: dialect.target_prefixes.clone(),
                 paths: dialect.paths.clone(),
+                registry: dialect.registry.clone(),
                 patterns: Patterns::default(),
             }),
             rules,
@@ -65,7 +71,7 @@ impl Judge {
         &self.rules
     }
 
-    /// Judges one run. `fresh` is what fresh routers show of the rows that [`Tracked::arrivals`] gives for its end; it is
+    /// Judges the run of one router. `fresh` is what fresh routers show of the rows that [`Tracked::arrivals`] gives for its end; it is
     /// held against the last round of questions.
     pub fn judge(&self, run: &Run, reply: &RunReply, tracked: &Tracked, fresh: &[Fresh]) -> Tally {
         let mut tally = Tally::default();
@@ -114,6 +120,69 @@ impl Judge {
         tally
     }
 
+    /// Judges the run of a fleet.
+    pub fn judge_fleet(&self, history: &History) -> Tally {
+        let mut tally = Tally::default();
+        self.rules.judge_history(history, &self.ground, &mut tally);
+        let by_fresh = |id: RuleId| id.rule().oracle == Oracle::Metamorphic;
+        let (beside_fresh, by_rows) = (self.rules.filtered(by_fresh), self.rules.filtered(|id| !by_fresh(id)));
+        let mut last: BTreeMap<u8, Kept> = BTreeMap::new();
+        for sight in &history.sights {
+            let polls = history.polls(sight.replica, sight.after);
+            let fresh = if polls > 0 {
+                history.fresh(&self.ground, sight)
+            } else {
+                Vec::new()
+            };
+            let judge = |rules: &RuleSet, table: &Table, tally: &mut Tally| {
+                let moment = Moment {
+                    ground: &self.ground,
+                    replica: Some(sight.replica),
+                    polls,
+                    table,
+                    issued: &history.issued,
+                    after: sight.after,
+                    look: sight.look(),
+                    fresh: &fresh,
+                };
+                rules.judge_moment(&moment, tally);
+            };
+            judge(&beside_fresh, &Table::new(), &mut tally);
+            let tables = self.applied(history, sight);
+            // Most steps move one replica: the others show what they showed before, and are judged alike.
+            let kept = last.remove(&sight.replica).filter(|kept| kept.is_of(&tables, sight));
+            let kept = kept.unwrap_or_else(|| {
+                let judged = tables.iter().map(|table| {
+                    let mut tally = Tally::default();
+                    judge(&by_rows, table, &mut tally);
+                    tally
+                });
+                // Which of the tables it is the tags do not tell: what is wrong by each of them is wrong.
+                let best = judged.min_by_key(|tally| tally.findings.len());
+                Kept {
+                    judged: best.unwrap_or_default(),
+                    sight,
+                    tables,
+                }
+            });
+            tally.absorb(kept.judged_after(sight.after));
+            last.insert(sight.replica, kept);
+        }
+        tally
+    }
+
+    /// Each table that a replica may have applied by then: what its registry holds; of a router that does not say, what the
+    /// store holds once the replica has polled twice while it stood still. None where neither is known.
+    fn applied(&self, history: &History, sight: &Sight) -> Vec<Table> {
+        let Sight { replica, after, .. } = *sight;
+        if let Some(tags) = history.registry(&self.ground, replica, after) {
+            return history.tables(tags, after);
+        }
+        let store = history.store(after).filter(|_| history.polls(replica, after) > 1);
+        let valid = store.filter(|store| store.values().all(|row| self.ground.must_refuse(row).is_none()));
+        valid.cloned().into_iter().collect()
+    }
+
     fn moment(&self, tracked: &Tracked, look: Look, fresh: &[Fresh], tally: &mut Tally) {
         let after = look.round.after as usize;
         let known = tracked
@@ -123,6 +192,8 @@ impl Judge {
         let Some(table) = known else { return };
         let moment = Moment {
             ground: &self.ground,
+            replica: None,
+            polls: 0,
             table,
             issued: &tracked.issued,
             after,
@@ -130,6 +201,27 @@ impl Judge {
             fresh,
         };
         self.rules.judge_moment(&moment, tally);
+    }
+}
+
+/// What was said of a replica's answers, for as long as it answers the same.
+struct Kept<'a> {
+    sight: &'a Sight<'a>,
+    tables: Vec<Table>,
+    judged: Tally,
+}
+
+impl Kept<'_> {
+    fn is_of(&self, tables: &[Table], sight: &Sight) -> bool {
+        self.tables == tables && self.sight.shows_the_same(sight)
+    }
+
+    fn judged_after(&self, after: usize) -> Tally {
+        let mut judged = self.judged.clone();
+        for finding in &mut judged.findings {
+            finding.after = after;
+        }
+        judged
     }
 }
 
@@ -198,7 +290,7 @@ impl Tracked {
     pub fn new(run: &Run, reply: &RunReply) -> Result<Self, AdapterFault> {
         let trace = &run.trace;
         let issued: Issued = trace.rows().map(|row| (row.tag.clone(), row.clone())).collect();
-        check_tags(&issued, reply)?;
+        check_tags(&issued.keys().map(String::as_str).collect(), reply)?;
         let mut tracked = Self {
             tables: Vec::with_capacity(trace.steps.len() + 1),
             lost: None,
@@ -249,29 +341,6 @@ impl Tracked {
     }
 }
 
-fn check_tags(issued: &Issued, reply: &RunReply) -> Result<(), AdapterFault> {
-    let observed = reply.rounds.iter().flatten().flat_map(|seen| &seen.shown);
-    let asked = reply.steps.iter().filter_map(|step| match step {
-        StepReply::Shown(shown) => Some(shown),
-        StepReply::Changed(_) | StepReply::Moved(_) => None,
-    });
-    let answers = observed.chain(asked).filter_map(|shown| match shown {
-        Shown::Answers(answers) => Some(answers),
-        _ => None,
-    });
-    for candidate in answers.flatten().flat_map(Answer::candidates) {
-        if !issued.contains_key(&candidate.tag) {
-            let message = format!(
-                "an answer holds `{}` with the tag `{}`, which no row of the run was given; the adapter must return the \
-                 tag of the row version that the router answered from",
-                candidate.id, candidate.tag
-            );
-            return Err(AdapterFault::new(protocol::router::FaultKind::Lied, message));
-        }
-    }
-    Ok(())
-}
-
 /// One judged run.
 #[derive(Debug)]
 pub struct Judged {
@@ -281,65 +350,80 @@ pub struct Judged {
     pub router_ns: u64,
 }
 
-/// Carries out `runs`, then whatever fresh routers the rules need, and judges: one result a run.
+/// A run as it was carried out, ready to be judged.
+enum Evidence<'a> {
+    /// The run of one router, and where its fresh routers stand among those of all runs.
+    Router(Tracked, Range<usize>),
+    /// The run of a fleet.
+    Fleet(Box<History<'a>>),
+}
+
+/// Carries out `runs`, then whatever fresh routers the rules need, and judges: one result a run. The run of a fleet brings
+/// its fresh replica itself; see [`crate::closing`].
 ///
 /// # Errors
 ///
 /// Those of the router under test, and tags that cannot be.
 pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> Result<Vec<Judged>, AdapterFault> {
     let replies = router.run(runs)?;
-    let mut tracks = Vec::with_capacity(runs.len());
+    let mut evidence = Vec::with_capacity(runs.len());
     let mut fresh_runs = Vec::new();
-    let mut fresh_of = Vec::with_capacity(runs.len());
     for (run, reply) in runs.iter().zip(&replies) {
-        let tracked = Tracked::new(run, reply)?;
-        let complete = tracked.lost.is_none();
-        let steps = run.trace.steps.len();
-        let last = run
-            .questions
-            .rounds
-            .last()
-            .filter(|round| round.after as usize == steps);
-        let orders = if judge.rules.needs_fresh() && complete && last.is_some() {
-            orders(&tracked.arrivals())
-        } else {
-            Vec::new()
-        };
-        fresh_of.push(fresh_runs.len()..fresh_runs.len() + orders.len());
-        let of_fresh = |rows| Run {
-            trace: Trace::of_router(rows, Vec::new()),
-            questions: Questions {
-                asked: run.questions.asked.clone(),
-                rounds: last
-                    .map(|round| Round {
-                        after: 0,
-                        ..round.clone()
-                    })
-                    .into_iter()
-                    .collect(),
-            },
-        };
-        fresh_runs.extend(orders.into_iter().map(of_fresh));
-        tracks.push(tracked);
+        evidence.push(match run.trace.level {
+            Level::Fleet => Evidence::Fleet(Box::new(History::new(run, reply)?)),
+            Level::Router => {
+                let tracked = Tracked::new(run, reply)?;
+                let first = fresh_runs.len();
+                if judge.rules.needs_fresh() {
+                    fresh_runs.extend(fresh_runs_of(run, &tracked));
+                }
+                Evidence::Router(tracked, first..fresh_runs.len())
+            }
+        });
     }
     let fresh_replies = carry_out(router, &fresh_runs)?;
     for (run, reply) in fresh_runs.iter().zip(&fresh_replies) {
         Tracked::new(run, reply)?;
     }
-    let mut judged = Vec::with_capacity(runs.len());
-    for (index, (run, reply)) in runs.iter().zip(&replies).enumerate() {
-        let of_this = &fresh_replies[fresh_of[index].clone()];
-        let fresh: Vec<Fresh> = of_this.iter().map(seen_fresh).collect();
-        let times = of_this
-            .iter()
-            .chain(std::iter::once(reply))
-            .filter_map(|reply| reply.router_ns);
-        judged.push(Judged {
-            tally: judge.judge(run, reply, &tracks[index], &fresh),
-            router_ns: times.sum(),
+    let judged = runs
+        .iter()
+        .zip(&replies)
+        .zip(&evidence)
+        .map(|((run, reply), evidence)| {
+            let (tally, of_fresh): (Tally, &[RunReply]) = match evidence {
+                Evidence::Fleet(history) => (judge.judge_fleet(history), &[]),
+                Evidence::Router(tracked, range) => {
+                    let replies = &fresh_replies[range.clone()];
+                    let fresh: Vec<Fresh> = replies.iter().map(seen_fresh).collect();
+                    (judge.judge(run, reply, tracked, &fresh), replies)
+                }
+            };
+            let times = of_fresh.iter().chain([reply]).filter_map(|reply| reply.router_ns);
+            Judged {
+                tally,
+                router_ns: times.sum(),
+            }
         });
-    }
-    Ok(judged)
+    Ok(judged.collect())
+}
+
+/// The runs of fresh routers of the rows that a run has led to; none where those are not known, or nothing is asked at its
+/// end.
+fn fresh_runs_of(run: &Run, tracked: &Tracked) -> Vec<Run> {
+    let last = run.questions.rounds.last();
+    let at_end = last.filter(|round| round.after as usize == run.trace.steps.len() && tracked.lost.is_none());
+    let Some(round) = at_end else { return Vec::new() };
+    let of_fresh = |rows| Run {
+        trace: Trace::of_router(rows, Vec::new()),
+        questions: Questions {
+            asked: run.questions.asked.clone(),
+            rounds: vec![Round {
+                after: 0,
+                ..round.clone()
+            }],
+        },
+    };
+    orders(&tracked.arrivals()).into_iter().map(of_fresh).collect()
 }
 
 /// Carries out any number of runs, a batch at a time.

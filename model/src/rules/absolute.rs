@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use protocol::{Answer, Outcome, Query, Question, Row, Shown};
 
 use super::notes::{Asked, Notes, Subject, answers, difference};
-use crate::evidence::{Moment, Transition};
+use crate::evidence::{Ground, Moment, Transition};
 use crate::failure::{Allowed, Got, Version};
-use crate::spec::visible;
+use crate::spec::{Table, visible};
 
 pub(super) fn current(moment: &Moment, notes: &mut Notes) {
     for asked in answers(moment.look) {
@@ -151,30 +151,21 @@ pub(super) fn atomic_refusal(transition: &Transition, notes: &mut Notes) {
     };
     notes.premise();
     let first = transition.change.rows().first();
-    if let (Some(before), Some(now)) = (transition.held_before, &transition.changed.held) {
-        let sorted = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<String>>();
-        if sorted(before) != sorted(now) {
-            let (allowed, got) = (Allowed::Ids(before.to_vec()), Got::Ids(now.clone()));
-            notes.fail("claim", Subject::of(Question::Claims, first), allowed, got);
-        }
+    if let (Some(before), Some(now)) = (transition.held_before, &transition.changed.held)
+        && sorted(before) != sorted(now)
+    {
+        let (allowed, got) = (Allowed::Ids(before.to_vec()), Got::Ids(now.clone()));
+        notes.fail("claim", Subject::of(Question::Claims, first), allowed, got);
     }
     let Some((before, now)) = transition.seen else { return };
+    let unmoved = Unmoved {
+        ground: transition.ground,
+        rows: transition.before,
+        row: first,
+    };
     for (place, question, was) in before.iter() {
-        let Some(is) = now.get(place) else { continue };
-        let subject = || Subject::of(question.clone(), first);
-        match (question, was, is) {
-            (Question::Lookup(query), Shown::Answers(was), Shown::Answers(is)) => {
-                answers_kept(transition, query, was, is, notes);
-            }
-            (_, Shown::Names(was), Shown::Names(is)) if was != is => {
-                let (allowed, got) = (Allowed::Names(was.clone()), Got::Names(is.clone()));
-                notes.fail("changed", subject(), allowed, got);
-            }
-            (_, Shown::Sizes(was), Shown::Sizes(is)) if was != is => {
-                let (allowed, got) = (Allowed::Sizes(was.clone()), Got::Sizes(is.clone()));
-                notes.fail("changed", subject(), allowed, got);
-            }
-            _ => {}
+        if let Some(is) = now.get(place) {
+            unmoved.judge((question, was, is), notes);
         }
     }
 }
@@ -198,23 +189,60 @@ fn refuses_what_it_must(transition: &Transition, notes: &mut Notes) {
     }
 }
 
-/// Notes each path on which a refused change has changed the answer to a query.
-fn answers_kept(transition: &Transition, query: &Query, was: &[Answer], is: &[Answer], notes: &mut Notes) {
-    for (path, (was, is)) in was.iter().zip(is).enumerate() {
-        let (was, is) = (was.clone().sorted(), is.clone().sorted());
-        if was == is {
-            continue;
+/// Something that must not change what a router shows.
+pub(super) struct Unmoved<'a> {
+    pub(super) ground: &'a Ground,
+    /// The rows that were there before.
+    pub(super) rows: &'a Table,
+    /// The row that it is about, where it is about one.
+    pub(super) row: Option<&'a Row>,
+}
+
+impl Unmoved<'_> {
+    /// Notes where the answer to a question is no longer what it was.
+    pub(super) fn judge(&self, (question, was, is): (&Question, &Shown, &Shown), notes: &mut Notes) {
+        let subject = || Subject::of(question.clone(), self.row);
+        match (question, was, is) {
+            (Question::Lookup(query), Shown::Answers(was), Shown::Answers(is)) => {
+                self.judge_answers(query, was, is, notes);
+            }
+            (_, Shown::Names(was), Shown::Names(is)) if was != is => {
+                let (allowed, got) = (Allowed::Names(was.clone()), Got::Names(is.clone()));
+                notes.fail("changed", subject(), allowed, got);
+            }
+            (_, Shown::Ids(was), Shown::Ids(is)) if sorted(was) != sorted(is) => {
+                let (allowed, got) = (Allowed::Ids(was.clone()), Got::Ids(is.clone()));
+                notes.fail("changed", subject(), allowed, got);
+            }
+            (_, Shown::Sizes(was), Shown::Sizes(is)) if was != is => {
+                let (allowed, got) = (Allowed::Sizes(was.clone()), Got::Sizes(is.clone()));
+                notes.fail("changed", subject(), allowed, got);
+            }
+            _ => {}
         }
-        let row = difference(&was, &is)
-            .1
-            .and_then(|candidate| transition.before.get(&candidate.id));
-        let row = row.or(transition.change.rows().first());
-        let asked = Asked {
-            query,
-            path,
-            answer: &is,
-        };
-        let subject = asked.about(transition.ground, row);
-        notes.fail("changed", subject, Allowed::Answer(was), asked.got());
     }
+
+    /// Notes each path on which the answer to a query is no longer what it was.
+    fn judge_answers(&self, query: &Query, was: &[Answer], is: &[Answer], notes: &mut Notes) {
+        for (path, (was, is)) in was.iter().zip(is).enumerate() {
+            let (was, is) = (was.clone().sorted(), is.clone().sorted());
+            if was == is {
+                continue;
+            }
+            let row = difference(&was, &is)
+                .1
+                .and_then(|candidate| self.rows.get(&candidate.id));
+            let asked = Asked {
+                query,
+                path,
+                answer: &is,
+            };
+            let subject = asked.about(self.ground, row.or(self.row));
+            notes.fail("changed", subject, Allowed::Answer(was), asked.got());
+        }
+    }
+}
+
+fn sorted(ids: &[String]) -> BTreeSet<&String> {
+    ids.iter().collect()
 }

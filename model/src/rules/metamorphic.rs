@@ -43,7 +43,7 @@ fn unbuildable(moment: &Moment, why: &str, notes: &mut Notes) {
 }
 
 /// Notes every answer and listing in which `other` is not as `one` is.
-fn compare(moment: &Moment, one: Look, other: Look, notes: &mut Notes) {
+pub(super) fn compare(moment: &Moment, one: Look, other: Look, notes: &mut Notes) {
     for (place, question, one) in one.iter() {
         match (question, one, other.get(place)) {
             (Question::Lookup(query), Shown::Answers(one), Some(Shown::Answers(other))) => {

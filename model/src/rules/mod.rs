@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 mod absolute;
 pub(crate) mod catalogue;
+mod fleet;
 mod metamorphic;
 mod notes;
 mod prescribed;
@@ -12,18 +13,22 @@ use protocol::Level;
 
 use self::absolute::{atomic_refusal, claims_no_ghost, claims_once, current, no_duplicate, not_blocked, scoped};
 pub use self::catalogue::{Effect, Oracle, RULES, Rule, RuleId, UnknownRule};
+use self::fleet::{claims_each_once, converges, fails_safe, heals, monotonic, read_your_writes, refuses_atomically};
 use self::metamorphic::{bounded, history_free, order_free};
 use self::notes::Notes;
 use self::prescribed::{complete, listing, resolved, takes_what_is_valid};
-use crate::evidence::{Moment, Transition};
+use crate::evidence::fleet::History;
+use crate::evidence::{Ground, Moment, Transition};
 use crate::failure::Finding;
 
 /// Judges what was seen at one moment.
 type OfMoment = fn(&Moment, &mut Notes);
 /// Judges what became of one change.
 type OfTransition = fn(&Transition, &mut Notes);
+/// Judges the whole run of a fleet.
+type OfHistory = fn(&History, &Ground, &mut Notes);
 
-/// The predicates of a rule about one router.
+/// The predicates of a rule about what one router, or one replica, shows.
 fn predicates(id: RuleId) -> (Option<OfMoment>, Option<OfTransition>) {
     match id {
         RuleId::Current => (Some(current), Some(claims_no_ghost)),
@@ -37,12 +42,21 @@ fn predicates(id: RuleId) -> (Option<OfMoment>, Option<OfTransition>) {
         RuleId::AtomicRefusal => (None, Some(atomic_refusal)),
         RuleId::Listing => (Some(listing), None),
         RuleId::Bounded => (Some(bounded), None),
-        RuleId::Monotonic
-        | RuleId::ReadYourWrites
-        | RuleId::Heals
-        | RuleId::FailsSafe
-        | RuleId::Converges
-        | RuleId::NoFuture => (None, None),
+        RuleId::Heals => (Some(heals), None),
+        RuleId::Converges => (Some(converges), None),
+        RuleId::Monotonic | RuleId::ReadYourWrites | RuleId::FailsSafe | RuleId::NoFuture => (None, None),
+    }
+}
+
+/// The predicate of a rule about the history of a fleet.
+fn predicate_of_history(id: RuleId) -> Option<OfHistory> {
+    match id {
+        RuleId::NoDuplicate => Some(claims_each_once),
+        RuleId::AtomicRefusal => Some(refuses_atomically),
+        RuleId::Monotonic => Some(monotonic),
+        RuleId::ReadYourWrites => Some(read_your_writes),
+        RuleId::FailsSafe => Some(fails_safe),
+        _ => None,
     }
 }
 
@@ -96,11 +110,28 @@ impl RuleSet {
         self.iter().any(|id| id.rule().oracle == Oracle::Metamorphic)
     }
 
+    /// Those of the rules that satisfy `wanted`.
+    #[must_use]
+    pub fn filtered(&self, wanted: impl Fn(RuleId) -> bool) -> Self {
+        Self(self.iter().filter(|id| wanted(*id)).collect())
+    }
+
+    /// Judges the whole run of a fleet.
+    pub fn judge_history(&self, history: &History, ground: &Ground, tally: &mut Tally) {
+        for id in self.iter() {
+            if let Some(check) = predicate_of_history(id) {
+                let mut notes = Notes::new(id, None, 0);
+                check(history, ground, &mut notes);
+                notes.close(tally);
+            }
+        }
+    }
+
     /// Judges what was seen at one moment of one router.
     pub fn judge_moment(&self, moment: &Moment, tally: &mut Tally) {
         for id in self.iter() {
             if let (Some(check), _) = predicates(id) {
-                let mut notes = Notes::new(id, moment.after);
+                let mut notes = Notes::new(id, moment.replica, moment.after);
                 check(moment, &mut notes);
                 notes.close(tally);
             }
@@ -111,7 +142,7 @@ impl RuleSet {
     pub fn judge_transition(&self, transition: &Transition, tally: &mut Tally) {
         for id in self.iter() {
             if let (_, Some(check)) = predicates(id) {
-                let mut notes = Notes::new(id, transition.after);
+                let mut notes = Notes::new(id, None, transition.after);
                 check(transition, &mut notes);
                 notes.close(tally);
             }

@@ -8,19 +8,40 @@ use crate::failure::{Allowed, Finding, Got, Tier};
 /// What one rule notes of one piece of evidence.
 pub(super) struct Notes {
     rule: RuleId,
+    replica: Option<u8>,
     after: usize,
     premises: u64,
     findings: Vec<Finding>,
 }
 
 impl Notes {
-    pub(super) fn new(rule: RuleId, after: usize) -> Self {
+    pub(super) fn new(rule: RuleId, replica: Option<u8>, after: usize) -> Self {
         Self {
             rule,
+            replica,
             after,
             premises: 0,
             findings: Vec::new(),
         }
+    }
+
+    /// From now on the notes are of that replica after so many steps.
+    pub(super) fn at(&mut self, replica: u8, after: usize) {
+        self.replica = Some(replica);
+        self.after = after;
+    }
+
+    /// Takes in the notes of one of several ways to judge, of which the fewest findings count.
+    pub(super) fn best_of(&mut self, ways: impl IntoIterator<Item = Self>) {
+        if let Some(best) = ways.into_iter().min_by_key(|notes| notes.findings.len()) {
+            self.premises += best.premises;
+            self.findings.extend(best.findings);
+        }
+    }
+
+    /// Notes of the same, with nothing noted yet.
+    pub(super) fn blank(&self) -> Self {
+        Self::new(self.rule, self.replica, self.after)
     }
 
     pub(super) fn premise(&mut self) {
@@ -40,6 +61,7 @@ impl Notes {
             class,
             tier,
             id: id.or_else(|| row.map(|row| row.id.clone())),
+            replica: self.replica,
             extra: row.and_then(|row| row.extra.clone()),
             question,
             path,
@@ -86,9 +108,9 @@ pub(super) struct Asked<'a> {
     pub(super) answer: &'a Answer,
 }
 
-impl<'a> Asked<'a> {
+impl Asked<'_> {
     /// The answer as being about a row, where there is one.
-    pub(super) fn about(&self, ground: &Ground, row: Option<&'a Row>) -> Subject<'a> {
+    pub(super) fn about<'r>(&self, ground: &Ground, row: Option<&'r Row>) -> Subject<'r> {
         Subject {
             tier: row.map(|row| ground.tier(row, &self.query.model)),
             path: self.path,

@@ -1,0 +1,105 @@
+//! The closing of a fleet's schedule, written into it, and the run that is judged.
+//!
+//! The rules of a fleet look at nothing but the steps and the replies: that a replica heals can be judged wherever it has
+//! polled once, undisturbed, and another one was started afresh on the same store. The closing makes sure of that.
+
+use protocol::{
+    Begin, Capability, Hello, Op, OpId, Query, Question, Questions, RowOrder, Run, Step, StoreView, Trace, Via, World,
+    WriteOp,
+};
+
+/// What becomes, in the closing, of notifications that are still under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// They are lost: what is never delivered need not be dropped.
+    Dropped,
+    /// They reach their replicas, the oldest first.
+    Delivered,
+}
+
+/// The trace with its closing: faults and views off, what is held finished in the order in which it began, notifications,
+/// replicas that are down started, two rounds of polls, then the last replica started afresh and polled, twice, with the
+/// rows of the store in two orders.
+#[must_use]
+pub fn closing(trace: &Trace, pending: Pending) -> Trace {
+    let mut steps = trace.steps.clone();
+    let replicas = 0..trace.setup.replicas;
+    steps.push(Step::World(World::StoreFails(false)));
+    steps.push(Step::World(World::StoreShows(StoreView::All)));
+    steps.extend(unfinished(trace).into_iter().map(Step::Finish));
+    if pending == Pending::Delivered {
+        steps.extend(replicas.clone().flat_map(|replica| deliveries(trace, replica)));
+    }
+    let down = replicas.clone().filter(|replica| is_down(trace, *replica));
+    steps.extend(down.map(|replica| Step::Do(Op::Start(replica))));
+    for _ in 0..2 {
+        steps.extend(replicas.clone().map(|replica| Step::Do(Op::Poll(replica))));
+    }
+    let Some(last) = replicas.last() else {
+        return Trace { steps, ..trace.clone() };
+    };
+    for order in [RowOrder::Insertion, RowOrder::LastUpdate] {
+        steps.extend([
+            Step::World(World::StoreOrder(order)),
+            Step::World(World::Crash(last)),
+            Step::Do(Op::Start(last)),
+            Step::Do(Op::Poll(last)),
+        ]);
+    }
+    Trace { steps, ..trace.clone() }
+}
+
+/// The names of operations that are begun and not finished, in the order in which they begin.
+fn unfinished(trace: &Trace) -> Vec<OpId> {
+    let mut names: Vec<OpId> = Vec::new();
+    for step in &trace.steps {
+        match step {
+            Step::Begin(Begin { op, .. }) if !names.contains(op) => names.push(op.clone()),
+            Step::Finish(op) => names.retain(|other| other != op),
+            _ => {}
+        }
+    }
+    names
+}
+
+/// As many deliveries as the replica may be told of writes.
+fn deliveries(trace: &Trace, replica: u8) -> Vec<Step> {
+    let elsewhere = |op: &&WriteOp| op.via != Via::Replica(replica);
+    let writes = trace.steps.iter().filter_map(Step::write).filter(elsewhere);
+    vec![Step::Do(Op::Deliver(replica)); writes.count()]
+}
+
+fn is_down(trace: &Trace, replica: u8) -> bool {
+    let crash = Step::World(World::Crash(replica));
+    let last = trace.steps.iter().rev().find_map(|step| match step {
+        step if *step == crash => Some(true),
+        step => (step.op() == Some(&Op::Start(replica))).then_some(false),
+    });
+    last == Some(true)
+}
+
+/// The run by which a fleet is judged: the trace with its closing, and after each step these queries, and whatever else the
+/// rules need to know of a fleet that says this of itself.
+pub fn judged(trace: &Trace, queries: Vec<Query>, pending: Pending, hello: &Hello) -> Run {
+    let trace = closing(trace, pending);
+    let mut teams: Vec<Option<String>> = queries.iter().map(|query| query.team.clone()).chain([None]).collect();
+    teams.sort_unstable();
+    teams.dedup();
+    let mut asked: Vec<Question> = queries.into_iter().map(Question::Lookup).collect();
+    if hello.can(Capability::Listing) {
+        asked.extend(teams.into_iter().map(Question::Listing));
+    }
+    let more = [
+        (Capability::Claims, Question::Claims),
+        (Capability::Holds, Question::Holds),
+        (Capability::Sizes, Question::Sizes),
+        (Capability::Fleet, Question::Store),
+    ];
+    let more = more.into_iter().filter(|(capability, _)| hello.can(*capability));
+    asked.extend(more.map(|(_, question)| question));
+    let steps = trace.steps.len();
+    Run {
+        trace,
+        questions: Questions::after_each(asked, steps),
+    }
+}

@@ -1,0 +1,495 @@
+//! A fleet's run as evidence: operations as intervals of steps, what each replica showed, and what the store may have held.
+//!
+//! Moments are numbers of steps done. A question moves nothing: moments with nothing but questions between them are one
+//! *rest*, named by the first of them.
+
+mod follow;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{
+    AdapterFault, Answer, Now, Observation, Op, Outcome, Query, Question, Questions, Round, Row, Run, RunReply, Shown,
+    Step, StepReply, StoreView, Trace, World, Write,
+};
+
+use self::follow::{Versions, configs, eras, lives, operations, polls, requests, rests, sights, versions, views};
+use super::{Fresh, Ground, Issued, Look, check_tags};
+use crate::spec::Table;
+
+/// The most tables that a list of tags may stand for, for them to be judged.
+const TABLES_MAX: usize = 32;
+
+/// An operation of a fleet: an interval of steps, not an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// What was done. A notification that was duplicated is one that was delivered.
+    pub act: Op,
+    /// The number of the step in which it began, from 1; 0 is the set-up.
+    pub from: usize,
+    /// The number of the step in which it ended; none where it never did.
+    pub to: Option<usize>,
+    /// Its last state, as far as it was told.
+    pub now: Option<Now>,
+}
+
+impl Operation {
+    /// The write that it makes or tries to make.
+    pub fn write(&self) -> Option<&Write> {
+        match &self.act {
+            Op::Write(op) => Some(&op.write),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a write that may have been made: one that was refused was not, and any other may have been.
+    pub fn may_have_written(&self) -> bool {
+        let refused =
+            |now: &Now| matches!(now, Now::Changed(changed) if matches!(changed.outcome, Outcome::Refused(_)));
+        self.write().is_some() && !self.now.as_ref().is_some_and(refused)
+    }
+
+    /// Whether it is a write that was acknowledged.
+    pub fn is_acknowledged(&self) -> bool {
+        matches!(&self.now, Some(Now::Changed(changed)) if changed.outcome == Outcome::Applied)
+    }
+
+    /// Whether it had ended before the other began.
+    pub fn ended_before(&self, other: &Self) -> bool {
+        self.to.is_some_and(|to| to < other.from)
+    }
+
+    /// Whether it was under way during that step.
+    pub fn is_under_way(&self, step: usize) -> bool {
+        self.from <= step && self.to.is_none_or(|to| step <= to)
+    }
+
+    /// Whether it began and ended in that step.
+    pub fn is_within(&self, step: usize) -> bool {
+        self.from == step && self.to == Some(step)
+    }
+
+    /// The tag that it gives its row; none where it leaves the tag alone or removes the row.
+    pub fn tag(&self) -> Option<&str> {
+        match self.write()? {
+            Write::Put(row) | Write::Add(row) => Some(&row.tag),
+            Write::Patch(patch) => patch.fields.tag.as_deref(),
+            Write::Delete(_) => None,
+        }
+    }
+
+    /// Whether it is a patch that leaves the tag of its row alone.
+    fn keeps_tag(&self) -> bool {
+        matches!(self.write(), Some(Write::Patch(patch)) if patch.fields.tag.is_none())
+    }
+}
+
+/// What one replica showed at one moment.
+#[derive(Clone, Debug)]
+pub struct Sight<'a> {
+    /// The replica.
+    pub replica: u8,
+    /// How many steps were done by then.
+    pub after: usize,
+    questions: Cow<'a, Questions>,
+    round: Round,
+    seen: Cow<'a, Observation>,
+}
+
+impl Sight<'_> {
+    /// What was asked and answered.
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            questions: &self.questions,
+            round: &self.round,
+            seen: &self.seen,
+        }
+    }
+
+    /// Whether the same was asked in the same order, and answered the same.
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        let same_list = match (&self.questions, &other.questions) {
+            (Cow::Borrowed(one), Cow::Borrowed(other)) => std::ptr::eq(*one, *other),
+            (one, other) => one == other,
+        };
+        same_list && self.round.order == other.round.order && self.seen == other.seen
+    }
+
+    /// The ids of the rows that the replica says it holds, with the question that it said so to: by its claims, or by its
+    /// registry.
+    pub fn ids<'h>(&'h self, history: &'h History, ground: &Ground) -> Option<(Question, Vec<&'h str>)> {
+        if let Some(Shown::Ids(ids)) = self.answer(&Question::Claims) {
+            return Some((Question::Claims, ids.iter().map(String::as_str).collect()));
+        }
+        let ids = self.registry(ground)?.iter().filter_map(|tag| history.id_of(tag));
+        Some((Question::Holds, ids.collect()))
+    }
+
+    /// The tags of the replica's own registry, where it was asked for what it holds.
+    pub fn registry(&self, ground: &Ground) -> Option<&[String]> {
+        match self.answer(&Question::Holds)? {
+            Shown::Holds(holds) => Some(holds.get(ground.registry.as_ref()?)?.as_slice()),
+            _ => None,
+        }
+    }
+
+    /// The answer to a question, where it was asked.
+    fn answer(&self, asked: &Question) -> Option<&Shown> {
+        self.look()
+            .iter()
+            .find_map(|(_, question, shown)| (question == asked).then_some(shown))
+    }
+}
+
+/// An answer to a caller or to a lookup, by one replica.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// How many steps were done when it was asked; fewer than when it was answered where a request was held.
+    pub from: usize,
+    /// How many steps were done when it was answered.
+    pub after: usize,
+    /// The query.
+    pub query: &'a Query,
+    /// The index of the dialect's path that answered.
+    pub path: usize,
+    /// The answer.
+    pub answer: &'a Answer,
+}
+
+/// The run of a fleet, as far as the replies tell.
+#[derive(Debug)]
+pub struct History<'a> {
+    /// What was done.
+    pub trace: &'a Trace,
+    /// Every operation, in the order in which they began; the rows of the set-up are the first writes.
+    pub operations: Vec<Operation>,
+    /// What was seen, in order.
+    pub sights: Vec<Sight<'a>>,
+    /// Every version that was given, one for each tag.
+    pub issued: Issued,
+    /// The ids of rows that the second source ever had.
+    pub configured: BTreeSet<&'a str>,
+    /// The places of the requests among the operations, each with what was asked.
+    requests: Vec<(usize, Query)>,
+    /// For each number of steps the first of the moments between which and that one only questions were asked.
+    rests: Vec<usize>,
+    /// For each replica, after each number of steps, how often it has crashed or started.
+    lives: Vec<Vec<usize>>,
+    /// For each step, from 1, what reads of the store got during it: none where they failed.
+    views: Vec<Option<StoreView>>,
+    /// The places of the sights, by replica and rest.
+    places: BTreeMap<(u8, usize), Vec<usize>>,
+    /// The rows that the store showed, by era.
+    stored: BTreeMap<usize, Table>,
+    /// The sights of replicas that had done nothing since they came up but poll once, by replica and rest.
+    fresh: BTreeSet<(u8, usize)>,
+    /// For each tag the versions that may have had it, each with the step from which on; none where they are too many.
+    versions: Option<Versions>,
+    /// After each number of steps, how often the store or the second source may have changed.
+    eras: Vec<usize>,
+    /// For each replica, after each number of steps, how many whole polls it did in a row while nothing else happened to it
+    /// and the store stood still.
+    polls: Vec<Vec<usize>>,
+}
+
+impl<'a> History<'a> {
+    /// Follows a run through its reply.
+    ///
+    /// # Errors
+    ///
+    /// An [`AdapterFault`] where a replica shows a tag that the fleet was never given: then either the adapter does not carry
+    /// tags faithfully, or the run gave one tag to two versions.
+    pub fn new(run: &'a Run, reply: &'a RunReply) -> Result<Self, AdapterFault> {
+        let trace = &run.trace;
+        let patched = trace.steps.iter().filter_map(|step| match &step.write()?.write {
+            Write::Patch(patch) => patch.fields.tag.as_deref(),
+            _ => None,
+        });
+        let given: BTreeSet<&str> = trace.rows().map(|row| row.tag.as_str()).chain(patched).collect();
+        check_tags(&given, reply)?;
+        let operations = operations(trace, reply);
+        let configured: Vec<&Row> = trace.setup.config.iter().chain(configs(trace)).flatten().collect();
+        let versions = versions(&operations, &configured);
+        let mut issued: Issued = trace.rows().map(|row| (row.tag.clone(), row.clone())).collect();
+        for (tag, versions) in versions.iter().flatten() {
+            issued.entry(tag.clone()).or_insert_with(|| versions[0].1.clone());
+        }
+        let (eras, views) = (eras(trace, &operations), views(trace));
+        let replicas = 0..trace.setup.replicas;
+        let mut history = Self {
+            trace,
+            sights: sights(run, reply),
+            issued,
+            configured: configured.iter().map(|row| row.id.as_str()).collect(),
+            requests: requests(&operations),
+            rests: rests(trace),
+            lives: replicas.clone().map(|replica| lives(trace, replica)).collect(),
+            places: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            fresh: BTreeSet::new(),
+            versions,
+            polls: replicas
+                .map(|replica| polls(trace, &operations, (&eras, &views), replica))
+                .collect(),
+            eras,
+            views,
+            operations,
+        };
+        for (place, sight) in history.sights.iter().enumerate() {
+            let at = (sight.replica, history.rest(sight.after));
+            history.places.entry(at).or_default().push(place);
+        }
+        history.stored = history.stores(reply);
+        history.fresh = history
+            .places
+            .keys()
+            .copied()
+            .filter(|at| history.is_fresh(*at))
+            .collect();
+        Ok(history)
+    }
+
+    /// The first of the moments between which and that one only questions were asked.
+    pub fn rest(&self, after: usize) -> usize {
+        self.rests.get(after).copied().unwrap_or(after)
+    }
+
+    /// How often the replica has crashed or started by then: what it showed before it need not remember.
+    pub fn life(&self, replica: u8, after: usize) -> usize {
+        self.lives.get(usize::from(replica)).map_or(0, |lives| lives[after])
+    }
+
+    /// The operations of a replica, or straight at the store, that were under way during that step.
+    pub fn under_way(&self, replica: Option<u8>, step: usize) -> impl Iterator<Item = &Operation> {
+        let at = move |operation: &&Operation| operation.act.replica() == replica && operation.is_under_way(step);
+        self.operations.iter().filter(at)
+    }
+
+    /// Whether the operation was carried out in one step with nothing else under way at its replica.
+    pub fn is_alone(&self, operation: &Operation) -> bool {
+        let replica = operation.act.replica();
+        operation.is_within(operation.from) && self.under_way(replica, operation.from).count() == 1
+    }
+
+    /// What reads of the store got during that step: none where they failed.
+    pub fn shows(&self, step: usize) -> Option<StoreView> {
+        self.views.get(step).copied().flatten()
+    }
+
+    /// What a replica showed between that number of steps and the next step that is no question.
+    pub fn sights_at(&self, replica: u8, after: usize) -> impl Iterator<Item = &Sight<'a>> {
+        let places = self.places.get(&(replica, self.rest(after)));
+        places.into_iter().flatten().map(|place| &self.sights[*place])
+    }
+
+    /// The rows of the store by then, where it was asked for them while it stood still.
+    pub fn store(&self, after: usize) -> Option<&Table> {
+        self.stored.get(self.eras.get(after)?)
+    }
+
+    /// The tags of the replica's own registry, where it was asked for what it holds.
+    pub fn registry(&self, ground: &Ground, replica: u8, after: usize) -> Option<&[String]> {
+        self.sights_at(replica, after).find_map(|sight| sight.registry(ground))
+    }
+
+    /// The answer of a replica to that question, where it was asked.
+    pub fn answer_at(&self, replica: u8, after: usize, question: &Question) -> Option<&Shown> {
+        self.sights_at(replica, after).find_map(|sight| sight.answer(question))
+    }
+
+    /// Whether neither the store nor the second source can have changed between these numbers of steps.
+    pub fn stands_still(&self, one: usize, other: usize) -> bool {
+        self.eras.get(one) == self.eras.get(other)
+    }
+
+    /// Whether there ever is a second source of rows.
+    pub fn has_second_source(&self) -> bool {
+        let config = |step: &Step| matches!(step, Step::World(World::Config(_)));
+        self.trace.setup.config.is_some() || self.trace.steps.iter().any(config)
+    }
+
+    /// The id of the row that was given that tag.
+    pub fn id_of(&self, tag: &str) -> Option<&str> {
+        self.issued.get(tag).map(|row| row.id.as_str())
+    }
+
+    /// Every answer of a replica to a caller or to a lookup.
+    pub fn served(&self, replica: u8) -> impl Iterator<Item = Served<'_>> {
+        let sights = self.sights.iter().filter(move |sight| sight.replica == replica);
+        let seen = sights.flat_map(|sight| {
+            let lookups = sight.look().lookups();
+            lookups.map(|(_, query, answers)| ((sight.after, sight.after), query, answers))
+        });
+        let requests = self.requests.iter().filter_map(move |(place, query)| {
+            let request = &self.operations[*place];
+            match (&request.now, request.to) {
+                (Some(Now::Answered(answers)), Some(to)) if request.act.replica() == Some(replica) => {
+                    Some(((request.from - 1, to), query, answers.as_slice()))
+                }
+                _ => None,
+            }
+        });
+        seen.chain(requests).flat_map(|((from, after), query, answers)| {
+            answers.iter().enumerate().map(move |(path, answer)| Served {
+                from,
+                after,
+                query,
+                path,
+                answer,
+            })
+        })
+    }
+
+    /// The writes of a row that may have been made, in the order in which they began.
+    pub fn writes<'h>(&'h self, id: &'h str) -> impl Iterator<Item = &'h Operation> {
+        let of_row = move |operation: &&Operation| operation.write().is_some_and(|write| write.id() == id);
+        self.operations
+            .iter()
+            .filter(of_row)
+            .filter(|write| write.may_have_written())
+    }
+
+    /// Whether no write that may have given, or given back, this tag to the row can have been made after `by` began: the store
+    /// had `by` in the place of each.
+    pub fn is_replaced(&self, id: &str, tag: &str, by: &Operation) -> bool {
+        let mut gives = self.writes(id).filter(|write| write.tag() == Some(tag)).peekable();
+        let gives_back = |write: &Operation| write.keeps_tag() && !self.reads_later(write, by);
+        gives.peek().is_some()
+            && gives.all(|write| write.ended_before(by))
+            && self
+                .writes(id)
+                .filter(|write| gives_back(write))
+                .all(|write| write.ended_before(by))
+    }
+
+    /// Whether all that `write` can have read is what the store held after `by`.
+    fn reads_later(&self, write: &Operation, by: &Operation) -> bool {
+        let last = write.to.unwrap_or(self.trace.steps.len());
+        by.ended_before(write) && (write.from..=last).all(|step| self.shows(step) == Some(StoreView::All))
+    }
+
+    /// Whether the store had something newer of that row than this tag, at the latest when `write` was acknowledged: the
+    /// write itself, or another that it came after.
+    pub fn is_older(&self, id: &str, tag: &str, write: &Operation) -> bool {
+        let mut newer = self.writes(id).filter(|other| {
+            let counts = *other == write || (other.is_acknowledged() && other.ended_before(write));
+            counts && !other.keeps_tag() && other.tag() != Some(tag)
+        });
+        newer.any(|newer| self.is_replaced(id, tag, newer))
+    }
+
+    /// How many whole polls in a row the replica has done by then, while nothing else happened to it and the store stood
+    /// still.
+    pub fn polls(&self, replica: u8, after: usize) -> usize {
+        let of_replica = self.polls.get(usize::from(replica));
+        of_replica.and_then(|polls| polls.get(after)).copied().unwrap_or(0)
+    }
+
+    /// Each table that these tags of a registry may stand for. More than one where a patch has left the tag of its row alone;
+    /// none where one of the tags is of no version, an id comes twice, or there are too many.
+    pub fn tables(&self, tags: &[String], after: usize) -> Vec<Table> {
+        let Some(versions) = &self.versions else {
+            return Vec::new();
+        };
+        let mut tables = vec![Table::new()];
+        for tag in tags {
+            let versions = versions.get(tag).into_iter().flatten();
+            let rows: Vec<&Row> = match versions
+                .filter(|(since, _)| *since <= after)
+                .map(|(_, row)| row)
+                .collect()
+            {
+                // A row that was refused, and is held all the same.
+                rows if Vec::is_empty(&rows) => self.issued.get(tag).into_iter().collect(),
+                rows => rows,
+            };
+            let with = |table: &Table| {
+                let free = rows.iter().filter(|row| !table.contains_key(&row.id));
+                let with = |row: &&Row| {
+                    let mut table = table.clone();
+                    table.insert(row.id.clone(), Row::clone(row));
+                    table
+                };
+                free.map(with).collect::<Vec<Table>>()
+            };
+            tables = tables.iter().flat_map(with).collect();
+            if tables.len() > TABLES_MAX {
+                return Vec::new();
+            }
+        }
+        tables
+    }
+
+    /// The answers of replicas that were started afresh on the store as it stood at this sight, to the same questions: each
+    /// had polled once and done nothing else. None where the store held a row that a fresh replica refuses, or may have.
+    pub fn fresh(&self, ground: &Ground, sight: &Sight) -> Vec<Fresh> {
+        let Some(store) = self.store(sight.after) else {
+            return Vec::new();
+        };
+        if store.values().any(|row| ground.must_refuse(row).is_some()) {
+            return Vec::new();
+        }
+        let era = self.eras[sight.after];
+        let life = self.life(sight.replica, sight.after);
+        let others = self.fresh.iter().filter(|(replica, rest)| {
+            self.eras[*rest] == era && (*replica, self.life(*replica, *rest)) != (sight.replica, life)
+        });
+        let answers = others.filter_map(|&(replica, rest)| {
+            let held = self.sights_at(replica, rest).find_map(|fresh| fresh.ids(self, ground));
+            let (_, held) = held?;
+            let takes_all = store.keys().all(|id| held.contains(&id.as_str()));
+            takes_all.then(|| self.answers_of(replica, rest, sight)).flatten()
+        });
+        answers.map(Ok).collect()
+    }
+
+    /// The answers of a replica to the questions of a sight of another; none where one of them was not asked.
+    fn answers_of(&self, replica: u8, rest: usize, sight: &Sight) -> Option<Observation> {
+        let asked_alike = |other: &&Sight| match (&other.questions, &sight.questions) {
+            (Cow::Borrowed(_), Cow::Borrowed(_)) => other.round.order == sight.round.order,
+            _ => false,
+        };
+        if let Some(other) = self.sights_at(replica, rest).find(asked_alike) {
+            return Some(other.seen.clone().into_owned());
+        }
+        let answer = |question| self.answer_at(replica, rest, question).cloned();
+        let shown: Option<Vec<Shown>> = sight.look().iter().map(|(_, question, _)| answer(question)).collect();
+        Some(Observation {
+            replica: Some(replica),
+            shown: shown?,
+        })
+    }
+
+    /// Whether the replica has done nothing since it came up but poll once.
+    fn is_fresh(&self, (replica, rest): (u8, usize)) -> bool {
+        if self.polls(replica, rest) != 1 {
+            return false;
+        }
+        let life = self.life(replica, rest);
+        let of_life = self.operations.iter().filter(|operation| {
+            let in_life = operation.act.replica() == Some(replica) && self.life(replica, operation.from) == life;
+            in_life && operation.from <= rest && operation.act != Op::Start(replica)
+        });
+        of_life.count() == 1
+    }
+
+    /// The rows that the store showed, by era.
+    fn stores(&self, reply: &RunReply) -> BTreeMap<usize, Table> {
+        let mut stored = BTreeMap::new();
+        let mut store = |after: usize, shown: Option<&Shown>| {
+            if let Some(Shown::Rows(rows)) = shown {
+                let table = || rows.iter().map(|row| (row.id.clone(), row.clone())).collect();
+                stored.entry(self.eras[after]).or_insert_with(table);
+            }
+        };
+        for sight in &self.sights {
+            store(sight.after, sight.answer(&Question::Store));
+        }
+        for (after, (step, reply)) in (1..).zip(self.trace.steps.iter().zip(&reply.steps)) {
+            if let (Step::Ask(None, Question::Store), StepReply::Shown(shown)) = (step, reply) {
+                store(after, Some(shown));
+            }
+        }
+        stored
+    }
+}
