@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{Capability, Change, Outcome, Query, Question, Questions, Row, Run, Step, Trace};
+use protocol::{Capability, Change, Fields, Outcome, Patch, Query, Question, Questions, Row, Run, Step, Trace};
 
 use crate::evidence::applied;
 use crate::pattern::is_pattern;
@@ -221,7 +221,7 @@ impl<'a> Generator<'a> {
     }
 
     /// The rows that the router is constructed with: none, two times in three.
-    fn initial(&mut self) -> Vec<Row> {
+    pub fn initial(&mut self) -> Vec<Row> {
         if self.choices.below(3) > 0 {
             return Vec::new();
         }
@@ -273,6 +273,37 @@ impl<'a> Generator<'a> {
             self.table = applied(&self.table, &change, &Outcome::Applied);
         }
         change
+    }
+
+    /// The source of the choices.
+    pub fn choices(&mut self) -> &mut dyn Choices {
+        self.choices
+    }
+
+    /// A version of a live row, or of one that is not there, that must be refused: more `*` in its target than in its name.
+    pub fn spoiled(&mut self) -> Row {
+        let id = self.live_id();
+        let row = self.row(&id);
+        Row {
+            model: format!("{}*****", row.model),
+            ..row
+        }
+    }
+
+    /// A patch of one field of a live row, or of a row that is not there; half of the time it leaves the tag alone.
+    pub fn patch(&mut self) -> Patch {
+        let id = self.live_id();
+        let row = self.table.get(&id).cloned();
+        let row = row.unwrap_or_else(|| self.row(&id));
+        let edited = self.edited(row.clone());
+        let mut fields = changed(&row, &edited);
+        if self.choices.percent(50) {
+            fields.tag = None;
+        }
+        if let Some(row) = self.table.get_mut(&id) {
+            fields.apply_to(row);
+        }
+        Patch { id, fields }
     }
 
     /// Half of the upserts change exactly one field of a live row: that is where an index is forgotten.
@@ -414,7 +445,24 @@ impl<'a> Generator<'a> {
     }
 }
 
-fn pick<T: Clone>(items: &[T], choices: &mut dyn Choices) -> Option<T> {
+/// The fields that make `to` of `from`, as far as a patch can: it takes away no field.
+fn changed(from: &Row, to: &Row) -> Fields {
+    fn set<T: PartialEq + Clone>(from: &T, to: &T) -> Option<T> {
+        (from != to).then(|| to.clone())
+    }
+    Fields {
+        model_name: set(&from.model_name, &to.model_name),
+        model: set(&from.model, &to.model),
+        tag: set(&from.tag, &to.tag),
+        team: set(&from.team, &to.team).flatten(),
+        team_model_name: set(&from.team_model_name, &to.team_model_name).flatten(),
+        blocked: set(&from.blocked, &to.blocked),
+        weight: set(&from.weight, &to.weight).flatten(),
+        extra: set(&from.extra, &to.extra).flatten(),
+    }
+}
+
+pub(crate) fn pick<T: Clone>(items: &[T], choices: &mut dyn Choices) -> Option<T> {
     items.get(choices.below(items.len())).cloned()
 }
 

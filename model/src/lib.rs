@@ -14,7 +14,7 @@
 //! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
 //! | [`universe`], [`generate`](mod@generate), [`search`](mod@search) | the random engine |
 //! | [`alphabet`](mod@alphabet), [`exhaust`] | the exhaustive engine |
-//! | [`closing`](mod@closing) | the closing by which a schedule of a fleet is judged |
+//! | [`closing`](mod@closing), [`schedule`](mod@schedule) | schedules of a fleet, and the closing by which they are judged |
 //! | [`shrink`](mod@shrink) | makes a failing trace small |
 
 pub mod alphabet;
@@ -26,6 +26,7 @@ pub mod generate;
 pub mod hunt;
 pub mod pattern;
 pub mod rules;
+pub mod schedule;
 pub mod search;
 pub mod semantics;
 pub mod shrink;

@@ -175,8 +175,8 @@ impl Judge {
     /// store holds once the replica has polled twice while it stood still. None where neither is known.
     fn applied(&self, history: &History, sight: &Sight) -> Vec<Table> {
         let Sight { replica, after, .. } = *sight;
-        if let Some(tags) = history.registry(&self.ground, replica, after) {
-            return history.tables(tags, after);
+        if self.ground.registry.is_some() {
+            return history.tables(&self.ground, replica, after);
         }
         let store = history.store(after).filter(|_| history.polls(replica, after) > 1);
         let valid = store.filter(|store| store.values().all(|row| self.ground.must_refuse(row).is_none()));

@@ -146,6 +146,18 @@ pub const SHIFTING: Universe = Universe {
     ..TINY
 };
 
+/// Three ids, for the schedules of a fleet: what goes wrong there is a matter of order, and not of names.
+pub const SCHEDULED: Universe = Universe {
+    name: "scheduled",
+    ids: &["d1", "d2", "d3"],
+    names: &["a"],
+    patterns: &["a*"],
+    teams: &["t1"],
+    steps_max: 14,
+    queries_max: 12,
+    paired: false,
+};
+
 /// The universes that the exhaustive engine can close, each small in another way, those with few states first.
 pub const CLOSABLE: [&Universe; 6] = [&OVERLAPPING, &SHIFTING, &IDS, &CASES, &TINY, &CROWDED];
 

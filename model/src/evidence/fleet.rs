@@ -385,24 +385,15 @@ impl<'a> History<'a> {
         of_replica.and_then(|polls| polls.get(after)).copied().unwrap_or(0)
     }
 
-    /// Each table that these tags of a registry may stand for. More than one where a patch has left the tag of its row alone;
-    /// none where one of the tags is of no version, an id comes twice, or there are too many.
-    pub fn tables(&self, tags: &[String], after: usize) -> Vec<Table> {
-        let Some(versions) = &self.versions else {
+    /// Each table that the registry of a replica may stand for. More than one where a patch has left the tag of its row alone;
+    /// none where the replica does not say, one of the tags is of no version, an id comes twice, or there are too many.
+    pub fn tables(&self, ground: &Ground, replica: u8, after: usize) -> Vec<Table> {
+        let Some(tags) = self.registry(ground, replica, after) else {
             return Vec::new();
         };
         let mut tables = vec![Table::new()];
         for tag in tags {
-            let versions = versions.get(tag).into_iter().flatten();
-            let rows: Vec<&Row> = match versions
-                .filter(|(since, _)| *since <= after)
-                .map(|(_, row)| row)
-                .collect()
-            {
-                // A row that was refused, and is held all the same.
-                rows if Vec::is_empty(&rows) => self.issued.get(tag).into_iter().collect(),
-                rows => rows,
-            };
+            let rows = self.rows_of(tag, ground, replica, after);
             let with = |table: &Table| {
                 let free = rows.iter().filter(|row| !table.contains_key(&row.id));
                 let with = |row: &&Row| {
@@ -418,6 +409,29 @@ impl<'a> History<'a> {
             }
         }
         tables
+    }
+
+    /// Each row that a tag may stand for where a replica holds it.
+    fn rows_of(&self, tag: &str, ground: &Ground, replica: u8, after: usize) -> Vec<&Row> {
+        // What the store holds under this tag is what the replica has read last, unless it had to refuse it.
+        let polled = self
+            .store(after)
+            .filter(|_| self.polls(replica, after) > 0 && ground.spec.is_some());
+        let mut stored = polled.into_iter().flat_map(Table::values);
+        if let Some(row) = stored.find(|row| row.tag == tag && ground.must_refuse(row).is_none()) {
+            return vec![row];
+        }
+        let Some(versions) = &self.versions else {
+            return Vec::new();
+        };
+        let versions = versions.get(tag).into_iter().flatten();
+        let begun = versions.filter(|(since, _)| *since <= after);
+        let rows: Vec<&Row> = begun.map(|(_, row)| row).collect();
+        if rows.is_empty() {
+            // A row that was refused, and is held all the same.
+            return self.issued.get(tag).into_iter().collect();
+        }
+        rows
     }
 
     /// The answers of replicas that were started afresh on the store as it stood at this sight, to the same questions: each

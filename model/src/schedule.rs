@@ -1,0 +1,269 @@
+//! Schedules of a fleet, drawn from a source of choices: writes, polls and everything else that can happen, held and let go
+//! in any order.
+
+use protocol::{
+    Begin, Capability, Change, Op, OpId, Place, Query, RequestOp, Row, RowOrder, Step, StoreView, Trace, Via, World,
+    Write, WriteOp,
+};
+
+use crate::generate::{Choices, Generator, Swarm, pick, questions};
+use crate::spec::Table;
+use crate::universe::Scope;
+
+/// The kinds of steps of a schedule, each with its weight.
+const KINDS: [(Kind, usize); 13] = [
+    (Kind::Write, 10),
+    (Kind::Spoil, 2),
+    (Kind::Patch, 4),
+    (Kind::Poll, 8),
+    (Kind::Begin, 8),
+    (Kind::Finish, 7),
+    (Kind::Deliver, 4),
+    (Kind::Notification, 2),
+    (Kind::Fault, 3),
+    (Kind::Mend, 2),
+    (Kind::Crash, 2),
+    (Kind::Start, 2),
+    (Kind::Request, 1),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Write,
+    /// A row that must be refused gets into the store.
+    Spoil,
+    Patch,
+    Poll,
+    Begin,
+    Finish,
+    Deliver,
+    /// Something happens to a notification under way.
+    Notification,
+    /// Reads of the store fail, show too little, or come in another order.
+    Fault,
+    Mend,
+    Crash,
+    Start,
+    Request,
+}
+
+/// Draws a schedule of so many replicas, and the lookups that its rows raise.
+pub fn schedule(scope: &Scope, replicas: u8, choices: &mut dyn Choices) -> (Trace, Vec<Query>) {
+    // A list that replaces all rows is nothing that a store is asked for.
+    let mut scope = scope.clone();
+    scope
+        .capabilities
+        .retain(|capability| *capability != Capability::Replace);
+    let swarm = Swarm::draw(&scope, choices);
+    let mut drawing = Drawing {
+        kinds: kinds(&scope, choices),
+        generator: Generator::new(&scope, &swarm, choices, Table::new(), 0),
+        replicas,
+        begun: Vec::new(),
+        names: 0,
+        faulty: false,
+    };
+    let rows = drawing.generator.initial();
+    // A replica that never polled has little to lose.
+    let polled = (0..replicas).filter(|_| drawing.choices().percent(60));
+    let mut steps: Vec<Step> = polled.map(|replica| Step::Do(Op::Poll(replica))).collect();
+    let count = 1 + drawing.choices().below(scope.universe.steps_max as usize);
+    steps.extend((0..count).map(|_| drawing.step()));
+    let mut trace = Trace::of_fleet(replicas, steps);
+    trace.setup.rows = rows;
+    let given: Vec<Row> = given(&trace);
+    let queries = questions(&scope, &given.iter().collect::<Vec<_>>(), choices);
+    (trace, queries)
+}
+
+/// The kinds that one schedule uses: writes, and of the others each with three chances in four.
+fn kinds(scope: &Scope, choices: &mut dyn Choices) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    for (kind, weight) in KINDS {
+        let can = kind != Kind::Spoil || scope.malformed;
+        if kind == Kind::Write || (choices.percent(75) && can) {
+            kinds.extend(std::iter::repeat_n(kind, weight));
+        }
+    }
+    kinds
+}
+
+/// Every row that a schedule brings, patched rows included.
+fn given(trace: &Trace) -> Vec<Row> {
+    let mut rows: Vec<Row> = trace.rows().cloned().collect();
+    for op in trace.steps.iter().filter_map(Step::write) {
+        if let Write::Patch(patch) = &op.write {
+            let patched = rows.iter().filter(|row| row.id == patch.id).cloned().map(|mut row| {
+                patch.fields.apply_to(&mut row);
+                row
+            });
+            let patched: Vec<Row> = patched.collect();
+            rows.extend(patched.into_iter().last());
+        }
+    }
+    rows
+}
+
+/// A schedule being drawn.
+struct Drawing<'a> {
+    kinds: Vec<Kind>,
+    generator: Generator<'a>,
+    replicas: u8,
+    /// The names of operations that were begun and not finished.
+    begun: Vec<OpId>,
+    /// How many names were given out.
+    names: usize,
+    /// Whether reads of the store fail or show too little by now.
+    faulty: bool,
+}
+
+impl Drawing<'_> {
+    fn choices(&mut self) -> &mut dyn Choices {
+        self.generator.choices()
+    }
+
+    fn step(&mut self) -> Step {
+        let kind = self.kind();
+        self.faulty = (self.faulty || kind == Kind::Fault) && kind != Kind::Mend;
+        match kind {
+            Kind::Begin => self.begin(),
+            Kind::Finish => self.finish(),
+            Kind::Notification => {
+                let replica = self.replica();
+                let worlds = [World::Duplicate(replica), World::Drop(replica), World::Defer(replica)];
+                self.world(&worlds)
+            }
+            Kind::Fault => {
+                let number = u32::try_from(self.choices().below(4)).unwrap_or(0);
+                self.world(&[
+                    World::StoreFails(true),
+                    World::StoreFails(true),
+                    World::StoreShows(StoreView::Nothing),
+                    World::StoreShows(StoreView::FirstRow),
+                    World::StoreShows(StoreView::BeforeLastWrite),
+                    World::StoreOrder(RowOrder::LastUpdate),
+                    World::StoreOrder(RowOrder::Shuffled(number)),
+                ])
+            }
+            Kind::Mend => Step::World(World::StoreShows(StoreView::All)),
+            Kind::Crash => Step::World(World::Crash(self.replica())),
+            Kind::Write | Kind::Spoil | Kind::Patch | Kind::Poll | Kind::Deliver | Kind::Start | Kind::Request => {
+                Step::Do(self.op(kind))
+            }
+        }
+    }
+
+    /// The kind of the next step. A fault that no poll meets, and a poll that nothing overtakes, show nothing.
+    fn kind(&mut self) -> Kind {
+        if self.faulty && self.choices().percent(30) {
+            return Kind::Poll;
+        }
+        if !self.begun.is_empty() && self.choices().percent(40) {
+            return if self.choices().percent(50) {
+                Kind::Write
+            } else {
+                Kind::Finish
+            };
+        }
+        let kinds = std::mem::take(&mut self.kinds);
+        let kind = pick(&kinds, self.choices());
+        self.kinds = kinds;
+        kind.unwrap_or(Kind::Write)
+    }
+
+    fn world(&mut self, worlds: &[World]) -> Step {
+        let world = pick(worlds, self.choices());
+        Step::World(world.unwrap_or(World::StoreFails(false)))
+    }
+
+    fn replica(&mut self) -> u8 {
+        let replicas = usize::from(self.replicas);
+        u8::try_from(self.choices().below(replicas)).unwrap_or(0)
+    }
+
+    /// An operation of that kind; a poll for a kind that is none.
+    fn op(&mut self, kind: Kind) -> Op {
+        let replica = self.replica();
+        match kind {
+            Kind::Write => {
+                let write = match self.generator.change() {
+                    Change::Upsert(row) => Write::Put(row),
+                    Change::Add(row) => Write::Add(row),
+                    Change::Delete(id) => Write::Delete(id),
+                    Change::Replace(_) => unreachable!("the scope has no `replace`"),
+                };
+                self.write(replica, write)
+            }
+            Kind::Spoil => Op::Write(WriteOp {
+                via: Via::Store,
+                write: Write::Put(self.generator.spoiled()),
+            }),
+            Kind::Patch => {
+                let write = Write::Patch(self.generator.patch());
+                self.write(replica, write)
+            }
+            Kind::Deliver => Op::Deliver(replica),
+            Kind::Start => Op::Start(replica),
+            Kind::Request => Op::Request(RequestOp {
+                replica,
+                model: "a".to_owned(),
+                team: None,
+            }),
+            _ => Op::Poll(replica),
+        }
+    }
+
+    fn write(&mut self, replica: u8, write: Write) -> Op {
+        let via = if self.choices().percent(40) {
+            Via::Store
+        } else {
+            Via::Replica(replica)
+        };
+        Op::Write(WriteOp { via, write })
+    }
+
+    /// Begins an operation that is held at any point, one time in eight at a second access of that kind.
+    fn begin(&mut self) -> Step {
+        let kinds = [
+            Kind::Poll,
+            Kind::Poll,
+            Kind::Poll,
+            Kind::Write,
+            Kind::Write,
+            Kind::Patch,
+            Kind::Patch,
+            Kind::Deliver,
+            Kind::Request,
+            Kind::Start,
+        ];
+        let kind = pick(&kinds, self.choices()).unwrap_or(Kind::Poll);
+        let act = self.op(kind);
+        let places = [
+            Place::BeforeRead,
+            Place::AfterRead,
+            Place::BeforeWrite,
+            Place::AfterWrite,
+        ];
+        // Most operations read alone or write alone: the other half of the places would hold nothing.
+        let places = match kind {
+            Kind::Write => &places[2..],
+            Kind::Patch => &places[..],
+            _ => &places[..2],
+        };
+        let until = pick(places, self.choices()).unwrap_or(Place::BeforeRead);
+        let nth = if self.choices().percent(12) { 2 } else { 1 };
+        self.names += 1;
+        let op = OpId(format!("o{}", self.names));
+        self.begun.push(op.clone());
+        Step::Begin(Begin { op, act, until, nth })
+    }
+
+    fn finish(&mut self) -> Step {
+        if self.begun.is_empty() {
+            return self.begin();
+        }
+        let begun = self.begun.len();
+        let place = self.choices().below(begun);
+        Step::Finish(self.begun.remove(place))
+    }
+}

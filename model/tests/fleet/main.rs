@@ -1,0 +1,104 @@
+//! The rules of a fleet, on schedules that are drawn and on histories that are written by hand.
+
+mod follow;
+mod planted;
+mod stories;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use adapter_reference::reference_fleet;
+use model::closing::{Pending, judged};
+use model::generate::Seeded;
+use model::rules::{RuleId, RuleSet, Tally};
+use model::schedule::schedule;
+use model::trial::{Judge, trial};
+use model::universe::{SCHEDULED, Scope};
+use protocol::{InProcessFleet, Level, RouterUnderTest, Run};
+
+use crate::planted::{Fault, Planted};
+
+/// How many schedules are drawn.
+const SCHEDULES: u32 = 2_000;
+
+/// The schedule of that number, with its closing and the questions that are asked.
+fn draw(fleet: &dyn RouterUnderTest, number: u32) -> Run {
+    let scope = Scope::new(&SCHEDULED, fleet.hello());
+    let replicas = if number.is_multiple_of(3) { 3 } else { 2 };
+    let (trace, queries) = schedule(&scope, replicas, &mut Seeded::new(7, number));
+    let pending = if number.is_multiple_of(2) {
+        Pending::Dropped
+    } else {
+        Pending::Delivered
+    };
+    judged(&trace, queries, pending, fleet.hello())
+}
+
+fn judge(fleet: &mut dyn RouterUnderTest, run: &Run) -> Tally {
+    let judge = Judge::new(fleet.hello(), RuleSet::of(Level::Fleet)).unwrap();
+    let runs = std::slice::from_ref(run);
+    trial(fleet, &judge, runs).unwrap().remove(0).tally
+}
+
+/// The premises of each rule over so many schedules, none of which breaks one.
+fn breaks_nothing(fleet: &mut dyn RouterUnderTest, schedules: u32) -> BTreeMap<RuleId, u64> {
+    let mut premises = BTreeMap::new();
+    for number in 0..schedules {
+        let run = draw(fleet, number);
+        let tally = judge(fleet, &run);
+        if let Some(finding) = tally.findings.first() {
+            let [allowed, got] = finding.words();
+            let reply = fleet.run(std::slice::from_ref(&run));
+            panic!(
+                "schedule {number}: {finding:#?}\nallowed {allowed}; got {got}\n{:#?}\n{reply:#?}",
+                run.trace
+            );
+        }
+        for (rule, count) in tally.premises {
+            *premises.entry(rule).or_default() += count;
+        }
+    }
+    premises
+}
+
+#[test]
+fn the_reference_breaks_no_rule() {
+    let premises = breaks_nothing(&mut reference_fleet(), SCHEDULES);
+    for rule in RuleSet::of(Level::Fleet).iter() {
+        let count = premises.get(&rule).copied().unwrap_or_default();
+        assert!(count > 100, "`{rule}` had {count} premises in {SCHEDULES} schedules");
+    }
+}
+
+#[test]
+fn a_naive_replica_without_a_fault_breaks_no_rule() {
+    breaks_nothing(&mut InProcessFleet::new(Planted::new(None)), SCHEDULES / 8);
+}
+
+#[test]
+fn each_planted_fault_is_found_by_the_rule_that_it_breaks() {
+    #[rustfmt::skip]
+    let rows = [
+        (Fault::AppliesOlder, &[RuleId::Monotonic, RuleId::ReadYourWrites][..]),
+        (Fault::EmptyEvicts, &[RuleId::FailsSafe]),
+        (Fault::WriteUnserved, &[RuleId::ReadYourWrites]),
+        (Fault::RefusedLoses, &[RuleId::AtomicRefusal]),
+        (Fault::KeepsDeleted, &[RuleId::Heals, RuleId::Converges]),
+        (Fault::StaleIndex, &[RuleId::Current]),
+        (Fault::RefusalLoses, &[RuleId::AtomicRefusal]),
+        (Fault::AcceptsInvalid, &[RuleId::AtomicRefusal]),
+    ];
+    for (fault, rules) in rows {
+        let mut fleet = InProcessFleet::new(Planted::new(Some(fault)));
+        let mut due: BTreeSet<RuleId> = rules.iter().copied().collect();
+        for number in 0..SCHEDULES {
+            let run = draw(&fleet, number);
+            for finding in judge(&mut fleet, &run).findings {
+                due.remove(&finding.rule);
+            }
+            if due.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(due, BTreeSet::new(), "{fault:?} is not found by these rules");
+    }
+}

@@ -1,0 +1,282 @@
+//! Each rule of a fleet beside a schedule by which it is kept and one by which it is broken.
+
+use model::closing::{Pending, judged};
+use model::failure::Finding;
+use model::rules::{RuleId, RuleSet, Tally};
+use model::trial::{Judge, trial};
+use protocol::{
+    Begin, Fields, InProcessFleet, Op, OpId, Patch, Place, Query, RouterUnderTest, Row, Step, StoreView, Trace, Via,
+    World, Write, WriteOp,
+};
+
+use crate::planted::{Fault, Planted};
+
+const HERE: Via = Via::Replica(0);
+
+fn row(id: &str, tag: &str) -> Row {
+    Row::new(id, "a*", "up/*", tag)
+}
+
+fn write(via: Via, write: Write) -> Step {
+    Step::Do(Op::Write(WriteOp { via, write }))
+}
+
+fn put(via: Via, id: &str, tag: &str) -> Step {
+    write(via, Write::Put(row(id, tag)))
+}
+
+fn patch(id: &str, fields: Fields) -> Op {
+    let write = Write::Patch(Patch { id: id.into(), fields });
+    Op::Write(WriteOp { via: HERE, write })
+}
+
+/// A version of the row that the strict preset must refuse.
+fn invalid(via: Via, id: &str, tag: &str) -> Step {
+    let mut row = row(id, tag);
+    row.model = "up/*-*".into();
+    write(via, Write::Put(row))
+}
+
+fn delete(via: Via, id: &str) -> Step {
+    write(via, Write::Delete(id.into()))
+}
+
+fn poll(replica: u8) -> Step {
+    Step::Do(Op::Poll(replica))
+}
+
+fn begin(act: Op, until: Place) -> Step {
+    Step::Begin(Begin::new("it", act, until))
+}
+
+fn finish() -> Step {
+    Step::Finish(OpId("it".into()))
+}
+
+fn shows(view: StoreView) -> Step {
+    Step::World(World::StoreShows(view))
+}
+
+/// A schedule of two replicas over a store with two rows.
+struct Story(Vec<Step>);
+
+impl Story {
+    fn judge(&self, fault: Option<Fault>, rule: RuleId) -> Tally {
+        self.judge_of(Planted::new(fault), rule)
+    }
+
+    fn judge_of(&self, replica: Planted, rule: RuleId) -> Tally {
+        let mut fleet = InProcessFleet::new(replica);
+        let mut trace = Trace::of_fleet(2, self.0.clone());
+        trace.setup.rows = vec![row("d1", "v1"), row("d2", "w1")];
+        let run = judged(&trace, vec![Query::new("ax", None)], Pending::Dropped, fleet.hello());
+        let judge = Judge::new(fleet.hello(), RuleSet::only(rule)).unwrap();
+        trial(&mut fleet, &judge, &[run]).unwrap().remove(0).tally
+    }
+
+    /// Is kept by a replica without a fault, and broken by one with that fault: the first finding says this.
+    #[track_caller]
+    fn breaks(&self, rule: RuleId, fault: Fault, says: &str) {
+        self.keeps(rule);
+        let tally = self.judge(Some(fault), rule);
+        let first = tally
+            .findings
+            .first()
+            .unwrap_or_else(|| panic!("{fault:?} is not found by `{rule}`"));
+        assert_eq!(said(first), says, "{fault:?}");
+        assert!(
+            tally.premises.get(&rule).copied() > Some(0),
+            "`{rule}` counts no premise of its failure"
+        );
+    }
+
+    /// Is not judged by that rule, whatever the replica.
+    #[track_caller]
+    fn leaves_open(&self, rule: RuleId, fault: Fault) {
+        let tally = self.judge(Some(fault), rule);
+        assert_eq!(tally, Tally::default(), "`{rule}` judges {fault:?}");
+    }
+
+    #[track_caller]
+    fn keeps(&self, rule: RuleId) {
+        let tally = self.judge(None, rule);
+        let said: Vec<String> = tally.findings.iter().map(said).collect();
+        assert_eq!(said, [""; 0], "`{rule}`");
+        assert!(
+            tally.premises.get(&rule).copied() > Some(0),
+            "`{rule}` had nothing to judge"
+        );
+    }
+}
+
+/// The replica, the class, the row, the question, the step, and what was allowed and came.
+fn said(finding: &Finding) -> String {
+    let replica = finding
+        .replica
+        .map_or_else(|| "no replica".to_owned(), |replica| replica.to_string());
+    let question = finding
+        .question
+        .as_ref()
+        .map_or("nothing", |question| question.kind().word());
+    let id = finding.id.as_deref().unwrap_or("no row");
+    let (class, after) = (finding.class, finding.after);
+    let [allowed, got] = finding.words();
+    format!("replica {replica}: {class} {id} in {question} after {after}: {allowed}; {got}")
+}
+
+#[test]
+fn monotonic() {
+    let back = "replica 0: back d1 in lookup after 4: d1 v2 or newer; d1 v1, d2 w1";
+    let stale = vec![
+        poll(0),
+        begin(Op::Poll(0), Place::AfterRead),
+        put(HERE, "d1", "v2"),
+        finish(),
+    ];
+    Story(stale).breaks(RuleId::Monotonic, Fault::AppliesOlder, back);
+    let lags = vec![
+        put(Via::Store, "d1", "v2"),
+        poll(0),
+        shows(StoreView::BeforeLastWrite),
+        poll(0),
+    ];
+    Story(lags).breaks(RuleId::Monotonic, Fault::AppliesOlder, back);
+    // A crash ends what a replica has to remember.
+    let crash = [World::Crash(0), World::StoreShows(StoreView::BeforeLastWrite)].map(Step::World);
+    let start = [Step::Do(Op::Start(0)), poll(0)];
+    let crashed = [&[put(Via::Store, "d1", "v2"), poll(0)][..], &crash, &start].concat();
+    let tally = Story(crashed).judge(Some(Fault::AppliesOlder), RuleId::Monotonic);
+    assert_eq!(tally.findings, []);
+    // Of two writes that overlap either may be the later one.
+    let overlap = vec![
+        begin(patch("d1", rotated("v2")), Place::BeforeWrite),
+        put(Via::Store, "d1", "v3"),
+        finish(),
+        poll(0),
+    ];
+    Story(overlap).keeps(RuleId::Monotonic);
+}
+
+fn rotated(tag: &str) -> Fields {
+    Fields {
+        tag: Some(tag.to_owned()),
+        ..Fields::default()
+    }
+}
+
+fn blocked() -> Fields {
+    Fields {
+        blocked: Some(true),
+        ..Fields::default()
+    }
+}
+
+#[test]
+fn read_your_writes() {
+    let rule = RuleId::ReadYourWrites;
+    let older = "replica 0: older d1 in lookup after 2: d1 v2 or newer; d1 v1, d2 w1";
+    Story(vec![poll(0), put(HERE, "d1", "v2")]).breaks(rule, Fault::WriteUnserved, older);
+    Story(vec![poll(0), Step::Do(patch("d1", rotated("v2")))]).breaks(rule, Fault::WriteUnserved, older);
+    let deleted = "replica 0: older d1 in lookup after 2: no d1; d1 v1, d2 w1";
+    Story(vec![poll(0), delete(HERE, "d1"), put(HERE, "d2", "w2")]).breaks(rule, Fault::WriteUnserved, deleted);
+    let lost = "replica 0: lost d3 in claims after 2: d3 x1 or newer; d1, d2";
+    Story(vec![poll(0), put(HERE, "d3", "x1")]).breaks(rule, Fault::WriteUnserved, lost);
+    // A patch that leaves the tag alone is of what the store had by then.
+    let kept = vec![poll(0), put(Via::Store, "d1", "v2"), Step::Do(patch("d1", blocked()))];
+    let tally = Story(kept.clone()).judge(Some(Fault::WriteUnserved), rule);
+    assert_eq!(said(&tally.findings[0]), older.replace("after 2", "after 3"));
+    assert_eq!(Story(kept).judge(None, rule).findings, []);
+    // Somebody else has deleted it since.
+    Story(vec![put(HERE, "d3", "x1"), delete(Via::Store, "d3"), poll(0)]).keeps(rule);
+    // A refused write is no acknowledgement, nor is one that must be refused.
+    Story(vec![poll(0), invalid(HERE, "d1", "v2")]).leaves_open(rule, Fault::RefusalLoses);
+    Story(vec![poll(0), invalid(HERE, "d1", "v2")]).leaves_open(rule, Fault::AcceptsInvalid);
+    // What is restarted comes up empty.
+    let crash = [Step::World(World::Crash(0)), Step::Do(Op::Start(0))];
+    let crashed = [&[put(HERE, "d3", "x1")][..], &crash].concat();
+    assert_eq!(Story(crashed).judge(None, rule).findings, []);
+}
+
+#[test]
+fn fails_safe() {
+    let rule = RuleId::FailsSafe;
+    let evicted = "replica 0: changed d1 in lookup after 3: d1 v1 -> up/x, d2 w1 -> up/x; refused: unknown model";
+    Story(vec![poll(0), shows(StoreView::Nothing), poll(0)]).breaks(rule, Fault::EmptyEvicts, evicted);
+    Story(vec![poll(0), Step::World(World::StoreFails(true)), poll(0)]).keeps(rule);
+    Story(vec![poll(0), shows(StoreView::FirstRow), poll(0)]).keeps(rule);
+    // A store that holds nothing shows what it holds.
+    let emptied = [delete(Via::Store, "d1"), delete(Via::Store, "d2")];
+    let empty = [&[poll(0)][..], &emptied, &[shows(StoreView::Nothing), poll(0)]].concat();
+    Story(empty).leaves_open(rule, Fault::EmptyEvicts);
+    let one = vec![poll(0), delete(Via::Store, "d2"), shows(StoreView::FirstRow), poll(0)];
+    Story(one).leaves_open(rule, Fault::EmptyEvicts);
+    // Another operation was under way at the replica.
+    let two = vec![
+        poll(0),
+        begin(Op::Poll(0), Place::BeforeRead),
+        shows(StoreView::Nothing),
+        poll(0),
+    ];
+    Story(two).leaves_open(rule, Fault::EmptyEvicts);
+}
+
+#[test]
+fn atomic_refusal() {
+    let rule = RuleId::AtomicRefusal;
+    let polled = "replica 0: changed d1 in holds after 3: v1; none";
+    Story(vec![poll(0), invalid(Via::Store, "d1", "v2"), poll(0)]).breaks(rule, Fault::RefusedLoses, polled);
+    let deliver = Step::Do(Op::Deliver(0));
+    Story(vec![poll(0), invalid(Via::Store, "d1", "v2"), deliver]).breaks(rule, Fault::RefusedLoses, polled);
+    let lost = "replica 0: changed d1 in lookup after 2: d1 v1 -> up/x, d2 w1 -> up/x; d2 w1 -> up/x";
+    Story(vec![poll(0), invalid(HERE, "d1", "v2")]).breaks(rule, Fault::RefusalLoses, lost);
+    let accepted =
+        "replica 0: wrongly-accepted d1 in claims after 2: refused: `model` has 2 `*`, and the name has 1; applied";
+    Story(vec![poll(0), invalid(HERE, "d1", "v2")]).breaks(rule, Fault::AcceptsInvalid, accepted);
+}
+
+#[test]
+fn heals_and_converges() {
+    let gone = || Story(vec![poll(0), delete(Via::Store, "d1")]);
+    let apart = |after: usize| {
+        format!("replica 0: extra d1 in lookup after {after}: d2 w1 -> up/x; d1 v1 -> up/x, d2 w1 -> up/x")
+    };
+    gone().breaks(RuleId::Heals, Fault::KeepsDeleted, &apart(5));
+    gone().breaks(RuleId::Converges, Fault::KeepsDeleted, &apart(7));
+    // A fresh replica refuses the row, or all of them: what an old one may have kept is not for these rules to say.
+    let spoiled = || Story(vec![poll(0), delete(Via::Store, "d1"), invalid(Via::Store, "d2", "w2")]);
+    spoiled().leaves_open(RuleId::Heals, Fault::KeepsDeleted);
+    spoiled().leaves_open(RuleId::Converges, Fault::KeepsDeleted);
+}
+
+#[test]
+fn the_rules_of_a_router_hold_of_what_each_replica_says_it_holds() {
+    let gone = || Story(vec![poll(0), delete(Via::Store, "d1"), poll(0)]);
+    let ghost = "replica 0: ghost d1 in lookup after 3: none; d1 v1, d2 w1";
+    gone().breaks(RuleId::Current, Fault::StaleIndex, ghost);
+    let kept = gone().judge(Some(Fault::KeepsDeleted), RuleId::Current);
+    assert_eq!(kept.findings, [], "it holds the row, and says so");
+    // A replica that does not say what it holds is held against the store, once it has polled twice.
+    for fault in [Fault::StaleIndex, Fault::KeepsDeleted] {
+        let tally = gone().judge_of(Planted::silent(Some(fault)), RuleId::Current);
+        assert_eq!(
+            said(&tally.findings[0]),
+            ghost.replace("after 3", "after 6"),
+            "{fault:?}"
+        );
+    }
+    assert_eq!(gone().judge_of(Planted::silent(None), RuleId::Current).findings, []);
+}
+
+#[test]
+fn a_tag_stands_for_each_version_that_a_patch_made_of_its_row() {
+    let patched = || Story(vec![poll(0), Step::Do(patch("d1", blocked())), poll(1)]);
+    for rule in [
+        RuleId::Current,
+        RuleId::Complete,
+        RuleId::Resolved,
+        RuleId::Listing,
+        RuleId::NotBlocked,
+    ] {
+        patched().keeps(rule);
+    }
+}
