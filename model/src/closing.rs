@@ -8,7 +8,7 @@ use protocol::{
     WriteOp,
 };
 
-/// What becomes, in the closing, of notifications that are still under way.
+/// The fate, in the closing, of notifications that are still under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
     /// They are lost: what is never delivered need not be dropped.

@@ -304,16 +304,20 @@ pub struct Signature {
 impl Signature {
     /// The signature of a finding behind these steps.
     pub fn of(finding: &Finding, steps: &[Step]) -> Self {
-        let changes = || steps.iter().rev().filter_map(Step::change);
-        let touching = finding
-            .id
-            .as_ref()
-            .and_then(|id| changes().find(|change| touches(change, id)));
+        let last_about = |id: Option<&str>| {
+            steps.iter().rev().find_map(|step| {
+                let (verb, is_about) = match (step.change(), step.write()) {
+                    (Some(change), _) => (change.verb(), id.is_none_or(|id| touches(change, id))),
+                    (None, Some(op)) => (op.write.verb(), id.is_none_or(|id| op.write.id() == id)),
+                    (None, None) => return None,
+                };
+                is_about.then_some(verb)
+            })
+        };
+        let touching = finding.id.as_deref().and_then(|id| last_about(Some(id)));
         Self {
             kind: Kind::of(finding),
-            last: touching
-                .or_else(|| changes().next())
-                .map_or("construction", Change::verb),
+            last: touching.or_else(|| last_about(None)).unwrap_or("construction"),
             extra: finding.extra.clone(),
         }
     }

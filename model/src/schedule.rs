@@ -111,7 +111,7 @@ struct Drawing<'a> {
     replicas: u8,
     /// The names of operations that were begun and not finished.
     begun: Vec<OpId>,
-    /// How many names were given out.
+    /// The number of names given out.
     names: usize,
     /// Whether reads of the store fail or show too little by now.
     faulty: bool,

@@ -204,7 +204,7 @@ impl Judge {
     }
 }
 
-/// What was said of a replica's answers, for as long as it answers the same.
+/// The judgement of a replica's answers, kept for as long as it answers the same.
 struct Kept<'a> {
     sight: &'a Sight<'a>,
     tables: Vec<Table>,

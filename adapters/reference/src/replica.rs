@@ -6,7 +6,7 @@ use router_core::{Change, Pinned, Reading, Replica, Revision, RowError};
 
 use crate::{Reference, ask, core_row};
 
-/// How often a patch is tried: again where its row was written between the read and the write.
+/// The most tries of one patch: another one where its row was written between the read and the write.
 pub const PATCH_TRIES_MAX: u32 = 4;
 
 /// `router-core`'s replica, with what a gateway puts around it: it polls the whole store, a notification that is news makes
@@ -28,7 +28,7 @@ pub fn reference_fleet() -> InProcessFleet<ReferenceReplica> {
 #[derive(Debug)]
 pub struct Task {
     act: Act,
-    /// How often a patch was tried.
+    /// The number of tries of a patch so far.
     tries: u32,
     /// The change that is served once the store has made it.
     change: Option<Change>,

@@ -23,7 +23,7 @@ const TABLES_MAX: usize = 32;
 /// An operation of a fleet: an interval of steps, not an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// What was done. A notification that was duplicated is one that was delivered.
+    /// The operation itself. A notification that was duplicated counts as delivered.
     pub act: Op,
     /// The number of the step in which it began, from 1; 0 is the set-up.
     pub from: usize,
@@ -84,12 +84,12 @@ impl Operation {
     }
 }
 
-/// What one replica showed at one moment.
+/// The answers of one replica at one moment.
 #[derive(Clone, Debug)]
 pub struct Sight<'a> {
     /// The replica.
     pub replica: u8,
-    /// How many steps were done by then.
+    /// The number of steps done by then.
     pub after: usize,
     questions: Cow<'a, Questions>,
     round: Round,
@@ -97,7 +97,7 @@ pub struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// What was asked and answered.
+    /// The questions and their answers.
     pub fn look(&self) -> Look<'_> {
         Look {
             questions: &self.questions,
@@ -144,9 +144,9 @@ impl Sight<'_> {
 /// An answer to a caller or to a lookup, by one replica.
 #[derive(Clone, Copy, Debug)]
 pub struct Served<'a> {
-    /// How many steps were done when it was asked; fewer than when it was answered where a request was held.
+    /// The number of steps done when it was asked; fewer than when it was answered where a request was held.
     pub from: usize,
-    /// How many steps were done when it was answered.
+    /// The number of steps done when it was answered.
     pub after: usize,
     /// The query.
     pub query: &'a Query,
@@ -159,11 +159,11 @@ pub struct Served<'a> {
 /// The run of a fleet, as far as the replies tell.
 #[derive(Debug)]
 pub struct History<'a> {
-    /// What was done.
+    /// The trace that was carried out.
     pub trace: &'a Trace,
     /// Every operation, in the order in which they began; the rows of the set-up are the first writes.
     pub operations: Vec<Operation>,
-    /// What was seen, in order.
+    /// The answers of each replica, in order.
     pub sights: Vec<Sight<'a>>,
     /// Every version that was given, one for each tag.
     pub issued: Issued,
@@ -254,7 +254,7 @@ impl<'a> History<'a> {
         self.rests.get(after).copied().unwrap_or(after)
     }
 
-    /// How often the replica has crashed or started by then: what it showed before it need not remember.
+    /// The number of times that the replica has crashed or started by then: what it showed before it need not remember.
     pub fn life(&self, replica: u8, after: usize) -> usize {
         self.lives.get(usize::from(replica)).map_or(0, |lives| lives[after])
     }
@@ -271,12 +271,12 @@ impl<'a> History<'a> {
         operation.is_within(operation.from) && self.under_way(replica, operation.from).count() == 1
     }
 
-    /// What reads of the store got during that step: none where they failed.
+    /// The view that reads of the store got during that step: none where they failed.
     pub fn shows(&self, step: usize) -> Option<StoreView> {
         self.views.get(step).copied().flatten()
     }
 
-    /// What a replica showed between that number of steps and the next step that is no question.
+    /// The sights of a replica between that number of steps and the next step that is no question.
     pub fn sights_at(&self, replica: u8, after: usize) -> impl Iterator<Item = &Sight<'a>> {
         let places = self.places.get(&(replica, self.rest(after)));
         places.into_iter().flatten().map(|place| &self.sights[*place])
@@ -378,7 +378,7 @@ impl<'a> History<'a> {
         newer.any(|newer| self.is_replaced(id, tag, newer))
     }
 
-    /// How many whole polls in a row the replica has done by then, while nothing else happened to it and the store stood
+    /// The number of whole polls in a row that the replica has done by then, while nothing else happened to it and the store stood
     /// still.
     pub fn polls(&self, replica: u8, after: usize) -> usize {
         let of_replica = self.polls.get(usize::from(replica));

@@ -331,7 +331,7 @@ pub static RULES: [Rule; 17] = [
         effect: Effect::WrongDeployment,
         premise: "a candidate of a row that the replica has answered with since it started",
         explanation: "A poll that was read before a newer write was applied after it, or the copy of the store that was \
-            read lags behind. A crash ends what a replica has to remember.",
+            read lags behind. A crash ends what a replica has to remember. `back` is a candidate of the older version.",
     },
     Rule {
         id: RuleId::ReadYourWrites,
@@ -342,7 +342,8 @@ pub static RULES: [Rule; 17] = [
         effect: Effect::WrongDeployment,
         premise: "a row of which the replica has acknowledged a write since it started",
         explanation: "The admin endpoint writes to the store and leaves the replica's own tables to the next poll, or a \
-            poll that was under way undoes the write. A write that must be refused, and was, is no acknowledgement.",
+            poll that was under way undoes the write. A write that must be refused, and was, is no acknowledgement. `older` \
+            is a candidate of a version that the store had replaced by then, `lost` a row that is held no more.",
     },
     Rule {
         id: RuleId::Heals,
@@ -364,7 +365,7 @@ pub static RULES: [Rule; 17] = [
         effect: Effect::Fails,
         premise: "a poll that the store fails, or to which it shows too little",
         explanation: "An error of the store is taken for an empty store, or a result that was cut short for a whole one, \
-            and the rows that it lacks are deleted.",
+            and the rows that it lacks are deleted. `changed` is an answer, a listing or a claim.",
     },
     Rule {
         id: RuleId::Converges,

@@ -105,9 +105,9 @@ struct Acknowledged<'h> {
     replica: u8,
     /// The number of the step in which it was acknowledged.
     at: usize,
-    /// How often the replica had crashed or started by then.
+    /// The number of times that the replica had crashed or started by then.
     life: usize,
-    /// What the replica is to serve of the row from then on.
+    /// The versions of the row that the replica may serve from then on.
     due: Allowed,
 }
 

@@ -17,7 +17,7 @@ use protocol::{InProcessFleet, Level, RouterUnderTest, Run};
 
 use crate::planted::{Fault, Planted};
 
-/// How many schedules are drawn.
+/// The number of schedules that are drawn.
 const SCHEDULES: u32 = 2_000;
 
 /// The schedule of that number, with its closing and the questions that are asked.

@@ -9,24 +9,24 @@ use protocol::fleet::{Act, Given, LocalReplica, StoreReading, Want};
 use protocol::wire::{Dialect, PROTOCOL_VERSION};
 use protocol::{Answer, Capability, Change, Changed, Hello, Now, Outcome, Query, Question, Row, Shown, Write};
 
-/// What is wrong with a replica.
+/// A fault of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It applies a reading that is older than what it has.
+    /// Applies a reading that is older than what it has.
     AppliesOlder,
-    /// It takes an empty reading for an empty store.
+    /// Takes an empty reading for an empty store.
     EmptyEvicts,
-    /// It makes a write in the store, and leaves its own table to the next poll.
+    /// Makes a write in the store, and leaves its own table to the next poll.
     WriteUnserved,
-    /// It applies a reading with a row that must be refused, and drops what it had of that row.
+    /// Applies a reading with a row that must be refused, and drops what it had of that row.
     RefusedLoses,
-    /// It never removes a row at a poll.
+    /// Never removes a row at a poll.
     KeepsDeleted,
-    /// It answers from an index out of which nothing is ever taken.
+    /// Answers from an index out of which nothing is ever taken.
     StaleIndex,
-    /// A write that it refuses loses the row that was there.
+    /// Loses the row that was there when it refuses a write of it.
     RefusalLoses,
-    /// It takes rows that must be refused.
+    /// Takes rows that must be refused.
     AcceptsInvalid,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Planted {
     /// Whether it says what its structures hold, and which of them is its registry.
     tells: bool,
     rows: Table,
-    /// What it answers from.
+    /// The rows that it answers from.
     index: Table,
     applied: Option<u64>,
     /// Its own latest write of each row.
@@ -221,7 +221,7 @@ impl LocalReplica for Planted {
     }
 }
 
-/// What a fleet can do that follows the strict preset.
+/// The hello of a fleet that follows the strict preset.
 fn hello() -> Hello {
     Hello {
         protocol: PROTOCOL_VERSION,

@@ -1,7 +1,7 @@
 //! Each rule of a fleet beside a schedule by which it is kept and one by which it is broken.
 
 use model::closing::{Pending, judged};
-use model::failure::Finding;
+use model::failure::{Finding, Signature};
 use model::rules::{RuleId, RuleSet, Tally};
 use model::trial::{Judge, trial};
 use protocol::{
@@ -279,4 +279,22 @@ fn a_tag_stands_for_each_version_that_a_patch_made_of_its_row() {
     ] {
         patched().keeps(rule);
     }
+}
+
+#[test]
+fn a_signature_names_the_last_write_of_the_row() {
+    let written = [
+        poll(0),
+        Step::Do(patch("d1", rotated("v2"))),
+        put(Via::Store, "d2", "w2"),
+    ];
+    let tally = Story(written.to_vec()).judge(Some(Fault::WriteUnserved), RuleId::ReadYourWrites);
+    let first = &tally.findings[0];
+    assert_eq!(first.id.as_deref(), Some("d1"));
+    assert_eq!(Signature::of(first, &written).last, "patch");
+    let of_any_row = Finding {
+        id: None,
+        ..first.clone()
+    };
+    assert_eq!(Signature::of(&of_any_row, &written).last, "put");
 }

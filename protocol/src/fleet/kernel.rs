@@ -31,7 +31,7 @@ enum Task<T> {
     Ended,
 }
 
-/// What is next for an operation.
+/// The next thing to do for an operation.
 enum Next {
     /// To be given this.
     Give(Given),
@@ -71,7 +71,7 @@ pub(super) struct Kernel<'a, R: LocalReplica> {
     empty: &'a R,
     store: Store,
     nodes: Vec<Node<R>>,
-    /// Those under way, in the order in which they began.
+    /// Every operation under way, in the order in which they began.
     operations: Vec<Operation<R::Task>>,
 }
 
@@ -427,14 +427,14 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
     }
 }
 
-/// What becomes of a notification that was looked at.
+/// The fate of a notification that was looked at.
 #[derive(Clone, Copy)]
 enum Keep {
-    /// It is under way no more.
+    /// No longer under way.
     No,
-    /// It is still the oldest.
+    /// Still the oldest under way.
     Oldest,
-    /// It is the newest from now on.
+    /// The newest under way from now on.
     Newest,
 }
 

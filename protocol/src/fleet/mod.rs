@@ -68,7 +68,7 @@ pub trait LocalReplica: Clone {
     /// An operation on its way: whatever it has to remember between two accesses to the store.
     type Task;
 
-    /// Who it is and what it can do.
+    /// Describes the fleet: its name and what it can do.
     fn describe(&self) -> Hello;
 
     /// Begins an operation; nothing is read or written before the first [`LocalReplica::proceed`].
@@ -81,7 +81,7 @@ pub trait LocalReplica: Clone {
     fn ask(&self, question: &Question) -> Shown;
 }
 
-/// What a replica is to do.
+/// Something that a replica is told to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Read the store and apply what was read.
@@ -105,7 +105,7 @@ pub struct Notification {
     pub revision: u64,
 }
 
-/// What an operation wants next.
+/// The next thing that an operation wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Want {
     /// All rows of the store, with the second source; given as [`Given::All`].
@@ -125,16 +125,16 @@ pub enum Want {
     End(Now),
 }
 
-/// What an operation is given.
+/// The thing that an operation is given when it goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
-    /// It has begun.
+    /// Nothing yet: the operation has just begun.
     Begun,
     /// All rows, or why the store failed.
     All(Result<StoreReading, String>),
     /// The row, if there is one, or why the store failed.
     Row(Result<Option<StoredRow>, String>),
-    /// What became of a write, or why the store failed; then it was not made.
+    /// The fate of a write, or why the store failed; then it was not made.
     Wrote(Result<Written, String>),
     /// Another operation of the replica has moved.
     Woken,
@@ -145,7 +145,7 @@ pub enum Given {
 pub struct StoreReading {
     /// The number of writes that were made by then, those of the set-up included.
     pub revision: u64,
-    /// How many rows the store says that it has, asked apart from them.
+    /// The number of rows that the store says it has, asked apart from them.
     pub count: usize,
     /// The rows, in the order of the store.
     pub rows: Vec<Row>,
@@ -162,7 +162,7 @@ pub struct StoredRow {
     pub revision: u64,
 }
 
-/// What became of a write that the store did not fail.
+/// The fate of a write that the store did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The revision of the store by then; of this write, where it was made.

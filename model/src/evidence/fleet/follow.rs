@@ -213,7 +213,7 @@ pub(super) fn polls(
     polls
 }
 
-/// What the replicas showed, in order: round by round, and the questions among the steps.
+/// The answers of the replicas, in order: those of rounds, and of the questions among the steps.
 pub(super) fn sights<'a>(run: &'a Run, reply: &'a RunReply) -> Vec<Sight<'a>> {
     let rounds = run.questions.rounds.iter().zip(&reply.rounds);
     let seen = rounds.flat_map(|(round, seen)| {
