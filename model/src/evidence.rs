@@ -108,6 +108,9 @@ pub struct Moment<'a> {
     pub table: &'a Table,
     /// Every version given by then.
     pub issued: &'a Issued,
+    /// Versions that may share their tag with one that was given: of patches, which keep a tag, or were made on one of several
+    /// versions.
+    pub variants: &'a [Row],
     /// How many steps were done by then.
     pub after: usize,
     /// What was asked and answered.
@@ -197,6 +200,17 @@ impl Moment<'_> {
             Some(row) if row.tag == candidate.tag => Some(row),
             _ => self.issued.get(&candidate.tag),
         }
+    }
+
+    /// Each version of the row that a candidate may have come from: several where they share a tag.
+    pub fn versions(&self, candidate: &Candidate) -> impl Iterator<Item = &Row> {
+        let known = self.version(candidate);
+        let is_held = known.is_some() && known == self.table.get(&candidate.id);
+        let others = self
+            .variants
+            .iter()
+            .filter(move |row| !is_held && row.tag == candidate.tag);
+        known.into_iter().chain(others)
     }
 
     /// Whether the preset says nothing of what this query gets: a row that it does not predict has a pattern, or goes by
@@ -336,6 +350,7 @@ mod tests {
             polls: 0,
             table,
             issued,
+            variants: &[],
             after: 0,
             look,
             fresh: &[],

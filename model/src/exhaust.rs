@@ -410,6 +410,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             ground: self.judge.ground(),
             table,
             issued: &self.issued,
+            variants: &[],
             after,
             look: self.questions.look(seen),
             fresh: &fresh,

@@ -167,6 +167,8 @@ pub struct History<'a> {
     pub sights: Vec<Sight<'a>>,
     /// Every version that was given, one for each tag.
     pub issued: Issued,
+    /// Versions that may share their tag with one of those.
+    pub variants: Vec<Row>,
     /// The ids of rows that the second source ever had.
     pub configured: BTreeSet<&'a str>,
     /// The places of the requests among the operations, each with what was asked.
@@ -214,12 +216,16 @@ impl<'a> History<'a> {
         for (tag, versions) in versions.iter().flatten() {
             issued.entry(tag.clone()).or_insert_with(|| versions[0].1.clone());
         }
+        let all = versions.iter().flat_map(Versions::values).flatten();
+        let variants = all.filter(|(_, row)| issued.get(&row.tag) != Some(row));
+        let variants = variants.map(|(_, row)| row.clone()).collect();
         let (eras, views) = (eras(trace, &operations), views(trace));
         let replicas = 0..trace.setup.replicas;
         let mut history = Self {
             trace,
             sights: sights(run, reply),
             issued,
+            variants,
             configured: configured.iter().map(|row| row.id.as_str()).collect(),
             requests: requests(&operations),
             rests: rests(trace),

@@ -107,9 +107,10 @@ pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
             notes.premise();
         }
         for candidate in asked.answer.candidates() {
-            let Some(row) = moment.version(candidate).filter(foreign) else {
+            let Some(row) = moment.version(candidate) else { continue };
+            if !moment.versions(candidate).all(|row| foreign(&row)) {
                 continue;
-            };
+            }
             let got = Got::OfTeam(asked.answer.clone(), row.team.clone().unwrap_or_default());
             let subject = asked.about(moment.ground, Some(row));
             notes.fail("other-team", subject, Allowed::RowsOf(team.clone()), got);
@@ -118,7 +119,8 @@ pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
     for (_, viewer, listing) in moment.look.listings() {
         let team = viewer.as_deref();
         for name in listing {
-            let mut named = moment.issued.values().filter(|row| row.asked_name() == name);
+            let given = moment.issued.values().chain(moment.variants);
+            let mut named = given.filter(|row| row.asked_name() == name);
             let Some(row) = named.clone().next() else { continue };
             if named.all(|row| !visible(row, team)) {
                 let subject = Subject::of(Question::Listing(viewer.clone()), Some(row));

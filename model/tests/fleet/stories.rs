@@ -69,7 +69,12 @@ impl Story {
         let mut fleet = InProcessFleet::new(replica);
         let mut trace = Trace::of_fleet(2, self.0.clone());
         trace.setup.rows = vec![row("d1", "v1"), row("d2", "w1")];
-        let run = judged(&trace, vec![Query::new("ax", None)], Pending::Dropped, fleet.hello());
+        let run = judged(
+            &trace,
+            ["ax", "zx"].map(|model| Query::new(model, None)).to_vec(),
+            Pending::Dropped,
+            fleet.hello(),
+        );
         let judge = Judge::new(fleet.hello(), RuleSet::only(rule)).unwrap();
         trial(&mut fleet, &judge, &[run]).unwrap().remove(0).tally
     }
@@ -278,6 +283,24 @@ fn a_tag_stands_for_each_version_that_a_patch_made_of_its_row() {
         RuleId::NotBlocked,
     ] {
         patched().keeps(rule);
+    }
+}
+
+#[test]
+fn a_patch_was_made_on_whichever_version_there_was() {
+    let of_team = Row {
+        team: Some("t1".to_owned()),
+        ..Row::new("d3", "z*", "up/*", "x1")
+    };
+    let of_none = Row::new("d3", "y*", "up/*", "x2");
+    let renamed = Fields {
+        model_name: Some("z*".to_owned()),
+        ..rotated("x3")
+    };
+    let put = |row| write(Via::Store, Write::Put(row));
+    let steps = vec![put(of_team), put(of_none), Step::Do(patch("d3", renamed)), poll(0)];
+    for rule in [RuleId::Scoped, RuleId::Complete, RuleId::Listing] {
+        Story(steps.clone()).keeps(rule);
     }
 }
 
