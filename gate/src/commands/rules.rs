@@ -19,7 +19,8 @@ pub fn level(rule: &Rule) -> &'static str {
     match (rule.is_of(Level::Router), rule.is_of(Level::Fleet)) {
         (true, true) => "router, fleet",
         (true, false) => "router",
-        (false, _) => "fleet",
+        (false, true) => "fleet",
+        (false, false) => "model",
     }
 }
 
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_rule_says_at_which_levels_it_is_judged() {
-        let levels = [RuleId::Heals, RuleId::Current, RuleId::HistoryFree].map(|id| level(id.rule()));
-        assert_eq!(levels, ["fleet", "router, fleet", "router"]);
+        let levels = [RuleId::Heals, RuleId::Current, RuleId::HistoryFree, RuleId::NoFuture].map(|id| level(id.rule()));
+        assert_eq!(levels, ["fleet", "router, fleet", "router", "model"]);
     }
 }

@@ -165,7 +165,7 @@ pub enum Effect {
 pub struct Rule {
     /// The stable name.
     pub id: RuleId,
-    /// The levels at which it can be judged.
+    /// The levels at which it can be judged; none for a rule of the base protocol's model alone.
     pub levels: &'static [Level],
     /// The demand, in one clause.
     pub sentence: &'static str,
@@ -382,7 +382,7 @@ pub static RULES: [Rule; 17] = [
     },
     Rule {
         id: RuleId::NoFuture,
-        levels: FLEET,
+        levels: &[],
         sentence: "a replica never holds a version that the store has not had",
         oracle: Oracle::Absolute,
         needs: &[Capability::Fleet],
@@ -405,7 +405,7 @@ mod tests {
             assert_eq!(id.rule().sentence, rule.sentence);
             assert_eq!(id.name().parse(), Ok(id));
             assert_eq!(serde_json::to_value(id).unwrap(), id.name());
-            assert!(!rule.levels.is_empty(), "{id}");
+            assert_eq!(rule.levels.is_empty(), id == RuleId::NoFuture, "{id}");
             assert!(rule.explanation.len() > rule.sentence.len(), "{id}");
             assert!(!rule.premise.is_empty(), "{id}");
         }
