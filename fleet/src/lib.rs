@@ -36,6 +36,7 @@ pub mod generic;
 mod machine;
 mod packed;
 pub mod poll2;
+mod replica;
 pub mod rules;
 mod search;
 pub mod strategies;
@@ -51,6 +52,7 @@ pub use self::cell::{COPIES_MAX, Cell, Cells, Content, REPLICAS_MAX, ROWS_MAX, V
 pub use self::fair::{Convergence, Converging, Fairness, STATES_MAX, Stuck, TooManyStates, converges};
 pub use self::machine::{Expand, Findings, Machine, Packed, Plain};
 pub use self::packed::{Compiled, Fleet, Held, Lane, Layout, State};
+pub use self::replica::{StrategyReplica, strategy_fleet};
 pub use self::search::{
     CheckOptions, Checkpoint, CheckpointError, Ended, ExploreError, Hosts, Limit, OnProgress, Options, Progress,
     Report, Violation, Visited, check, explore, serve,

@@ -62,6 +62,7 @@ pub(crate) fn judge(store: &Cells, view: &impl View, rows: usize, findings: &mut
 
 fn answer(view: &impl View, cells: &Cells, query: Query, findings: &mut Findings) {
     let mut answers_with = [false; ROWS_MAX];
+    let mut is_stale = false;
     view.candidates(query, |candidate| {
         let Candidate {
             row,
@@ -74,8 +75,9 @@ fn answer(view: &impl View, cells: &Cells, query: Query, findings: &mut Findings
         answers_with[row] = true;
         let is_current = held.content != Content::Absent && held.version == version;
         findings.check(CURRENT, is_current);
+        is_stale |= !is_current;
         findings.check(NO_DUPLICATE, copies == 1);
-        findings.check(SCOPED, query.team || held.content.shape() != Some(Shape::Team));
+        findings.check(SCOPED, query.team || table != Shape::Team);
         findings.check(NOT_BLOCKED, !matches!(held.content, Content::Blocked(_)));
         if is_current {
             findings.check(RESOLVED, held.content.shape() == Some(table));
@@ -90,9 +92,8 @@ fn answer(view: &impl View, cells: &Cells, query: Query, findings: &mut Findings
         due[usize::from(candidate.row)] = true;
     });
     let missing = due.iter().zip(answers_with).any(|(due, answered)| *due && !answered);
-    // Where a refusal is due, any candidate makes it one of the wrong kind.
-    let unrefused = !due.contains(&true) && answers_with.contains(&true);
-    findings.check(COMPLETE, !(missing || unrefused));
+    // What an old version keeps out is for `current` to say.
+    findings.check(COMPLETE, is_stale || !missing);
 }
 
 /// The names listed against the names held. A name whose rows are all blocked may be listed or not.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use model::closing::{Pending, closing};
 use model::rules::RuleId;
 use protocol::{
     Begin, Op, OpId, Place, Query, Question, RequestOp, Row, Step, StoreView, Trace, TraceFile, Via, World, Write,
@@ -9,11 +10,13 @@ use protocol::{
 };
 
 use crate::actions::{Action, At, Kind, Shape};
-use crate::cell::{Cell, Content};
+use crate::cell::{Cell, Content, ROWS_MAX};
 use crate::view::{self, QUERIES};
 
 /// The team that a team's wildcard is of.
 pub const TEAM: &str = "t1";
+/// The beginning that every request of the model has.
+pub const STEM: &str = "gpt-";
 const EXACT: &str = "gpt-4o";
 const MATCHED_BY_WILDCARDS_ONLY: &str = "gpt-5";
 
@@ -41,12 +44,25 @@ pub fn question(query: view::Query) -> Query {
     Query::new(model, query.team.then_some(TEAM))
 }
 
-/// The trace of the path with these actions in a fleet of `replicas`. At its end every replica is asked everything.
-///
-/// Each action has one fixed form: a read is a poll that is held behind its read, and an apply lets it go on. The parts of
-/// an apply are one step: into how many parts it falls is for the router to show. `mended` is the shape that an update
-/// gives to an invalid row.
+/// The trace of the path with these actions in a fleet of `replicas`, as a file: at the end of the path every replica is
+/// asked everything, and the closing follows, by which it is judged whether the fleet settles.
 pub fn trace(why: &str, rule: RuleId, actions: &[Action], replicas: u8, mended: Shape) -> TraceFile {
+    let (mut trace, up) = path(actions, replicas, mended);
+    for replica in up {
+        trace.steps.extend(questions(replica));
+    }
+    TraceFile {
+        rule: Some(rule.to_string()),
+        ..TraceFile::new(why, closing(&trace, Pending::Dropped))
+    }
+}
+
+/// The path with these actions in a fleet of `replicas`, and the replicas that are up at its end.
+///
+/// Each action has one fixed form: a read is a poll that is held behind its read, and the last part of its apply lets it go
+/// on. The other parts are no steps: into how many parts an apply falls is for the router to show. `mended` is the shape that an update
+/// gives to an invalid row.
+pub fn path(actions: &[Action], replicas: u8, mended: Shape) -> (Trace, Vec<u8>) {
     let mut writer = TraceWriter {
         rows: BTreeMap::new(),
         up: (0..replicas).map(|replica| (replica, true)).collect(),
@@ -56,22 +72,32 @@ pub fn trace(why: &str, rule: RuleId, actions: &[Action], replicas: u8, mended: 
         mended,
         steps: Vec::new(),
     };
-    for action in actions {
-        writer.step(*action);
+    for (place, action) in actions.iter().enumerate() {
+        if action.kind != Kind::Apply || ends_apply(actions, place) {
+            writer.step(*action);
+        }
     }
-    let up: Vec<u8> = writer
+    let up = writer
         .up
         .iter()
         .filter(|(_, up)| **up)
         .map(|(replica, _)| *replica)
         .collect();
-    for replica in up {
-        writer.ask(replica);
-    }
-    TraceFile {
-        rule: Some(rule.to_string()),
-        ..TraceFile::new(why, Trace::of_fleet(replicas, writer.steps))
-    }
+    (Trace::of_fleet(replicas, writer.steps), up)
+}
+
+/// Whether the apply at that place is the last part of its read that the path applies.
+fn ends_apply(actions: &[Action], place: usize) -> bool {
+    let of_replica = |action: &&Action| action.at == actions[place].at;
+    let mut later = actions[place + 1..].iter().filter(of_replica);
+    let next = later.find(|action| matches!(action.kind, Kind::Apply | Kind::Read | Kind::StaleRead | Kind::Crash));
+    next.is_none_or(|action| action.kind != Kind::Apply)
+}
+
+/// Everything that a replica is asked.
+fn questions(replica: u8) -> impl Iterator<Item = Step> {
+    let ask = move |query| Step::Ask(Some(replica), Question::Lookup(question(query)));
+    QUERIES.into_iter().map(ask)
 }
 
 struct TraceWriter {
@@ -100,7 +126,6 @@ impl TraceWriter {
                 self.begin_poll(replica);
                 self.world(World::StoreShows(StoreView::All));
             }
-            // What is left of an apply that was finished before changes nothing.
             Kind::Apply => self.steps.extend(self.held.remove(&replica).map(Step::Finish)),
             Kind::FailedPoll => self.poll_while(replica, World::StoreFails(true), World::StoreFails(false)),
             Kind::EmptyPoll => self.poll_showing(replica, StoreView::Nothing),
@@ -127,7 +152,7 @@ impl TraceWriter {
                 self.steps.push(Step::Do(Op::Start(replica)));
             }
             Kind::Miss => self.miss(replica),
-            Kind::Request => self.ask(replica),
+            Kind::Request => self.steps.extend(questions(replica)),
             Kind::Create | Kind::Update | Kind::Delete | Kind::Rename | Kind::Block | Kind::Break => {
                 unreachable!("writes were told apart")
             }
@@ -211,6 +236,7 @@ impl TraceWriter {
         };
         self.rows.insert(action.row, cell);
         let write = match row(action.row, cell) {
+            Some(row) if action.kind == Kind::Create => Write::Add(row),
             Some(row) => Write::Put(row),
             None => Write::Delete(id(action.row)),
         };
@@ -226,13 +252,6 @@ impl TraceWriter {
         }
         self.steps.push(Step::Do(Op::Write(WriteOp { via, write })));
     }
-
-    fn ask(&mut self, replica: u8) {
-        for query in QUERIES {
-            self.steps
-                .push(Step::Ask(Some(replica), Question::Lookup(question(query))));
-        }
-    }
 }
 
 /// The id of a row.
@@ -243,6 +262,28 @@ pub fn id(row: u8) -> String {
 /// The tag of a row in one version.
 pub fn tag(row: u8, version: u8) -> String {
     format!("{}-v{version}", id(row))
+}
+
+/// The number of the row with this id, where it is one of the model's.
+pub fn number(of: &str) -> Option<u8> {
+    (0..)
+        .zip(0..ROWS_MAX)
+        .map(|(number, _)| number)
+        .find(|number| id(*number) == of)
+}
+
+/// The number and the cell of a row, where it is one of the model's.
+pub fn row_of(found: &Row) -> Option<(u8, Cell)> {
+    let number = number(&found.id)?;
+    let version = found.tag.strip_prefix(&format!("{}-v", found.id))?.parse().ok()?;
+    let contents = Shape::ALL
+        .into_iter()
+        .flat_map(|shape| [Content::Row(shape), Content::Blocked(shape)]);
+    let mut cells = contents
+        .chain([Content::Invalid])
+        .map(|content| Cell { version, content });
+    let cell = cells.find(|cell| row(number, *cell).as_ref() == Some(found))?;
+    Some((number, cell))
 }
 
 /// The row of this number in one version; nothing where it is absent.
@@ -275,7 +316,7 @@ mod tests {
 
     /// The steps of a trace that neither write nor ask.
     fn fleet_steps(actions: &[Action]) -> Vec<Step> {
-        let steps = written(actions).trace.steps.into_iter();
+        let steps = path(actions, 2, Shape::Exact).0.steps.into_iter();
         steps
             .filter(|step| step.write().is_none() && !matches!(step, Step::Ask(..)))
             .collect()
@@ -299,7 +340,11 @@ mod tests {
         let file = written(&actions);
         let count = |wanted: fn(&Step) -> bool| file.trace.steps.iter().filter(|step| wanted(step)).count();
         assert_eq!(count(|step| matches!(step, Step::Finish(_))), 1, "an apply is one step");
-        assert_eq!(count(|step| matches!(step, Step::Ask(..))), 4, "only r1 is up");
+        assert_eq!(
+            count(|step| matches!(step, Step::Ask(..))),
+            4,
+            "only r1 is up at its end"
+        );
         let toml = file.to_toml();
         assert!(toml.contains("d1-v2") && toml.contains("blocked = true"), "{toml}");
     }

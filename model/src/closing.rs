@@ -78,10 +78,14 @@ fn is_down(trace: &Trace, replica: u8) -> bool {
     last == Some(true)
 }
 
-/// The run by which a fleet is judged: the trace with its closing, and after each step these queries, and whatever else the
-/// rules need to know of a fleet that says this of itself.
+/// The run by which a fleet is judged: the trace with its closing, asked by [`asked`].
 pub fn judged(trace: &Trace, queries: Vec<Query>, pending: Pending, hello: &Hello) -> Run {
-    let trace = closing(trace, pending);
+    asked(closing(trace, pending), queries, hello)
+}
+
+/// The run of a trace that is asked, before its first step and after each, these queries, and whatever else the rules need
+/// to know of a fleet that says this of itself.
+pub fn asked(trace: Trace, queries: Vec<Query>, hello: &Hello) -> Run {
     let mut teams: Vec<Option<String>> = queries.iter().map(|query| query.team.clone()).chain([None]).collect();
     teams.sort_unstable();
     teams.dedup();

@@ -36,6 +36,27 @@ impl NaiveReplica {
         &self.gone
     }
 
+    /// Drops every row, as some do before they poll.
+    pub(crate) fn drop_rows(&mut self) {
+        for row in self.list.clone().into_keys() {
+            self.remove(row, self.strategy.on_delete);
+        }
+    }
+
+    /// The row as it is deleted after everything that is known of it.
+    pub(crate) fn deleted_next(&self, row: u8) -> Cell {
+        Cell {
+            version: self.newest(row) + 1,
+            content: Content::Absent,
+        }
+    }
+
+    /// Whether rows go by what is asked for and every one of them is blocked.
+    pub(crate) fn is_blocked(&self, query: Query) -> bool {
+        let winning = self.winning(query);
+        !winning.is_empty() && winning.iter().all(|found| self.hidden(found.row, found.version))
+    }
+
     fn enter(&mut self, row: u8, cell: Cell) {
         if let Some(shape @ (Shape::Wild | Shape::Team)) = cell.content.shape() {
             let copies = self.entries.entry((shape, row, cell.version)).or_insert(0);
@@ -97,7 +118,7 @@ impl NaiveReplica {
     }
 
     /// Takes in a row as the store holds it.
-    fn take(&mut self, row: u8, cell: Cell) {
+    pub(crate) fn take(&mut self, row: u8, cell: Cell) {
         if self.strategy.refuses_older && cell.version <= self.newest(row) {
             return;
         }
@@ -130,6 +151,30 @@ impl NaiveReplica {
         let held = self.list.get(&row);
         let blocked = held.is_some_and(|cell| cell.version == version && matches!(cell.content, Content::Blocked(_)));
         blocked && self.strategy.filters_blocked
+    }
+
+    /// The versions of the table that wins, blocked ones among them.
+    fn winning(&self, query: Query) -> Vec<Candidate> {
+        let team = (query.team || !self.strategy.checks_team).then_some(Shape::Team);
+        let patterns = if self.strategy.team_first {
+            [team, Some(Shape::Wild)]
+        } else {
+            [Some(Shape::Wild), team]
+        };
+        let known = if self.strategy.sticky_names {
+            self.names.contains(&Shape::Exact)
+        } else {
+            !self.matching(Shape::Exact).is_empty()
+        };
+        if query.exact && known {
+            self.matching(Shape::Exact)
+        } else {
+            let tables = patterns.into_iter().flatten().map(|shape| self.matching(shape));
+            tables
+                .into_iter()
+                .find(|matching| !matching.is_empty())
+                .unwrap_or_default()
+        }
     }
 
     /// The versions in the table of `shape`, blocked ones among them.
@@ -170,9 +215,7 @@ impl Replica for NaiveReplica {
 
     fn wrote(&mut self, after: After, rows: u8, row: u8, store: &Table) {
         if after == After::DropAndPoll {
-            for row in self.list.clone().into_keys() {
-                self.remove(row, self.strategy.on_delete);
-            }
+            self.drop_rows();
         }
         match after {
             After::Nothing => {}
@@ -227,29 +270,11 @@ impl Replica for NaiveReplica {
     }
 
     fn answer(&self, query: Query) -> Vec<Candidate> {
-        let team = (query.team || !self.strategy.checks_team).then_some(Shape::Team);
-        let patterns = if self.strategy.team_first {
-            [team, Some(Shape::Wild)]
-        } else {
-            [Some(Shape::Wild), team]
-        };
-        let known = if self.strategy.sticky_names {
-            self.names.contains(&Shape::Exact)
-        } else {
-            !self.matching(Shape::Exact).is_empty()
-        };
-        let mut answer = if query.exact && known {
-            self.matching(Shape::Exact)
-        } else {
-            let tables = patterns.into_iter().flatten().map(|shape| self.matching(shape));
-            tables
-                .into_iter()
-                .find(|matching| !matching.is_empty())
-                .unwrap_or_default()
-        };
+        let mut answer = self.winning(query);
         answer.retain(|candidate| !self.hidden(candidate.row, candidate.version));
         answer
     }
+
     fn lists(&self, shape: Shape) -> bool {
         if self.strategy.sticky_names {
             self.names.contains(&shape)

@@ -50,7 +50,7 @@ pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
 ///
 /// # Errors
 ///
-/// A usage error that names what cannot be read, or says that there are more than [`FILES_MAX`].
+/// A usage error that names what cannot be read, or says that there are more than `FILES_MAX`.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     if path.is_dir() {
