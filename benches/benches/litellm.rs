@@ -62,7 +62,7 @@ fn main() {
 }
 
 fn start(release: &str) -> Box<dyn RouterUnderTest> {
-    let spec = Spec::parse(&format!("litellm=={release}"), &[]).expect("a release is written as `1.85.0`");
+    let spec = Spec::parse(&format!("litellm=={release}"), &[], &[]).expect("a release is written as `1.85.0`");
     let cache = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/routeproof"));
     let settings = Settings {
         cache_dir: cache,

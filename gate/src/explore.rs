@@ -36,7 +36,7 @@ pub fn explore_any(
             };
             with(name, visitor).expect("a parsed spec names a fault that there is")
         }
-        Spec::LiteLlm(_) | Spec::LiteLlmProxy(_) | Spec::Exec(_) => {
+        Spec::Strategy(_) | Spec::LiteLlm(_) | Spec::LiteLlmProxy(_) | Spec::Exec(_) => {
             explore_observed(router, judge, scope, limits, go_on)
         }
     }

@@ -10,10 +10,14 @@ use std::time::Duration;
 use gate::document::{Document, JsonReport};
 use model::rules::RuleId;
 
-fn explore(dir: &Path, flags: &str) -> Command {
+fn routeproof(dir: &Path, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_routeproof"));
-    command.arg("explore").args(flags.split_whitespace()).current_dir(dir);
+    command.args(line.split_whitespace()).current_dir(dir);
     command
+}
+
+fn explore(dir: &Path, flags: &str) -> Command {
+    routeproof(dir, &format!("explore {flags}"))
 }
 
 fn run(dir: &Path, flags: &str) -> (Option<i32>, String, String) {
@@ -49,6 +53,31 @@ fn the_reference_conforms_and_the_founding_bug_is_found() {
     assert!(itf.contains("\"#meta\""));
     let svg = fs::read_to_string(dir.path().join("out/current.svg")).expect("a diagram");
     assert!(svg.starts_with("<svg ") && svg.contains("2. update d1 at r1"), "{svg}");
+}
+
+#[test]
+fn a_counterexample_is_carried_out_by_its_strategy_and_breaks_nothing_on_the_reference() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let flags = "--strategy litellm-1.85 --actions create,update,delete,read,apply --admin --converges";
+    assert_eq!(run(dir.path(), flags).0, Some(1));
+    let replay = |line: &str| told(routeproof(dir.path(), line).output().expect("it runs"));
+    for rule in ["current", "read-your-writes", "heals", "converges"] {
+        let (code, stdout, stderr) = replay(&format!("replay out/{rule}.toml --router strategy:litellm-1.85"));
+        assert_eq!(code, Some(1), "{rule}: {stdout}{stderr}");
+        assert!(stdout.contains(&format!("      {rule} ")), "{stdout}");
+    }
+    let (code, stdout, stderr) = replay("replay out");
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(
+        !stdout.contains("skipped:") && stdout.contains("out/heals.toml: holds"),
+        "{stdout}"
+    );
+    let (code, _, stderr) = replay("run --router strategy:litellm-1.85");
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("`strategy:litellm-1.85` is a fleet, and `run` tries one router"),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub fn open(
     match spec {
         Spec::Reference => Ok(builtin::reference()),
         Spec::Faulty(name) => builtin::faulty(name).ok_or_else(|| not_built_in(spec)),
+        Spec::Strategy(name) => builtin::strategy(name).ok_or_else(|| not_built_in(spec)),
         Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
             let root = settings.cache_dir.as_ref().ok_or_else(|| {
                 let message = "there is no cache directory, since `HOME` is not set; name one with `--cache-dir`";
@@ -62,6 +63,11 @@ pub fn open(
         }
         Spec::Exec(words) => Ok(Box::new(Supervisor::start(exec(spec, words), settings.waits)?)),
     }
+}
+
+/// Opens the fleet that `spec` names beside a router of its own, where there is one: the reference is both.
+pub fn open_fleet(spec: &Spec) -> Option<Box<dyn RouterUnderTest>> {
+    (*spec == Spec::Reference).then(builtin::fleet_of_references)
 }
 
 fn not_built_in(spec: &Spec) -> AdapterFault {

@@ -6,7 +6,8 @@ use std::path::Path;
 use protocol::wire::TEXT_BYTES_MAX;
 
 /// The forms that such a text has.
-pub const FORMS: &str = "`reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
+pub const FORMS: &str =
+    "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
 
 /// Which router to put on trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Spec {
     Reference,
     /// The router with the named planted fault, in this process.
     Faulty(String),
+    /// The fleet whose replicas follow the named strategy of the model, in this process.
+    Strategy(String),
     /// This release of LiteLLM, in a virtual environment that the gate makes.
     LiteLlm(Release),
     /// The same, constructed as LiteLLM's proxy does it: what it cannot take it leaves out, and does not refuse.
@@ -24,12 +27,12 @@ pub enum Spec {
 }
 
 impl Spec {
-    /// Reads `text`. `faults` are the names that `faulty:` knows.
+    /// Reads `text`. `faults` are the names that `faulty:` knows, and `strategies` those of `strategy:`.
     ///
     /// # Errors
     ///
     /// A sentence that says what is wrong and what was perhaps meant.
-    pub fn parse(text: &str, faults: &[&str]) -> Result<Self, SpecError> {
+    pub fn parse(text: &str, faults: &[&str], strategies: &[&str]) -> Result<Self, SpecError> {
         if text.len() > TEXT_BYTES_MAX {
             let what =
                 format!("a router is named in at most {TEXT_BYTES_MAX} bytes; put a longer command into a script");
@@ -39,7 +42,10 @@ impl Spec {
             return exec(command);
         }
         if let Some(name) = text.strip_prefix("faulty:") {
-            return faulty(name, faults);
+            return named("fault", "faulty", name, faults).map(Self::Faulty);
+        }
+        if let Some(name) = text.strip_prefix("strategy:") {
+            return named("strategy", "strategy", name, strategies).map(Self::Strategy);
         }
         if let Some(version) = text.strip_prefix("litellm==") {
             return Release::parse(version).map(Self::LiteLlm);
@@ -55,6 +61,10 @@ impl Spec {
             "faulty" => Err(SpecError(
                 "`faulty` names no fault; `routeproof faults` lists them: `faulty:NAME`".to_owned(),
             )),
+            "strategy" => Err(SpecError(format!(
+                "`strategy` names no strategy; there are {}: `strategy:NAME`",
+                strategies.join(", ")
+            ))),
             _ => Err(unknown(text)),
         }
     }
@@ -65,6 +75,7 @@ impl fmt::Display for Spec {
         match self {
             Self::Reference => f.write_str("reference"),
             Self::Faulty(name) => write!(f, "faulty:{name}"),
+            Self::Strategy(name) => write!(f, "strategy:{name}"),
             Self::LiteLlm(release) => write!(f, "litellm=={release}"),
             Self::LiteLlmProxy(release) => write!(f, "litellm-proxy=={release}"),
             Self::Exec(words) => write!(f, "exec:{}", command_line(words)),
@@ -96,19 +107,21 @@ fn exec(command: &str) -> Result<Spec, SpecError> {
     Ok(Spec::Exec(words))
 }
 
-fn faulty(name: &str, faults: &[&str]) -> Result<Spec, SpecError> {
-    if faults.contains(&name) {
-        return Ok(Spec::Faulty(name.to_owned()));
+/// The name of something built in, behind `prefix:`.
+fn named(what: &str, prefix: &str, name: &str, names: &[&str]) -> Result<String, SpecError> {
+    if names.contains(&name) {
+        return Ok(name.to_owned());
     }
-    let hint = match nearest(name, faults) {
-        Some(near) => format!("did you mean `faulty:{near}`?"),
-        None => "`routeproof faults` lists them".to_owned(),
+    let hint = match (nearest(name, names), prefix) {
+        (Some(near), _) => format!("did you mean `{prefix}:{near}`?"),
+        (None, "faulty") => "`routeproof faults` lists them".to_owned(),
+        (None, _) => format!("there are {}", names.join(", ")),
     };
-    Err(SpecError(format!("there is no fault `{name}`; {hint}")))
+    Err(SpecError(format!("there is no {what} `{name}`; {hint}")))
 }
 
 /// The words that a router's name begins with.
-const ROUTERS: [&str; 5] = ["reference", "faulty", "litellm", "litellm-proxy", "exec"];
+const ROUTERS: [&str; 6] = ["reference", "faulty", "strategy", "litellm", "litellm-proxy", "exec"];
 
 fn unknown(text: &str) -> SpecError {
     let (head, rest) = text
@@ -118,7 +131,7 @@ fn unknown(text: &str) -> SpecError {
     let hint = match nearest(&head.to_lowercase(), &ROUTERS) {
         Some("reference") => Some("reference".to_owned()),
         Some(word @ ("litellm" | "litellm-proxy")) if !value.is_empty() => Some(format!("{word}=={value}")),
-        Some(word @ ("faulty" | "exec")) if !value.is_empty() => Some(format!("{word}:{value}")),
+        Some(word @ ("faulty" | "strategy" | "exec")) if !value.is_empty() => Some(format!("{word}:{value}")),
         _ if Path::new(text).components().count() > 1 => Some(format!("exec:{text}")),
         _ => None,
     };
@@ -213,6 +226,7 @@ mod tests {
     use super::*;
 
     const FAULTS: &[&str] = &["keeps-global-pattern", "tie-by-insertion"];
+    const STRATEGIES: &[&str] = &["reference", "litellm-1.85"];
 
     #[test]
     fn what_names_a_router() {
@@ -222,6 +236,7 @@ mod tests {
         let rows = [
             ("reference", Spec::Reference),
             ("faulty:tie-by-insertion", Spec::Faulty("tie-by-insertion".to_owned())),
+            ("strategy:litellm-1.85", Spec::Strategy("litellm-1.85".to_owned())),
             ("litellm==1.85.0", release("1.85.0")),
             ("litellm==1.96.0rc1", release("1.96.0rc1")),
             ("litellm==1.90.1.post1", release("1.90.1.post1")),
@@ -231,9 +246,9 @@ mod tests {
             ("exec:python -c 'a b' \"c d\"", words(&["python", "-c", "a b", "c d"])),
         ];
         for (text, spec) in rows {
-            assert_eq!(Spec::parse(text, FAULTS), Ok(spec.clone()), "{text}");
+            assert_eq!(Spec::parse(text, FAULTS, STRATEGIES), Ok(spec.clone()), "{text}");
             assert_eq!(
-                Spec::parse(&spec.to_string(), FAULTS),
+                Spec::parse(&spec.to_string(), FAULTS, STRATEGIES),
                 Ok(spec),
                 "{text}, there and back"
             );
@@ -251,7 +266,7 @@ mod tests {
     fn what_does_not() {
         #[rustfmt::skip]
         let rows = [
-            ("", "names no router; write `reference`, `faulty:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`"),
+            ("", "names no router; write `reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`"),
             ("nginx", "`nginx` names no router; write"),
             ("referense", "did you mean `reference`?"),
             ("LiteLLM==1.85.0", "did you mean `litellm==1.85.0`?"),
@@ -275,13 +290,17 @@ mod tests {
             ("faulty", "`faulty` names no fault"),
             ("faulty:", "there is no fault ``; `routeproof faults` lists them"),
             ("faulty:tie-by-insertoin", "did you mean `faulty:tie-by-insertion`?"),
+            ("strategy", "`strategy` names no strategy; there are reference, litellm-1.85: `strategy:NAME`"),
+            ("strategy:zzz", "there is no strategy `zzz`; there are reference, litellm-1.85"),
+            ("strategy:litellm-1.86", "did you mean `strategy:litellm-1.85`?"),
+            ("strategie:litellm-1.85", "did you mean `strategy:litellm-1.85`?"),
             ("exec:", "`exec:` wants a command"),
             ("exec:''", "`exec:` wants a command"),
             ("exec:a 'b", "has an open quote"),
             ("./my adapter", "did you mean `exec:./my adapter`?"),
         ];
         for (text, expected) in rows {
-            let error = Spec::parse(text, FAULTS).expect_err(text).to_string();
+            let error = Spec::parse(text, FAULTS, STRATEGIES).expect_err(text).to_string();
             assert!(error.contains(expected), "{text}: `{error}` does not say `{expected}`");
         }
     }

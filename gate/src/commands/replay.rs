@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use model::closing::asked;
 use model::generate::{Seeded, beside, questions};
 use model::rules::{RuleId, RuleSet};
 use model::trial::{Judge, trial};
@@ -12,7 +13,7 @@ use model::universe::{BIG, Scope};
 use protocol::file::TRACE_BYTES_MAX;
 use protocol::{Capability, Hello, Level, Query, Question, Questions, RouterUnderTest, Row, Run, Step, TraceFile};
 
-use crate::adapter::{Settings, open};
+use crate::adapter::{Settings, open, open_fleet};
 use crate::cli::ReplayArgs;
 use crate::document::{Document, FindingReport, ReplayReport, TraceReport, TraceStatus, TrialReport};
 use crate::error::Error;
@@ -39,10 +40,13 @@ pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
     for file in &files {
         read(file)?;
     }
-    let mut router = open(&args.router, settings, &progress)?;
+    let mut opened = Opened {
+        router: open(&args.router, settings, &progress)?,
+        fleet: open_fleet(&args.router),
+    };
     Ok(Document::Replay(ReplayReport {
-        trial: Some(TrialReport::new(&args.router.to_string(), router.hello())),
-        traces: replay(&files, router.as_mut())?,
+        trial: Some(TrialReport::new(&args.router.to_string(), opened.router.hello())),
+        traces: replay(&files, &mut opened)?,
     }))
 }
 
@@ -119,17 +123,34 @@ fn usage(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::Usage(format!("{}: {why}", path.display()))
 }
 
-/// Replays the traces in `files` on `router`, one at a time.
+/// A router under test, and the fleet that goes by the same name.
+struct Opened {
+    router: Box<dyn RouterUnderTest>,
+    fleet: Option<Box<dyn RouterUnderTest>>,
+}
+
+impl Opened {
+    /// The one that carries out traces of that level.
+    fn of(&mut self, level: Level) -> &mut dyn RouterUnderTest {
+        match (level, &mut self.fleet) {
+            (Level::Fleet, Some(fleet)) => fleet.as_mut(),
+            _ => self.router.as_mut(),
+        }
+    }
+}
+
+/// Replays the traces in `files`, one at a time.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn replay(files: &[PathBuf], router: &mut dyn RouterUnderTest) -> Result<Vec<TraceReport>, Error> {
-    let hello = router.hello().clone();
+fn replay(files: &[PathBuf], opened: &mut Opened) -> Result<Vec<TraceReport>, Error> {
     let mut reports = Vec::with_capacity(files.len());
     for file in files {
         let kept = read(file)?;
         let file = file.display().to_string();
+        let router = opened.of(kept.file.trace.level);
+        let hello = router.hello().clone();
         reports.push(match unfit(&kept.file, &hello) {
             Some(why) => TraceReport {
                 file,
@@ -176,8 +197,10 @@ fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
     {
         return Some(format!("a trace of {router}"));
     }
-    if file.trace.level == Level::Fleet && !hello.can(Capability::Fleet) {
-        return Some("a fleet's trace, and this is one router".to_owned());
+    match (file.trace.level, hello.can(Capability::Fleet)) {
+        (Level::Fleet, false) => return Some("a fleet's trace, and this is one router".to_owned()),
+        (Level::Router, true) => return Some("a router's trace, and this is a fleet".to_owned()),
+        _ => {}
     }
     let mut extras = file.trace.rows().filter_map(|row| row.extra.as_ref());
     let known = |extra: &String| hello.dialect.extras.iter().any(|known| known.name == *extra);
@@ -185,10 +208,10 @@ fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
     Some(format!("this router has no extra `{unknown}`"))
 }
 
-/// The run of a router's trace: what it asks itself, and where it looks nothing up, every question that its rows raise.
+/// The run of a trace: what it asks itself, and where it looks nothing up, every question that its rows raise.
 fn to_run(kept: &Kept, hello: &Hello) -> Run {
     let trace = &kept.file.trace;
-    let asked: BTreeSet<Query> = trace
+    let looked_up: BTreeSet<Query> = trace
         .steps
         .iter()
         .filter_map(|step| match step {
@@ -198,23 +221,26 @@ fn to_run(kept: &Kept, hello: &Hello) -> Run {
         .collect();
     let rows: Vec<&Row> = trace.rows().collect();
     let scope = Scope::new(&BIG, hello);
-    let queries = if asked.is_empty() {
+    let queries = if looked_up.is_empty() {
         questions(&scope, &rows, &mut Seeded::new(0, 0))
     } else {
-        asked.into_iter().collect()
+        looked_up.into_iter().collect()
     };
+    if trace.level == Level::Fleet {
+        return asked(trace.clone(), queries, hello);
+    }
     let teams: BTreeSet<Option<String>> = rows.iter().map(|row| row.team.clone()).chain([None]).collect();
-    let mut asked = beside(&scope, queries);
-    asked.retain(|question| !matches!(question, Question::Listing(_)));
+    let mut all = beside(&scope, queries);
+    all.retain(|question| !matches!(question, Question::Listing(_)));
     if scope.can(Capability::Listing) {
-        asked.extend(teams.into_iter().map(Question::Listing));
+        all.extend(teams.into_iter().map(Question::Listing));
     }
     let steps = trace.steps.len();
     // To look more often than the trace does may hide what it shows; a refusal is judged by what is around it.
     let questions = if kept.rule == Some(RuleId::AtomicRefusal) {
-        Questions::after_each(asked, steps)
+        Questions::after_each(all, steps)
     } else {
-        Questions::at_end(asked, steps)
+        Questions::at_end(all, steps)
     };
     Run {
         trace: trace.clone(),

@@ -99,6 +99,13 @@ impl Found {
 ///
 /// See [`Error`].
 pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Document, Error> {
+    if let Spec::Strategy(name) = &args.router {
+        return Err(Error::Usage(format!(
+            "`{}` is a fleet, and `run` tries one router; explore it with `routeproof explore --strategy {name}`, and carry \
+             out a trace of it with `routeproof replay`",
+            args.router
+        )));
+    }
     let rules = chosen_rules(&args.rule)?;
     let skips = match &args.skips {
         None => Skips::default(),

@@ -102,7 +102,7 @@ fn settings(hello: Duration, reply: Duration) -> Settings {
 }
 
 fn start(spec: &str, hello: Duration, reply: Duration) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
-    let spec = Spec::parse(spec, &[]).unwrap();
+    let spec = Spec::parse(spec, &[], &[]).unwrap();
     open(&spec, &settings(hello, reply), &|_| ())
 }
 
