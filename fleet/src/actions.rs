@@ -101,7 +101,7 @@ impl Shape {
 pub struct Action {
     /// Sort of the action.
     pub kind: Kind,
-    /// Where.
+    /// The place of the action.
     pub at: At,
     /// Number of the row, where it is about one; otherwise 0.
     pub row: u8,
@@ -126,7 +126,7 @@ impl Action {
         Self { shape, ..self }
     }
 
-    /// Whether the action changes the store.
+    /// Returns whether the action changes the store.
     pub fn writes(self) -> bool {
         use Kind::{Block, Break, Create, Delete, Rename, Update};
         matches!(self.kind, Create | Update | Delete | Rename | Block | Break)

@@ -1,4 +1,4 @@
-//! Whether the replicas converge: once writes and faults stop, under fair polling, all come to agree with the store and stay so.
+//! Convergence: once writes and faults stop, under fair polling, all replicas come to agree with the store and stay so.
 //!
 //! This is a property of infinite runs. Among the actions that still happen when writes and faults have stopped, a
 //! run that never comes to agree, or never for good, ends up going round in one strongly connected component with a
@@ -17,7 +17,7 @@ use crate::machine::Machine;
 
 /// A machine that is to converge.
 pub trait Converging: Machine {
-    /// Whether every replica agrees with the store.
+    /// Returns whether every replica agrees with the store.
     fn agrees(&self, state: &Self::State) -> bool;
 }
 
@@ -58,13 +58,13 @@ pub struct TooManyStates(pub usize);
 /// The most states of a graph.
 pub const STATES_MAX: usize = 20_000_000;
 
-/// Whether an action still happens once writes and faults have stopped.
+/// Returns whether an action still happens once writes and faults have stopped.
 pub(crate) fn is_quiet(action: Action) -> bool {
     use Kind::{Apply, Deliver, Drop, Miss, Read, Request, Start};
     matches!(action.kind, Read | Apply | Start | Deliver | Drop | Miss | Request)
 }
 
-/// Whether fairness is asked of an action: a replica keeps polling, and is started again.
+/// Returns whether fairness is asked of an action: a replica keeps polling, and is started again.
 fn is_fair(action: Action) -> bool {
     matches!(action.kind, Kind::Read | Kind::Apply | Kind::Start)
 }
@@ -111,7 +111,8 @@ pub fn converges<M: Converging>(
     })
 }
 
-/// Whether a weakly fair run can stay in the component: no fair action can happen in all its states and only lead out.
+/// Returns whether a weakly fair run can stay in the component: no fair action can happen in all its states and only
+/// lead out.
 fn can_stay(quiet: &DiGraph<(), Action>, component: &[NodeIndex], component_of: &[usize]) -> bool {
     let mut everywhere: Option<BTreeSet<(Kind, At)>> = None;
     let mut taken = BTreeSet::new();

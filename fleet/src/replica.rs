@@ -40,7 +40,7 @@ pub fn strategy_fleet(strategy: &Strategy) -> InProcessFleet<StrategyReplica> {
 pub struct StrategyReplica {
     strategy: Strategy,
     replica: NaiveReplica,
-    /// Whether a poll is between its read and its apply.
+    /// True if a poll is between its read and its apply.
     reading: bool,
     /// The revision of the store as of which each row is known; only where rows and reads carry revisions.
     known: BTreeMap<u8, u64>,
@@ -254,7 +254,7 @@ impl StrategyReplica {
         Want::End(Now::Answered(vec![self.lookup(query)]))
     }
 
-    /// Whether no row that it holds goes by the exact name.
+    /// Returns whether no row that it holds goes by the exact name.
     fn misses(&self) -> bool {
         let is_exact = |cell: &Cell| cell.content.shape() == Some(Shape::Exact);
         !self.replica.claims().values().any(is_exact)

@@ -126,7 +126,7 @@ fn reads_own_write(view: &impl View, held: Cell, row: usize, stored: Cell) -> bo
     holds && !serves_older
 }
 
-/// Whether there is a rule about steps of this kind.
+/// Returns whether there is a rule about steps of this kind.
 pub(crate) fn judges(kind: Kind) -> bool {
     use Kind::{Apply, Break, Deliver, Duplicate, EmptyPoll, FailedPoll, PartialPoll};
     matches!(

@@ -99,7 +99,7 @@ pub struct Strategy {
 }
 
 impl Strategy {
-    /// Whether change notifications are sent to the replica.
+    /// Returns whether change notifications are sent to the replica.
     pub fn listens(&self) -> bool {
         self.notices != Notices::Ignored
     }

@@ -86,7 +86,7 @@ pub fn path(actions: &[Action], replicas: u8, mended: Shape) -> (Trace, Vec<u8>)
     (Trace::of_fleet(replicas, writer.steps), up)
 }
 
-/// Whether the apply at that place is the last part of its read that the path applies.
+/// Returns whether the apply at that place is the last part of its read that the path applies.
 fn ends_apply(actions: &[Action], place: usize) -> bool {
     let of_replica = |action: &&Action| action.at == actions[place].at;
     let mut later = actions[place + 1..].iter().filter(of_replica);
@@ -105,7 +105,7 @@ struct TraceWriter {
     up: BTreeMap<u8, bool>,
     /// The poll of each replica that is held behind its read.
     held: BTreeMap<u8, OpId>,
-    /// How many operations were begun.
+    /// Number of operations begun.
     begun: usize,
     /// The rows of which a notification is under way to a replica, the oldest first.
     under_way: BTreeMap<u8, VecDeque<u8>>,

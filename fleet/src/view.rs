@@ -7,9 +7,9 @@ use crate::strategies::Strategy;
 /// A request: for the name that an exact row has, or for one that only wildcards match; by the team's caller or by none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// Whether the exact name is asked for.
+    /// True if the exact name is asked for.
     pub exact: bool,
-    /// Whether the caller is of the team.
+    /// True if the caller is of the team.
     pub team: bool,
 }
 
@@ -63,7 +63,7 @@ pub(crate) trait View: PartialEq {
     /// The newest version of `row` that it acknowledged as written since it started.
     fn acked(&self, row: usize) -> u8;
 
-    /// Whether it lists the name of this shape.
+    /// Returns whether it lists the name of this shape.
     fn lists(&self, shape: Shape) -> bool;
 
     /// Returns the number of entries in its pattern tables.
@@ -72,10 +72,10 @@ pub(crate) trait View: PartialEq {
     /// Visits the candidates that it answers with.
     fn candidates(&self, query: Query, visit: impl FnMut(Candidate));
 
-    /// Whether it holds `row` as `other` does, in its list and in its pattern tables.
+    /// Returns whether it holds `row` as `other` does, in its list and in its pattern tables.
     fn holds_like(&self, other: &Self, row: usize) -> bool;
 
-    /// Whether it answers exactly what `store` prescribes after the poll under way and one more, which succeed.
+    /// Returns whether it answers exactly what `store` prescribes after the poll under way and one more, which succeed.
     fn heals(&self, store: &Cells) -> bool;
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn prescribed(cells: &Cells, strategy: &Strategy, query: Query, mut v
 /// Number of candidates of each version of each row.
 type Copies = [[u8; VERSIONS_MAX + 1]; ROWS_MAX];
 
-/// Whether every answer is exactly what `store` prescribes.
+/// Returns whether every answer is exactly what `store` prescribes.
 pub(crate) fn agrees(view: &impl View, store: &Cells) -> bool {
     QUERIES.into_iter().all(|query| {
         let [mut answered, mut due] = [[[0; VERSIONS_MAX + 1]; ROWS_MAX]; 2];

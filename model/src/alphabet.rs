@@ -48,7 +48,7 @@ pub fn alphabet(scope: &Scope) -> Vec<Change> {
     changes
 }
 
-/// How rows of one name and team differ.
+/// The ways in which rows of one name and team differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variant {
     Plain,

@@ -11,9 +11,9 @@ use protocol::{
 /// The fate, in the closing, of notifications that are still under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
-    /// They are lost: what is never delivered need not be dropped.
+    /// The notifications are lost: what is never delivered need not be dropped.
     Dropped,
-    /// They reach their replicas, the oldest first.
+    /// The notifications reach their replicas, the oldest first.
     Delivered,
 }
 

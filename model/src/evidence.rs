@@ -14,7 +14,7 @@ use crate::failure::Tier;
 use crate::pattern::{Patterns, is_pattern};
 use crate::spec::{Spec, Table};
 
-/// What does not change over a trial.
+/// The facts that do not change over a trial.
 #[derive(Debug)]
 pub struct Ground {
     /// The preset that the router claims, where it claims one.
@@ -23,7 +23,7 @@ pub struct Ground {
     pub opaque: Vec<String>,
     /// The targets that extras bring along whose rows do answer as others do.
     pub plain_targets: Vec<String>,
-    /// What targets start with; empty where the router takes any.
+    /// The prefixes of targets; empty where the router takes any.
     pub target_prefixes: Vec<String>,
     /// The names of the code paths that answer lookups.
     pub paths: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Ground {
 /// Every version of every row that the router was ever given, by tag.
 pub type Issued = BTreeMap<String, Row>;
 
-/// What a fresh router of the same kind shows of the same rows, or why none could be built of them.
+/// The answers of a fresh router of the same kind with the same rows, or the reason why none could be built of them.
 pub type Fresh = Result<Observation, String>;
 
 /// One round of questions with its answers.
@@ -44,9 +44,9 @@ pub type Fresh = Result<Observation, String>;
 pub struct Look<'a> {
     /// The questions of the run.
     pub questions: &'a Questions,
-    /// Which of them were asked, in which order.
+    /// The round: which of the questions were asked, and in which order.
     pub round: &'a Round,
-    /// What was answered.
+    /// The answers.
     pub seen: &'a Observation,
 }
 
@@ -97,12 +97,12 @@ impl<'a> Look<'a> {
 /// One moment of a run, with everything that was known then.
 #[derive(Debug)]
 pub struct Moment<'a> {
-    /// What does not change over a trial.
+    /// The facts that do not change over a trial.
     pub ground: &'a Ground,
     /// The replica that was looked at; none where there is only one router.
     pub replica: Option<u8>,
-    /// How many whole polls the replica has done in a row by then, while nothing else happened to it and the store stood
-    /// still.
+    /// Number of whole polls that the replica has done in a row by then, while nothing else happened to it and the
+    /// store stood still.
     pub polls: usize,
     /// The rows that were applied by then.
     pub table: &'a Table,
@@ -111,9 +111,9 @@ pub struct Moment<'a> {
     /// Versions that may share their tag with one that was given: of patches, which keep a tag, or were made on one of several
     /// versions.
     pub variants: &'a [Row],
-    /// How many steps were done by then.
+    /// Number of steps done by then.
     pub after: usize,
-    /// What was asked and answered.
+    /// The questions and their answers.
     pub look: Look<'a>,
     /// The answers of fresh routers of the same rows to the same questions: the first was given the rows in the order of
     /// their arrival, the others in other orders. Empty where none was asked.
@@ -130,16 +130,16 @@ impl<'a> Moment<'a> {
     }
 }
 
-/// What became of one change.
+/// One change and its outcome.
 #[derive(Debug)]
 pub struct Transition<'a> {
-    /// What does not change over a trial.
+    /// The facts that do not change over a trial.
     pub ground: &'a Ground,
-    /// How many steps were done, this one included; 0 is the construction.
+    /// Number of steps done, this one included; 0 is the construction.
     pub after: usize,
-    /// What was asked for.
+    /// The change that was asked for.
     pub change: &'a Change,
-    /// What the router said.
+    /// The router's reply.
     pub changed: &'a Changed,
     /// The rows that were applied before.
     pub before: &'a Table,
@@ -147,12 +147,12 @@ pub struct Transition<'a> {
     pub now: &'a Table,
     /// The ids that the router claimed before.
     pub held_before: Option<&'a [String]>,
-    /// What was seen directly before and directly after, where both were looked at.
+    /// The answers directly before and directly after, where both were asked for.
     pub seen: Option<(Look<'a>, Look<'a>)>,
 }
 
 impl Ground {
-    /// Why the preset must refuse the row; none where it must not, or says nothing of it.
+    /// Returns why the preset must refuse the row; none where it must not, or says nothing of it.
     pub fn must_refuse(&self, row: &Row) -> Option<String> {
         let spec = self.spec.as_ref().filter(|_| !self.is_opaque(row))?;
         spec.change(&Table::new(), &Change::Upsert(row.clone())).err()
@@ -171,8 +171,8 @@ impl Ground {
         self.reaches(row, asked).unwrap_or_else(|| tier_of_name(row))
     }
 
-    /// Whether the preset says nothing of this row: its extra makes it answer as no other does, or its target is none that
-    /// the dialect speaks of.
+    /// Returns whether the preset says nothing of this row: its extra makes it answer as no other does, or its target
+    /// is none that the dialect speaks of.
     pub fn is_opaque(&self, row: &Row) -> bool {
         let known = |prefix: &String| row.model.starts_with(prefix);
         let target_is_known = self.target_prefixes.is_empty() || self.target_prefixes.iter().any(known);
@@ -213,8 +213,8 @@ impl Moment<'_> {
         known.into_iter().chain(others)
     }
 
-    /// Whether the preset says nothing of what this query gets: a row that it does not predict has a pattern, or goes by
-    /// what is asked for in any way.
+    /// Returns whether the preset says nothing of what this query gets: a row that it does not predict has a pattern,
+    /// or goes by what is asked for in any way.
     pub fn is_opaque(&self, query: &Query) -> bool {
         let mut rows = self.table.values().filter(|row| self.ground.is_opaque(row));
         rows.any(|row| {
@@ -257,7 +257,8 @@ pub fn in_order(order: &[String], table: &Table) -> Vec<Row> {
     order.iter().filter_map(|id| table.get(id).cloned()).collect()
 }
 
-/// Whether a list was taken in which an id comes twice: what the router then holds is not for anyone else to say.
+/// Returns whether the router took a list in which an id comes twice. Which duplicate it kept is undefined, so nothing
+/// after it is judged.
 pub fn took_an_id_twice(change: &Change, outcome: &Outcome, now: &Table) -> bool {
     !matches!(outcome, Outcome::Refused(_)) && matches!(change, Change::Replace(rows) if rows.len() != now.len())
 }

@@ -27,26 +27,26 @@ use crate::spec::Table;
 use crate::trial::{Judge, carry_out, orders, seen_fresh};
 use crate::universe::Scope;
 
-/// How far to explore.
+/// The limits of an exploration.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The most states.
     pub states_max: usize,
-    /// Whether to stop at the first failure.
+    /// True to stop at the first failure.
     pub first_failure: bool,
 }
 
-/// What can be explored: where a change leads from a state, and what a fresh router shows.
+/// A router to be explored: where a change leads from a state, and what a fresh router shows.
 trait Explorable {
     type State: Clone + Eq + Hash;
     const WHOLE_MEMORY: bool;
 
     fn start(&mut self) -> Result<Reached<Self::State>, AdapterFault>;
 
-    /// What is to be seen of a state. Looking may change it: routers remember what they were asked.
+    /// Returns the answers in a state. Looking may change it: routers remember what they were asked.
     fn look(&self, state: &mut Self::State) -> Observation;
 
-    /// Where each of `changes` leads from the end of `path`, which is in `state`.
+    /// Returns the states to which each of `changes` leads from the end of `path`, which is in `state`.
     fn expand(
         &mut self,
         path: &[Change],
@@ -57,7 +57,7 @@ trait Explorable {
     fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault>;
 }
 
-/// Where a change led to.
+/// The state to which a change led, and the reply to the change.
 struct Reached<S> {
     state: S,
     changed: Changed,
@@ -222,7 +222,7 @@ impl Explorable for Observed<'_> {
     }
 }
 
-/// What was seen in the only round of a run: nothing where the adapter shows none, which its reply was held against.
+/// Returns the answers of the only round of a run; empty where the reply has none.
 fn last_seen(reply: &mut RunReply) -> Observation {
     let round = reply.rounds.pop().unwrap_or_default();
     round.into_iter().next().unwrap_or_default()
@@ -230,7 +230,7 @@ fn last_seen(reply: &mut RunReply) -> Observation {
 
 /// A state that was reached, and how.
 struct Node<S> {
-    /// What the router is once it was looked at.
+    /// The router's state once it was looked at.
     looked_at: S,
     /// The state before and the change that led here; none for the start.
     from: Option<(usize, usize)>,
@@ -239,7 +239,7 @@ struct Node<S> {
     seen: Rc<Observation>,
     /// The ids of the table in the order in which they arrived.
     order: Vec<String>,
-    /// Whether a rule found fault: what lies behind it is a consequence.
+    /// True if a rule found fault: what lies behind it is a consequence.
     failed: bool,
 }
 

@@ -66,15 +66,15 @@ pub struct Finding {
     pub question: Option<Question>,
     /// The index of the dialect's path that answered.
     pub path: usize,
-    /// How many steps were done by then.
+    /// Number of steps done by then.
     pub after: usize,
-    /// What the rule allows.
+    /// The answer, names, ids or sizes that the rule allows.
     pub allowed: Allowed,
-    /// What came.
+    /// The answer, names, ids or sizes that came.
     pub got: Got,
 }
 
-/// What a rule allows.
+/// The answer, names, ids or sizes that a rule allows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Allowed {
@@ -88,31 +88,31 @@ pub enum Allowed {
     AtLeast(Version),
     /// No row of that id, or of any id where there is none.
     NoRow(Option<String>),
-    /// That entry at most once.
+    /// An answer with that entry at most once.
     Once(Version),
-    /// That id at most once.
+    /// A list with that id at most once.
     IdOnce(String),
     /// Rows of that team, and rows of none; rows of none alone where it is absent.
     RowsOf(Option<String>),
     /// A listing without that name.
     NotNamed(String),
-    /// These names.
+    /// The names that are allowed.
     Names(Vec<String>),
-    /// These ids.
+    /// The ids that are allowed.
     Ids(Vec<String>),
-    /// These tags in the router's own registry.
+    /// The tags that are allowed in the router's own registry.
     Tags(Vec<String>),
-    /// These entries of each structure.
+    /// The number of entries that each structure is allowed.
     Sizes(BTreeMap<String, u64>),
     /// At most so many entries of that structure.
     AtMost(Size),
     /// This outcome of a change.
     Outcome(Outcome),
-    /// That a fresh router can be built of the rows.
+    /// A fresh router that can be built of the rows.
     Built,
 }
 
-/// What came.
+/// The answer, names, ids or sizes that came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Got {
@@ -120,19 +120,19 @@ pub enum Got {
     Answer(Answer),
     /// This answer, with a row of that team.
     OfTeam(Answer, String),
-    /// These names.
+    /// The names that came.
     Names(Vec<String>),
-    /// These ids.
+    /// The ids that came.
     Ids(Vec<String>),
-    /// These tags in the router's own registry.
+    /// The tags that came, in the router's own registry.
     Tags(Vec<String>),
-    /// These entries of each structure.
+    /// The number of entries of each structure.
     Sizes(BTreeMap<String, u64>),
     /// So many entries of that structure.
     Size(Size),
     /// This outcome of a change.
     Outcome(Outcome),
-    /// That no fresh router can be built of the rows, with the router's own reason.
+    /// No fresh router can be built of the rows, for the router's own reason.
     Unbuildable(String),
 }
 
@@ -152,18 +152,18 @@ pub struct Version {
 pub struct Size {
     /// The router's own name of the structure.
     pub structure: String,
-    /// How many entries it has.
+    /// Number of entries.
     pub entries: u64,
 }
 
 impl Finding {
-    /// What the rule allows and what came, a line each.
+    /// Returns what the rule allows and what came, a line each.
     pub fn words(&self) -> [String; 2] {
         words(self.rule, &self.allowed, &self.got)
     }
 }
 
-/// What a rule allows and what came, a line each.
+/// Returns what a rule allows and what came, a line each.
 pub fn words(rule: RuleId, allowed: &Allowed, got: &Got) -> [String; 2] {
     // Upstream models are told where two answers are compared whole.
     let whole = matches!(allowed, Allowed::Answer(_)) && rule != RuleId::Complete;
@@ -251,7 +251,7 @@ fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     texts.join(", ")
 }
 
-/// What must stay the same while a trace shrinks.
+/// The part of a finding that must stay the same while a trace shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind {
     /// The rule.
@@ -290,7 +290,7 @@ pub fn place(question: Option<QuestionKind>, tier: Option<Tier>) -> &'static str
     }
 }
 
-/// What tells failures apart: each is reported once.
+/// The part of a failure that tells it apart from others: each signature is reported once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signature {
     /// The rule, the failure class, the kind of question and the tier.
@@ -323,7 +323,7 @@ impl Signature {
     }
 }
 
-/// Whether a change is about the row of that id.
+/// Returns whether a change is about the row of that id.
 pub fn touches(change: &Change, id: &str) -> bool {
     match change {
         Change::Upsert(row) | Change::Add(row) => row.id == id,
@@ -335,17 +335,17 @@ pub fn touches(change: &Change, id: &str) -> bool {
 /// One distinct failure.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// What tells it apart.
+    /// The signature that tells it apart from others.
     pub signature: Signature,
-    /// What the trace shows.
+    /// The finding that the trace shows.
     pub finding: Finding,
     /// The trace, made small, with the question that shows the failure.
     pub run: Run,
     /// The trace that first showed it.
     pub origin: Origin,
-    /// How many findings were of this failure, this one included.
+    /// Number of findings of this failure, this one included.
     pub count: u64,
-    /// Whether it was made small: not where the search was stopped before, or it did not show again.
+    /// True if it was made small: not where the search was stopped before, or it did not show again.
     pub shrunk: bool,
 }
 
@@ -354,8 +354,8 @@ pub struct Failure {
 pub struct Origin {
     /// The universe from which it was drawn, or the engine.
     pub universe: &'static str,
-    /// Its number.
+    /// The number of the trace.
     pub trace: u32,
-    /// How many steps it had.
+    /// Number of its steps.
     pub steps: usize,
 }

@@ -1,4 +1,4 @@
-//! From a source of choices to a trace, and from a trace to the questions worth asking.
+//! Traces drawn from a source of choices, and the questions worth asking of a trace.
 //!
 //! Nothing here is random: every choice is drawn from a [`Choices`], so that a seed, or the bytes of a fuzzer, replays it.
 
@@ -39,7 +39,7 @@ impl Choices for Seeded {
     }
 }
 
-/// When a router is asked the whole matrix.
+/// The moments at which a router is asked the whole matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cadence {
     /// After each step.
@@ -55,7 +55,7 @@ pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> R
     asked(scope, initial, steps, choices, cadence)
 }
 
-/// What a router is constructed with, and random changes to it, drawn from that part of the scope.
+/// Returns the rows that a router is constructed with, and random changes to it, drawn from that part of the scope.
 pub fn changes(scope: &Scope, swarm: &Swarm, choices: &mut dyn Choices) -> (Vec<Row>, Vec<Step>) {
     let mut generator = Generator::new(scope, swarm, choices, Table::new(), 0);
     let initial = generator.initial();
@@ -112,8 +112,8 @@ pub fn viewers(scope: &Scope) -> Vec<Option<String>> {
     std::iter::once(None).chain(teams).collect()
 }
 
-/// What of a universe one trace uses: a random subset of everything, since a trace that may do all things does few of
-/// them often. Source: Groce et al., "Swarm Testing", ISSTA 2012.
+/// The part of a universe that one trace uses: a random subset of everything, since a trace that may do all things does
+/// few of them often. Source: Groce et al., "Swarm Testing", ISSTA 2012.
 #[derive(Clone, Debug)]
 pub struct Swarm {
     ids: Vec<&'static str>,
@@ -196,9 +196,9 @@ pub struct Generator<'a> {
     scope: &'a Scope,
     choices: &'a mut dyn Choices,
     swarm: &'a Swarm,
-    /// What a router that refuses nothing would hold by now.
+    /// The table that a router that refuses nothing would hold by now.
     table: Table,
-    /// How many versions were given out: each has a tag of its own.
+    /// Number of versions given out: each has a tag of its own.
     versions: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What any engine returns: how much it did, what it found, and how it ended.
+//! The result of any engine: how much it did, what it found, and how it ended.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::rules::catalogue::RuleId;
 /// The result of one engine on one router.
 #[derive(Clone, Debug)]
 pub struct Hunt {
-    /// How much was done.
+    /// The amount of work done.
     pub work: Work,
     /// The number of premises of each rule.
     pub premises: BTreeMap<RuleId, u64>,
@@ -17,7 +17,7 @@ pub struct Hunt {
     pub failures: BTreeMap<Signature, Failure>,
     /// Findings that look new and were not made small: the hunt was stopped, or held as many failures as it may.
     pub uncounted: u64,
-    /// How it ended.
+    /// The way in which the hunt ended.
     pub ended: Ended,
 }
 
@@ -55,7 +55,7 @@ impl Hunt {
     }
 }
 
-/// How much an engine did.
+/// The amount of work that an engine did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// Traces put on trial; of an exploration none.
@@ -70,11 +70,11 @@ pub struct Work {
     pub states: usize,
     /// Changes on the longest of the shortest ways to a state.
     pub depth: usize,
-    /// Whether a state was the router's whole memory, and not only what can be observed of it.
+    /// True if a state was the router's whole memory, and not only what can be observed of it.
     pub whole_memory: bool,
 }
 
-/// How a hunt, or an exploration of the fleet's model, ended.
+/// The way in which a hunt, or an exploration of the fleet's model, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Everything that was asked for was done.
@@ -90,7 +90,7 @@ pub enum Ended {
 /// A limit of a hunt or an exploration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Whoever asked for it broke it off, as a budget does.
+    /// A stop by the caller, such as a time budget.
     Budget,
     /// The number of distinct states.
     States(u64),

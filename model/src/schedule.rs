@@ -113,7 +113,7 @@ struct Drawing<'a> {
     begun: Vec<OpId>,
     /// The number of names given out.
     names: usize,
-    /// Whether reads of the store fail or show too little by now.
+    /// True if reads of the store fail or show too little at this point of the schedule.
     faulty: bool,
 }
 

@@ -15,18 +15,18 @@ use crate::universe::Scope;
 /// The most failures that are told apart and made small; those beyond are counted.
 pub const FAILURES_MAX: usize = 200;
 
-/// How to search.
+/// The settings of a search.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// With the version of this program it replays the search.
     pub seed: u32,
-    /// What traces are drawn from, in turn.
+    /// The scopes that traces are drawn from, in turn.
     pub scopes: Vec<Scope>,
-    /// When the router is asked the whole matrix.
+    /// The moments at which the router is asked the whole matrix.
     pub cadence: Cadence,
-    /// How many traces at the most.
+    /// The most traces to try.
     pub traces_max: u32,
-    /// How many of them in one message.
+    /// The number of traces in one message.
     pub batch: u32,
 }
 

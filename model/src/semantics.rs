@@ -8,13 +8,13 @@
 pub enum By {
     /// The name it is asked for by: the team's own name where it has one, else its `model_name`.
     AskedName,
-    /// Its `model_name`, whether or not a team has another name for it.
+    /// The row's `model_name`, whether or not a team has another name for it.
     ModelName,
     /// The team's own name for it.
     TeamName,
-    /// Its id.
+    /// The row's id.
     Id,
-    /// Its upstream target.
+    /// The row's upstream target.
     Target,
 }
 

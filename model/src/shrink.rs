@@ -12,7 +12,7 @@ use crate::failure::{Failure, Finding, Kind, Signature, touches};
 use crate::rules::RuleId;
 use crate::trial::{Judge, trial};
 
-/// How many attempts one failure is worth.
+/// The most attempts at making one failure small.
 pub const ATTEMPTS_MAX: usize = 400;
 
 /// The run as far as that finding goes, with no other question than the one that shows it.
@@ -69,9 +69,9 @@ pub fn shrink_failure(
 pub struct Shrunk {
     /// The trace, with the question that shows the failure.
     pub run: Run,
-    /// What it shows.
+    /// The finding that it shows.
     pub finding: Finding,
-    /// How many attempts it took.
+    /// Number of attempts that it took.
     pub attempts: usize,
 }
 
@@ -185,7 +185,7 @@ struct Shrinker<'a> {
     router: &'a mut dyn RouterUnderTest,
     judge: &'a Judge,
     kind: Kind,
-    /// Whether the question is put after each step.
+    /// True if the question is put after each step.
     each: bool,
     attempts: usize,
     /// The smallest run so far, and what it shows.

@@ -61,7 +61,7 @@ impl Judge {
         }
     }
 
-    /// What does not change over a trial.
+    /// Returns the facts that do not change over a trial.
     pub fn ground(&self) -> &Ground {
         &self.ground
     }
@@ -346,7 +346,7 @@ impl Tracked {
 /// One judged run.
 #[derive(Debug)]
 pub struct Judged {
-    /// What the rules had to say.
+    /// The premises and findings of the rules.
     pub tally: Tally,
     /// Nanoseconds inside the router, fresh routers included; 0 where the adapter does not measure.
     pub router_ns: u64,

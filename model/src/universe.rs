@@ -11,7 +11,7 @@ use crate::semantics::Semantics;
 /// The texts and sizes that traces are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Universe {
-    /// Its name.
+    /// The universe's name.
     pub name: &'static str,
     /// Deployment ids.
     pub ids: &'static [&'static str],
@@ -25,7 +25,7 @@ pub struct Universe {
     pub steps_max: u32,
     /// The most queries of an observation.
     pub queries_max: usize,
-    /// Whether the exhaustive engine gives the id at each place only the name at the same place: many rows, few states.
+    /// True if the exhaustive engine gives the id at each place only the name at the same place: many rows, few states.
     pub paired: bool,
 }
 
@@ -164,25 +164,25 @@ pub const CLOSABLE: [&Universe; 6] = [&OVERLAPPING, &SHIFTING, &IDS, &CASES, &TI
 /// Every universe of the random engine, small ones first.
 pub const UNIVERSES: [&Universe; 3] = [&TINY, &MID, &BIG];
 
-/// What of a universe a given router can be asked.
+/// The part of a universe that a given router can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// The universe.
     pub universe: Universe,
-    /// What the router can do.
+    /// The capabilities of the router.
     pub capabilities: Vec<Capability>,
     /// The router's parameter bundles.
     pub extras: Vec<Extra>,
-    /// What targets start with; never empty.
+    /// The prefixes of targets; never empty.
     pub target_prefixes: Vec<String>,
-    /// Whether rows and queries that must be refused are worth asking: only a preset tells that they must.
+    /// True if rows and queries that must be refused are worth asking: only a preset tells that they must.
     pub malformed: bool,
-    /// Whether the preset says what a target with another number of `*` than its name is.
+    /// True if the preset says what a target with another number of `*` than its name is.
     pub odd_targets: bool,
 }
 
 impl Scope {
-    /// What of `universe` the router behind this hello can be asked.
+    /// Returns the part of `universe` that the router behind this hello can be asked.
     pub fn new(universe: &Universe, hello: &Hello) -> Self {
         let preset = hello.dialect.semantics.as_deref().and_then(Semantics::preset);
         let mut universe = *universe;
@@ -207,7 +207,7 @@ impl Scope {
         }
     }
 
-    /// Whether the router can do that.
+    /// Returns whether the router has that capability.
     pub fn can(&self, capability: Capability) -> bool {
         self.capabilities.contains(&capability)
     }

@@ -1,4 +1,4 @@
-//! What a router can answer.
+//! Answers: the candidates, refusals and failures that a router returns.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct Candidate {
     pub tag: String,
 }
 
-/// Why a query has no candidates.
+/// The reason why a query has no candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
@@ -27,7 +27,7 @@ pub enum Refusal {
     Invalid,
 }
 
-/// What one query got on one path of the router. Candidates are a multiset: one that comes twice skews the load.
+/// The answer to one query on one path of the router. Candidates are a multiset: one that comes twice skews the load.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {

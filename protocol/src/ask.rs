@@ -28,17 +28,17 @@ impl Query {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
-    /// Which deployments may serve this query?
+    /// The deployments that may serve this query.
     Lookup(Query),
-    /// Which model names is a caller of this team shown; `null` is a caller without a team.
+    /// The model names that a caller of this team is shown; `null` is a caller without a team.
     Listing(Option<String>),
-    /// Which ids does the router itself claim to hold?
+    /// The ids that the router itself claims to hold.
     Claims,
-    /// Which row versions, by tag, does each derived structure still hold?
+    /// The row versions, by tag, that each derived structure still holds.
     Holds,
-    /// How many entries has each derived structure?
+    /// The number of entries of each derived structure.
     Sizes,
-    /// Which rows does the store hold? Asked of a fleet, not of a replica.
+    /// The rows that the store holds. Asked of a fleet, not of a replica.
     Store,
 }
 
@@ -103,13 +103,13 @@ pub struct Questions {
     /// The questions that [`Round`]s name by their place in this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Question>,
-    /// When they are asked, ascending.
+    /// The moments at which they are asked, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<Round>,
 }
 
 impl Questions {
-    /// These questions, in their order, after each of those numbers of steps.
+    /// Asks these questions, in their order, after each of those numbers of steps.
     pub fn at(asked: Vec<Question>, after: impl IntoIterator<Item = u32>) -> Self {
         Self {
             asked,
@@ -117,12 +117,12 @@ impl Questions {
         }
     }
 
-    /// These questions, in their order, before the first of `steps` steps and after each.
+    /// Asks these questions, in their order, before the first of `steps` steps and after each.
     pub fn after_each(asked: Vec<Question>, steps: usize) -> Self {
         Self::at(asked, 0..=count(steps))
     }
 
-    /// These questions, in their order, after the last of `steps` steps.
+    /// Asks these questions, in their order, after the last of `steps` steps.
     pub fn at_end(asked: Vec<Question>, steps: usize) -> Self {
         Self::at(asked, [count(steps)])
     }
@@ -152,7 +152,7 @@ fn count(steps: usize) -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Round {
-    /// How many steps are done by then.
+    /// The number of steps done by then.
     pub after: u32,
     /// The questions by their places in [`Questions::asked`], in this order; all, in the order of that list, where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -90,7 +90,7 @@ struct Flat {
     /// One router or a fleet; one router where absent.
     #[serde(default, skip_serializing_if = "is_default")]
     level: Level,
-    /// How many replicas a fleet has.
+    /// The number of replicas of a fleet.
     #[serde(default, skip_serializing_if = "is_default")]
     replicas: u8,
     /// The rows that the router is constructed with, or that the store of a fleet holds.
@@ -102,7 +102,7 @@ struct Flat {
     /// The order in which reads of the store of a fleet give its rows.
     #[serde(default, skip_serializing_if = "is_default")]
     order: RowOrder,
-    /// What is done and asked, in order.
+    /// The steps, done and asked in order.
     steps: Vec<Step>,
 }
 
@@ -206,7 +206,8 @@ impl TraceFile {
         Ok(())
     }
 
-    /// Whether `version` of the router is in the affected range; `None` where the trace or the version does not tell.
+    /// Returns whether `version` of the router is in the affected range; `None` where the trace or the version does not
+    /// tell.
     pub fn affects(&self, version: &str) -> Option<bool> {
         let range = VersionReq::parse(self.affected.as_deref()?).ok()?;
         Some(range.matches(&Version::parse(version).ok()?))
@@ -289,11 +290,11 @@ pub enum TraceError {
     /// The text is not TOML, or not this format.
     #[error("line {line}, column {column}: {what}")]
     Syntax {
-        /// From 1.
+        /// The line, from 1.
         line: usize,
-        /// From 1, in characters.
+        /// The column, from 1, in characters.
         column: usize,
-        /// What the parser found.
+        /// The message of the parser.
         what: String,
     },
     /// The format version is missing.
@@ -310,13 +311,13 @@ pub enum TraceError {
     /// The file is over the limit.
     #[error("the trace has {bytes} bytes, and at most {TRACE_BYTES_MAX} are read; shrink it or split it")]
     TooLarge {
-        /// Its size.
+        /// The size of the file.
         bytes: usize,
     },
     /// The fields are well formed and make no trace.
     #[error("{what}")]
     Content {
-        /// What is wrong and what to do.
+        /// A message: what is wrong and what to do.
         what: String,
     },
 }

@@ -66,7 +66,7 @@ use crate::wire::Hello;
 /// # Ok::<(), protocol::AdapterFault>(())
 /// ```
 pub trait Local {
-    /// Who it is and what it can do.
+    /// Returns the router's name and version, and what it can do.
     fn describe() -> Hello
     where
         Self: Sized;

@@ -161,7 +161,7 @@ pub enum Via {
 pub struct WriteOp {
     /// The place where it goes in.
     pub via: Via,
-    /// What it changes.
+    /// The change to the store.
     pub write: Write,
 }
 
@@ -271,13 +271,13 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
-    /// Its name, by which `finish` lets it go on.
+    /// The operation's name, by which `finish` lets it go on.
     pub op: OpId,
     /// The operation.
     pub act: Op,
     /// The place where it is held.
     pub until: Place,
-    /// Which of its reads, or of its writes, is meant: from 1.
+    /// The number, from 1, of the read or write that is meant, among the operation's reads or writes.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub nth: u8,
 }
@@ -308,7 +308,7 @@ impl Begin {
 pub struct Point {
     /// The kind of access, and the side of it.
     pub place: Place,
-    /// Which of the operation's reads, or of its writes: from 1.
+    /// The number, from 1, of the read or write among the operation's reads or writes.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub nth: u8,
 }
@@ -329,11 +329,11 @@ fn is_first(nth: &u8) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum World {
-    /// From now on accesses to the store fail, or work again.
+    /// Accesses to the store fail from now on, or work again.
     StoreFails(bool),
-    /// From now on reads of the store succeed and show this.
+    /// Reads of the store succeed from now on and show this.
     StoreShows(StoreView),
-    /// From now on a read of the store gives its rows in this order.
+    /// A read of the store gives its rows in this order from now on.
     StoreOrder(RowOrder),
     /// The second source of rows, a file that replicas read at start and at polls, becomes this.
     Config(ConfigFile),
@@ -353,7 +353,7 @@ pub enum World {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigFile {
-    /// Its list of rows, in this order; none where the file has no list at all.
+    /// The file's list of rows, in this order; none where the file has no list at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<Row>>,
 }
@@ -376,10 +376,10 @@ pub enum StoreView {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RowOrder {
-    /// That in which the rows were inserted.
+    /// The order in which the rows were inserted.
     #[default]
     Insertion,
-    /// That in which they were last written.
+    /// The order in which the rows were last written.
     LastUpdate,
     /// Any order, another one for each number.
     Shuffled(u32),

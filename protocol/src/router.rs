@@ -7,7 +7,7 @@ use crate::wire::Hello;
 
 /// A router on trial: the reference, a router with planted faults, or a program at the other end of a pipe.
 pub trait RouterUnderTest {
-    /// Who it is and what it can do. The same for the whole life of the value.
+    /// Returns the router's name and version, and what it can do. The same for the whole life of the value.
     fn hello(&self) -> &Hello;
 
     /// Carries out `runs`, each from a fresh router, in order: one reply a run.
@@ -18,12 +18,12 @@ pub trait RouterUnderTest {
     fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault>;
 }
 
-/// What went wrong with an adapter: never a verdict on the router behind it.
+/// A failure of an adapter: never a verdict on the router behind it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct AdapterFault {
-    /// What kind of fault.
+    /// The kind of the fault.
     pub kind: FaultKind,
-    /// What happened and what to do next, for a person.
+    /// A message for a person: what happened and what to do next.
     pub message: String,
     /// The last lines that the adapter wrote to stderr, oldest first.
     pub last_lines: Vec<String>,
@@ -53,18 +53,18 @@ impl fmt::Display for AdapterFault {
 /// The ways in which an adapter fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultKind {
-    /// It could not be started, or not be installed.
+    /// The adapter could not be started, or not be installed.
     Missing,
-    /// It ended before it answered.
+    /// The adapter ended before it answered.
     Exited,
-    /// It did not answer in time.
+    /// The adapter did not answer in time.
     Hung,
-    /// It wrote what is not a reply of the protocol.
+    /// The adapter wrote what is not a reply of the protocol.
     Babbled,
-    /// It answered something that was not asked, or not everything that was.
+    /// The adapter answered something that was not asked, or not everything that was.
     Mismatched,
-    /// It reported what cannot be, such as a tag that it was never given.
+    /// The adapter reported what cannot be, such as a tag that it was never given.
     Lied,
-    /// It says itself that it could not serve the request.
+    /// The adapter says itself that it could not serve the request.
     Refused,
 }

@@ -14,7 +14,7 @@ pub type Rows = BTreeMap<String, Row>;
 pub struct Row {
     /// The deployment's identity; a table holds at most one row of an id.
     pub id: String,
-    /// What callers ask for; may contain `*`.
+    /// The name that callers ask for; may contain `*`.
     pub model_name: String,
     /// The upstream target; may contain `*`.
     pub model: String,
@@ -63,7 +63,7 @@ impl Row {
     }
 }
 
-/// Whether a field has the value that it has where a file or a message leaves it out.
+/// Returns whether a field has the value that it has where a file or a message leaves it out.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

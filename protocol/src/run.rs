@@ -16,9 +16,9 @@ use crate::trace::Trace;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// What is done.
+    /// The trace to carry out.
     pub trace: Trace,
-    /// What is asked between the steps.
+    /// The questions to put between the steps.
     #[serde(default)]
     pub questions: Questions,
 }
@@ -37,11 +37,11 @@ impl Run {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It took the change.
+    /// The router took the change.
     Applied,
-    /// It found nothing to change.
+    /// The router found nothing to change.
     Unchanged,
-    /// It refused, and says why.
+    /// The router refused, and says why.
     Refused(String),
 }
 
@@ -49,7 +49,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Changed {
-    /// What the router said.
+    /// The router's word on the change.
     pub outcome: Outcome,
     /// The ids that the router itself now claims to hold, in any order; absent where it cannot say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub enum StepReply {
 pub struct Moved {
     /// The operation: the name that `begin` gave it, or `#` and the number of the step, from 1, that carries it out.
     pub op: OpId,
-    /// Its state.
+    /// The operation's state.
     pub now: Now,
 }
 
@@ -95,20 +95,20 @@ pub enum Now {
     Changed(Changed),
     /// A request has ended, with this answer.
     Answered(Vec<Answer>),
-    /// It has ended, with nothing to tell.
+    /// The operation has ended, with nothing to tell.
     Done,
-    /// It has ended in an error, with the router's own text; a write may have been made or not.
+    /// The operation has ended in an error, with the router's own text; a write may have been made or not.
     Failed(String),
-    /// It is held there.
+    /// The operation is held there.
     Held(Point),
-    /// It waits: for this operation, where that can be known.
+    /// The operation waits: for this other one, where that can be known.
     Waiting(Option<OpId>),
-    /// It was lost in a crash.
+    /// The operation was lost in a crash.
     Lost,
 }
 
 impl Now {
-    /// Whether the operation is over.
+    /// Returns whether the operation is over.
     pub fn is_over(&self) -> bool {
         !matches!(self, Self::Held(_) | Self::Waiting(_))
     }
@@ -147,7 +147,7 @@ pub struct Observation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunReply {
-    /// What became of constructing the router, or setting up the fleet.
+    /// The reply to constructing the router, or to setting up the fleet.
     pub setup: Changed,
     /// One reply a step.
     pub steps: Vec<StepReply>,

@@ -33,7 +33,7 @@ pub fn serve(router: &mut dyn RouterUnderTest, mut input: impl BufRead, mut outp
     }
 }
 
-/// What [`read_line`] found.
+/// The result of [`read_line`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
     /// A line, now in the buffer, without its newline.

@@ -12,13 +12,13 @@ use crate::step::Step;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trace {
-    /// Whether it is of one router or of a fleet: said, never inferred, since a fleet may have one replica.
+    /// One router or a fleet: said, never inferred, since a fleet may have one replica.
     #[serde(default, skip_serializing_if = "is_default")]
     pub level: Level,
-    /// What there is before the first step.
+    /// The state before the first step: the replicas, the rows and their order.
     #[serde(default, skip_serializing_if = "is_default")]
     pub setup: Setup,
-    /// What is done and asked, in order.
+    /// The steps, done and asked in order.
     pub steps: Vec<Step>,
 }
 
@@ -85,11 +85,11 @@ pub enum Level {
     Fleet,
 }
 
-/// What there is before the first step of a trace.
+/// The state before the first step of a trace: the replicas, the rows and their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Setup {
-    /// How many replicas a fleet has, all up; 0 for a router.
+    /// The number of replicas of a fleet, all up; 0 for a router.
     #[serde(skip_serializing_if = "is_default")]
     pub replicas: u8,
     /// The rows that the router is constructed with, or that the store of a fleet holds.

@@ -49,15 +49,15 @@ pub const HELLO_ITEMS_MAX: usize = 256;
 pub struct Request {
     /// Chosen by the caller, echoed in the reply.
     pub id: u64,
-    /// What is asked.
+    /// The call that the adapter is to serve.
     pub call: Call,
 }
 
-/// What an adapter can be asked.
+/// A call that an adapter can be asked to serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// Who are you? The first line of every conversation.
+    /// The greeting: who are you? The first line of every conversation.
     Hello(HelloCall),
     /// Carry out these runs, each from a fresh router, in order.
     Runs(Vec<Run>),
@@ -81,7 +81,7 @@ pub struct Response {
     pub reply: Reply,
 }
 
-/// What an adapter can reply.
+/// A reply that an adapter can give.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
@@ -93,13 +93,13 @@ pub enum Reply {
     Error(ErrorReply),
 }
 
-/// Why a request could not be served.
+/// The reason why a request could not be served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorReply {
     /// The kind of error.
     pub code: ErrorCode,
-    /// What happened and what to do next, for a person.
+    /// A message for a person: what happened and what to do next.
     pub message: String,
 }
 
@@ -117,7 +117,7 @@ pub enum ErrorCode {
     Internal,
 }
 
-/// What an adapter says of its router.
+/// An adapter's description of its router.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
@@ -127,15 +127,15 @@ pub struct Hello {
     pub router: String,
     /// The router's version, such as `1.85.0`.
     pub version: String,
-    /// What the router can do. Nothing else will be asked of it.
+    /// The capabilities of the router. Nothing else will be asked of it.
     pub capabilities: Vec<Capability>,
-    /// How the router differs from others.
+    /// The ways in which the router differs from others.
     #[serde(default)]
     pub dialect: Dialect,
 }
 
 impl Hello {
-    /// Whether the router declares `capability`.
+    /// Returns whether the router declares `capability`.
     pub fn can(&self, capability: Capability) -> bool {
         self.capabilities.contains(&capability)
     }
@@ -175,7 +175,7 @@ pub enum Capability {
     Fleet,
 }
 
-/// How a router differs from others. Everything here has a default: an adapter states only what it knows.
+/// The ways in which a router differs from others. Everything here has a default: an adapter states only what it knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dialect {
@@ -188,11 +188,12 @@ pub struct Dialect {
     /// Bundles of router-specific parameters that take another registration path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extras: Vec<Extra>,
-    /// Whether asking costs much more than changing: the whole matrix is then asked at the end of a trace, and a failure's
-    /// step is found by shrinking.
+    /// True if asking costs much more than changing: the whole matrix is then asked at the end of a trace, and a
+    /// failure's step is found by shrinking.
     #[serde(default, skip_serializing_if = "is_default")]
     pub slow: bool,
-    /// What an upstream target must start with for this router to take it, such as `openai/`. Empty: anything.
+    /// The prefixes, such as `openai/`, one of which an upstream target must have for this router to take it. Empty:
+    /// anything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_prefixes: Vec<String>,
     /// The structure, by its name in the reply to [`Question::Holds`], that is the router's own list of what it serves: the
@@ -202,7 +203,7 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// How many answers a lookup has.
+    /// Returns the number of answers of a lookup.
     pub fn path_count(&self) -> usize {
         self.paths.len().max(1)
     }
@@ -214,12 +215,12 @@ impl Dialect {
 pub struct Extra {
     /// The name that a row's `extra` uses.
     pub name: String,
-    /// Which registration path it takes.
+    /// The registration path that it takes.
     pub why: String,
     /// The upstream target that such a row must have, where the path depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Whether such a row answers lookups as any other row does. A row that does not (a router within the router, say)
+    /// True if such a row answers lookups as any other row does. A row that does not (a router within the router, say)
     /// is registered and changed like any other and judged by every rule but those that need the preset.
     #[serde(default = "yes")]
     pub plain: bool,

@@ -51,7 +51,7 @@ impl NaiveReplica {
         }
     }
 
-    /// Whether rows go by what is asked for and every one of them is blocked.
+    /// Returns whether rows go by what is asked for and every one of them is blocked.
     pub(crate) fn is_blocked(&self, query: Query) -> bool {
         let winning = self.winning(query);
         !winning.is_empty() && winning.iter().all(|found| self.hidden(found.row, found.version))

@@ -53,13 +53,13 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Returns its answer, in the order of [`Candidate`].
     fn answer(&self, query: Query) -> Vec<Candidate>;
 
-    /// Whether it lists the name of this shape.
+    /// Returns whether it lists the name of this shape.
     fn lists(&self, shape: Shape) -> bool;
 
     /// Returns the number of entries in its pattern tables.
     fn entries(&self) -> u8;
 
-    /// Whether it holds `row` as `other` does.
+    /// Returns whether it holds `row` as `other` does.
     fn holds_like(&self, other: &Self, row: u8) -> bool {
         let about = |replica: &Self, query| -> Vec<Candidate> {
             let answer = replica.answer(query).into_iter();

@@ -82,7 +82,7 @@ impl Lane {
         self.rows.map(|row| row.cell)
     }
 
-    /// Whether the name of this shape was ever served; only where names are sticky.
+    /// Returns whether the name of this shape was ever served; only where names are sticky.
     pub(crate) fn has_served(&self, shape: Shape) -> bool {
         self.names >> shape as u8 & 1 == 1
     }

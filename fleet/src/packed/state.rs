@@ -22,20 +22,20 @@ pub struct Held {
     pub answered: u8,
     /// The newest version that the replica acknowledged as written since it started.
     pub acked: u8,
-    /// Whether a notification of a change is under way to the replica.
+    /// True if a notification of a change is under way to the replica.
     pub notified: bool,
 }
 
 /// One replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lane {
-    /// Whether it is down.
+    /// True if the replica is down.
     pub down: bool,
     /// 0: it holds no read. Otherwise one more than how many parts of its read it has applied.
     pub phase: u8,
     /// Names that were ever served, a bit a shape; only where names are sticky.
     pub names: u8,
-    /// Its rows.
+    /// Rows of the replica.
     pub rows: [Held; ROWS_MAX],
 }
 

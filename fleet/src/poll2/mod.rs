@@ -24,7 +24,7 @@ pub struct Poll2Bounds {
     pub rows: u8,
     /// Number of times that each row can be written.
     pub versions: u8,
-    /// Whether replicas crash and start again.
+    /// True if replicas crash and start again.
     pub crash: bool,
 }
 

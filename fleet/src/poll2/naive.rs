@@ -23,7 +23,7 @@ struct Poll2State {
 /// One replica of the base protocol.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Poll2Replica {
-    /// Whether it runs.
+    /// True if the replica runs.
     up: bool,
     /// Rows that it has read and not yet applied.
     read: Option<Versions>,

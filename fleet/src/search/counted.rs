@@ -11,7 +11,7 @@ use crate::word::Word;
 pub(crate) struct Found<W> {
     /// The steps from the start to the violation.
     pub(crate) steps: u32,
-    /// Whether a step from the state violates the rule, and not the state.
+    /// True if a step from the state violates the rule, and not the state.
     pub(crate) by_step: bool,
     #[serde(with = "hexadecimal", bound(serialize = "W: Word", deserialize = "W: Word"))]
     pub(crate) state: W,

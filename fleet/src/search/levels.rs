@@ -41,7 +41,7 @@ pub enum CheckpointError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The file is not what this program wrote.
@@ -60,7 +60,7 @@ pub enum CheckpointError {
     Format {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// The format of the file.
         found: u32,
     },
     /// The checkpoint is of another run.
@@ -171,7 +171,7 @@ impl<W: Word> Levels<W> {
         }
     }
 
-    /// Whether the levels are kept in memory.
+    /// Returns whether the levels are kept in memory.
     pub(crate) fn holds_memory(&self) -> bool {
         matches!(self.place, Place::Memory(_))
     }

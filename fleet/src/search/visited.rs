@@ -85,7 +85,7 @@ impl<W: Word> Visited<W> {
         self.len
     }
 
-    /// Whether nothing is in the set.
+    /// Returns whether nothing is in the set.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -36,13 +36,13 @@ pub const HEADER_BYTES: usize = 12;
 pub const STEP_BYTES: usize = 8;
 /// The most steps that are read, so that the number of a version fits a byte.
 pub const STEPS_MAX: usize = 255;
-/// How many replicas a fleet has.
+/// Number of replicas of a fleet.
 pub const REPLICAS: u8 = 3;
 
 /// The bytes of one step.
 pub type Record = [u8; STEP_BYTES];
 
-/// Where the fields stand in a step.
+/// The places of the fields in a step.
 const VERB: usize = 0;
 const ID: usize = 1;
 const NAME: usize = 2;
@@ -96,10 +96,10 @@ const WRONG_TAG: u8 = 2;
 const WRONG_TARGET: u8 = 3;
 /// The row keeps its team's name though it has no team.
 const LOOSE: u8 = 1 << 6;
-/// What makes a target one that must be refused.
+/// The ending that makes a target one that must be refused.
 const STARS: &str = "*****";
 
-/// How many verbs there are for the steps of that level.
+/// Returns the number of verbs for the steps of that level.
 pub fn verbs(level: Level) -> u8 {
     match level {
         Level::Router => LOOKUP + 1,
@@ -107,14 +107,14 @@ pub fn verbs(level: Level) -> u8 {
     }
 }
 
-/// What stands before the steps.
+/// The part of an input before its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The number of the world.
     pub world: u8,
     /// The part of the universe that is used, as [`Mask`] gives it out.
     pub swarm: u64,
-    /// From which the questions are drawn.
+    /// The number from which the questions are drawn.
     pub asks: u16,
 }
 
@@ -165,16 +165,16 @@ impl Choices for Mask {
     }
 }
 
-/// What the bytes of an input are.
+/// An input, decoded from its bytes.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// What stands before the steps.
+    /// The part before the steps.
     pub header: Header,
     /// The world.
     pub world: &'static World,
-    /// What is done; the store of a fleet is empty before it.
+    /// The trace; the store of a fleet is empty before it.
     pub trace: Trace,
-    /// How many versions there are.
+    /// Number of versions.
     pub versions: usize,
 }
 
@@ -217,7 +217,7 @@ struct Decoder {
     level: Level,
     /// The row of each tag that was given out.
     issued: BTreeMap<String, Row>,
-    /// How many polls of each replica were begun and held.
+    /// Number of polls of each replica that were begun and held.
     polls: [u8; REPLICAS as usize],
     staged: Vec<Row>,
     initial: Vec<Row>,

@@ -1,4 +1,4 @@
-//! What a target found, made small and written as a trace.
+//! Failures that a target found, made small and written as traces.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -17,14 +17,14 @@ use protocol::{
 
 use crate::codec::{Input, Record, decode_records};
 
-/// What a target found.
+/// A failure that a target found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What is wrong, for a person.
+    /// A description of what is wrong, for a person.
     pub what: String,
     /// The trace that shows it, where the input is one.
     pub trace: Option<TraceFile>,
-    /// How many steps the input had.
+    /// Number of steps of the input.
     pub steps: u64,
 }
 
@@ -39,7 +39,7 @@ impl Failure {
     }
 }
 
-/// What `act` gives; a panic in it is an error like any other.
+/// Returns what `act` returns; a panic in it is an error like any other.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub fn caught<T>(act: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| Err(format!("panicked: {}", panic_text(panic.as_ref()))))
 }
 
-/// What a panic said.
+/// Returns the text of a panic.
 pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
     owned.or_else(|| panic.downcast_ref().copied()).unwrap_or("no text")
@@ -142,7 +142,7 @@ pub fn of_steps(
 #[derive(Debug, Default)]
 struct Guarded<R> {
     router: R,
-    /// What the router said when it broke.
+    /// The router's panic text.
     broken: Option<String>,
 }
 

@@ -15,12 +15,12 @@ use crate::codec::{HEADER_BYTES, Input, REPLICAS, Record, decode, decode_records
 use crate::failure::{caught, of_steps};
 use crate::{Body, Ran, Settings, Work};
 
-/// How the store fails, in turn.
+/// The ways in which the store fails, in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// It does not answer.
+    /// The store does not answer.
     Down,
-    /// It tells its revision, and not its rows.
+    /// The store tells its revision, and not its rows.
     Broken,
     /// The rows come back empty.
     Empty,
@@ -35,7 +35,7 @@ struct Memory {
     /// The rows at each revision, valid or not.
     history: Vec<spec::Table>,
     fault: Option<Fault>,
-    /// What a read shows while there is no fault.
+    /// The view that a read shows while there is no fault.
     shown: StoreView,
 }
 
@@ -53,7 +53,7 @@ impl Memory {
         self.now() - usize::from(self.shown == StoreView::BeforeLastWrite && self.now() > 0)
     }
 
-    /// Whether a read that succeeds gives every row of a state.
+    /// Returns whether a read that succeeds gives every row of a state.
     fn shows_a_state(&self) -> bool {
         self.fault.is_none() && matches!(self.shown, StoreView::All | StoreView::BeforeLastWrite)
     }
@@ -128,7 +128,7 @@ fn protocol_row(row: router_core::Row) -> Row {
 #[derive(Default)]
 struct Node {
     replica: Replica,
-    /// What it has read and not applied: the last poll that was begun, by name.
+    /// The rows that it has read and not applied: the last poll that was begun, by name.
     reading: Option<(OpId, Reading)>,
     notified: VecDeque<Revision>,
     /// For each row, the oldest state that may still be served.
@@ -140,7 +140,7 @@ impl Node {
         self.replica.router().snapshot().table().clone()
     }
 
-    /// From now on every row is served as it was at that state, or later.
+    /// Promises that every row is served from now on as it was at that state, or later.
     fn promise(&mut self, ids: &[&'static str], state: usize) {
         for id in ids {
             let floor = self.floors.entry(id).or_default();
@@ -247,7 +247,7 @@ struct Trial {
     store: Memory,
     /// The replicas that are up.
     nodes: Vec<Option<Node>>,
-    /// How often the store has failed; it fails in another way each time.
+    /// Number of times that the store has failed; it fails in another way each time.
     failures: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What the fuzz targets do.
+//! The bodies of the fuzz targets, as a library.
 //!
 //! This package knows nothing of libFuzzer, so that plain `cargo test` replays every input that is kept. The package above
 //! it puts each [`Target`] behind a fuzzer.
@@ -33,10 +33,11 @@ use protocol::Level;
 
 use crate::failure::Failure;
 
-/// What comes of an input: nothing where the bytes are no input of the target.
+/// The result of an input: nothing where the bytes are no input of the target.
 pub type Ran = Result<Option<Work>, Box<Failure>>;
 
-/// What a target does with an input. It may keep what it has computed for the next one, and nothing else.
+/// The part of a target that carries out and judges inputs. It may keep what it has computed for the next one, and
+/// nothing else.
 pub trait Body {
     /// Carries out the input and judges it.
     ///
@@ -46,7 +47,7 @@ pub trait Body {
     fn run(&mut self, data: &[u8]) -> Ran;
 }
 
-/// What an input made the code on trial do.
+/// The amount of work that an input made the code on trial do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// Steps carried out.
@@ -55,7 +56,7 @@ pub struct Work {
     pub lookups: u64,
 }
 
-/// What is set from outside.
+/// The settings from outside.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The fault that [`faulty`] is about.
@@ -73,9 +74,9 @@ impl Default for Settings {
 /// One fuzz target.
 #[derive(Debug)]
 pub struct Target {
-    /// Its name, which is that of its binary and of its corpus.
+    /// The target's name, which is that of its binary and of its corpus.
     pub name: &'static str,
-    /// What its steps are about; nothing where its input has no steps, and is mutated as bytes.
+    /// The level of its steps; nothing where its input has no steps, and is mutated as bytes.
     pub level: Option<Level>,
     /// Makes it.
     pub body: fn(&Settings) -> Result<Box<dyn Body>, String>,

@@ -16,11 +16,12 @@ use crate::codec::{
 use crate::fleet::{change_of, writes};
 use crate::world::worlds;
 
-/// How often in a hundred an input is changed as bytes and not as steps.
+/// Percentage of inputs that are changed as bytes and not as steps.
 const PLAIN_PERCENT: usize = 4;
-/// How often in a hundred a trace of the generator's takes the place of an input.
+/// Percentage of inputs that a trace of the generator's replaces.
 const DRAWN_PERCENT: usize = 80;
-/// How often in a hundred two inputs are spliced when libFuzzer proposes it, which is every other time; else it changes one.
+/// Percentage of libFuzzer's proposals to splice two inputs, made every other time, that are followed; otherwise one is
+/// changed.
 const SPLICED_PERCENT: usize = 25;
 /// The most changes to one input at a time.
 const CHANGES_MAX: usize = 4;

@@ -140,7 +140,7 @@ fn wins(names: &[String], asked: &str, best: Option<&str>) -> Result<(), String>
     Err(format!("of {names:?} on {asked:?} {best:?} must win, and {won:?} does"))
 }
 
-/// What the `regex` crate captures of the whole text.
+/// Returns what the `regex` crate captures of the whole text.
 fn captures(name: &str, asked: &str) -> Option<Vec<String>> {
     let expression = regex::escape(name).replace(r"\*", "(.*)");
     let mut builder = RegexBuilder::new(&format!("^(?:{expression})$"));

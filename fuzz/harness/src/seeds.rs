@@ -16,7 +16,7 @@ use crate::world::{KEPT, World, worlds};
 pub struct Seed {
     /// The target that it is an input of.
     pub target: &'static str,
-    /// Its bytes.
+    /// The bytes of the input.
     pub bytes: Vec<u8>,
 }
 
@@ -89,7 +89,7 @@ fn of_fleet(trace: &Trace) -> Trace {
     Trace::of_fleet(REPLICAS, steps)
 }
 
-/// What crosses the wire when a router is asked the trace.
+/// Returns what crosses the wire when a router is asked the trace.
 fn conversation(trace: &Trace) -> Vec<u8> {
     let scope = &kept().world().scope;
     let Trace { setup, steps, .. } = trace.clone();

@@ -22,7 +22,7 @@ use crate::{Body, Ran, Settings, Work};
 const QUESTIONS_MAX: usize = 256;
 /// In one state of so many the specification itself is asked, and not what is kept of it.
 const ASKED_ITSELF: u64 = 256;
-/// How many questions it is then asked.
+/// The most questions that it is then asked.
 const ASKED_ITSELF_MAX: usize = 16;
 /// The most entries a derived structure may have for each row.
 const ENTRIES_MAX: usize = 3;
@@ -198,7 +198,7 @@ impl Trial<'_> {
     }
 }
 
-/// Whether the table answers what is expected, from the rows of `rows` in their current versions.
+/// Returns whether the table answers what is expected, from the rows of `rows` in their current versions.
 fn agrees(core: &Core, query: &Query, expected: &Expected, rows: &[Option<&Row>], filled: &mut String) -> bool {
     let team = query.team.as_deref();
     let answer = core.lookup(router_core::Query {
@@ -232,7 +232,7 @@ fn refusal_of(refusal: router_core::Refusal) -> Refusal {
     }
 }
 
-/// Whether a value is written out as that text.
+/// Returns whether a value is written out as that text.
 fn reads(value: impl fmt::Display, text: &str) -> bool {
     struct Rest<'a>(&'a str);
 

@@ -112,13 +112,13 @@ const STARS_MAX: usize = 3;
 /// A universe and what an input can name in it.
 #[derive(Debug)]
 pub struct World {
-    /// What the generator draws from.
+    /// The scope that the generator draws from.
     pub scope: Scope,
     /// The names, then the patterns.
     pub names: Vec<&'static str>,
     /// The targets.
     pub targets: Vec<String>,
-    /// What can be asked for.
+    /// The texts that can be asked for.
     pub texts: Vec<String>,
     /// The questions of every state: each text by each caller.
     pub matrix: Vec<Query>,

@@ -29,7 +29,7 @@ pub struct Operation {
     pub from: usize,
     /// The number of the step in which it ended; none where it never did.
     pub to: Option<usize>,
-    /// Its last state, as far as it was told.
+    /// The operation's last state, as far as it was told.
     pub now: Option<Now>,
 }
 
@@ -42,29 +42,30 @@ impl Operation {
         }
     }
 
-    /// Whether it is a write that may have been made: one that was refused was not, and any other may have been.
+    /// Returns whether it is a write that may have been made: one that was refused was not, and any other may have
+    /// been.
     pub fn may_have_written(&self) -> bool {
         let refused =
             |now: &Now| matches!(now, Now::Changed(changed) if matches!(changed.outcome, Outcome::Refused(_)));
         self.write().is_some() && !self.now.as_ref().is_some_and(refused)
     }
 
-    /// Whether it is a write that was acknowledged.
+    /// Returns whether it is a write that was acknowledged.
     pub fn is_acknowledged(&self) -> bool {
         matches!(&self.now, Some(Now::Changed(changed)) if changed.outcome == Outcome::Applied)
     }
 
-    /// Whether it had ended before the other began.
+    /// Returns whether it had ended before the other began.
     pub fn ended_before(&self, other: &Self) -> bool {
         self.to.is_some_and(|to| to < other.from)
     }
 
-    /// Whether it was under way during that step.
+    /// Returns whether it was under way during that step.
     pub fn is_under_way(&self, step: usize) -> bool {
         self.from <= step && self.to.is_none_or(|to| step <= to)
     }
 
-    /// Whether it began and ended in that step.
+    /// Returns whether it began and ended in that step.
     pub fn is_within(&self, step: usize) -> bool {
         self.from == step && self.to == Some(step)
     }
@@ -78,7 +79,7 @@ impl Operation {
         }
     }
 
-    /// Whether it is a patch that leaves the tag of its row alone.
+    /// Returns whether it is a patch that leaves the tag of its row alone.
     fn keeps_tag(&self) -> bool {
         matches!(self.write(), Some(Write::Patch(patch)) if patch.fields.tag.is_none())
     }
@@ -106,7 +107,7 @@ impl Sight<'_> {
         }
     }
 
-    /// Whether the same was asked in the same order, and answered the same.
+    /// Returns whether the same was asked in the same order, and answered the same.
     pub fn shows_the_same(&self, other: &Self) -> bool {
         let same_list = match (&self.questions, &other.questions) {
             (Cow::Borrowed(one), Cow::Borrowed(other)) => std::ptr::eq(*one, *other),
@@ -271,7 +272,7 @@ impl<'a> History<'a> {
         self.operations.iter().filter(at)
     }
 
-    /// Whether the operation was carried out in one step with nothing else under way at its replica.
+    /// Returns whether the operation was carried out in one step with nothing else under way at its replica.
     pub fn is_alone(&self, operation: &Operation) -> bool {
         let replica = operation.act.replica();
         operation.is_within(operation.from) && self.under_way(replica, operation.from).count() == 1
@@ -303,12 +304,12 @@ impl<'a> History<'a> {
         self.sights_at(replica, after).find_map(|sight| sight.answer(question))
     }
 
-    /// Whether neither the store nor the second source can have changed between these numbers of steps.
+    /// Returns whether neither the store nor the second source can have changed between these numbers of steps.
     pub fn stands_still(&self, one: usize, other: usize) -> bool {
         self.eras.get(one) == self.eras.get(other)
     }
 
-    /// Whether there ever is a second source of rows.
+    /// Returns whether there ever is a second source of rows.
     pub fn has_second_source(&self) -> bool {
         let config = |step: &Step| matches!(step, Step::World(World::Config(_)));
         self.trace.setup.config.is_some() || self.trace.steps.iter().any(config)
@@ -355,8 +356,8 @@ impl<'a> History<'a> {
             .filter(|write| write.may_have_written())
     }
 
-    /// Whether no write that may have given, or given back, this tag to the row can have been made after `by` began: the store
-    /// had `by` in the place of each.
+    /// Returns whether no write that may have given, or given back, this tag to the row can have been made after `by`
+    /// began: the store had `by` in the place of each.
     pub fn is_replaced(&self, id: &str, tag: &str, by: &Operation) -> bool {
         let mut gives = self.writes(id).filter(|write| write.tag() == Some(tag)).peekable();
         let gives_back = |write: &Operation| write.keeps_tag() && !self.reads_later(write, by);
@@ -368,14 +369,14 @@ impl<'a> History<'a> {
                 .all(|write| write.ended_before(by))
     }
 
-    /// Whether all that `write` can have read is what the store held after `by`.
+    /// Returns whether all that `write` can have read is what the store held after `by`.
     fn reads_later(&self, write: &Operation, by: &Operation) -> bool {
         let last = write.to.unwrap_or(self.trace.steps.len());
         by.ended_before(write) && (write.from..=last).all(|step| self.shows(step) == Some(StoreView::All))
     }
 
-    /// Whether the store had something newer of that row than this tag, at the latest when `write` was acknowledged: the
-    /// write itself, or another that it came after.
+    /// Returns whether the store had something newer of that row than this tag, at the latest when `write` was
+    /// acknowledged: the write itself, or another that it came after.
     pub fn is_older(&self, id: &str, tag: &str, write: &Operation) -> bool {
         let mut newer = self.writes(id).filter(|other| {
             let counts = *other == write || (other.is_acknowledged() && other.ended_before(write));
@@ -480,7 +481,7 @@ impl<'a> History<'a> {
         })
     }
 
-    /// Whether the replica has done nothing since it came up but poll once.
+    /// Returns whether the replica has done nothing since it came up but poll once.
     fn is_fresh(&self, (replica, rest): (u8, usize)) -> bool {
         if self.polls(replica, rest) != 1 {
             return false;

@@ -28,7 +28,7 @@ pub enum RuleId {
     Resolved,
     /// The answers equal those of a fresh router built from the same rows.
     HistoryFree,
-    /// They do so whatever order the rows were loaded in.
+    /// The answers equal those of a fresh router, whatever order its rows were loaded in.
     OrderFree,
     /// A refused change changes nothing.
     AtomicRefusal,
@@ -36,11 +36,11 @@ pub enum RuleId {
     Listing,
     /// No derived structure grows without new rows.
     Bounded,
-    /// What a replica serves never goes back to an older version.
+    /// A replica never goes back to serving an older version.
     Monotonic,
     /// After a replica acknowledges a write, it serves that version or a newer one.
     ReadYourWrites,
-    /// From every reachable state, one successful poll makes every lookup agree with the store.
+    /// One successful poll, from every reachable state, makes every lookup agree with the store.
     Heals,
     /// A failed, empty-by-error or partial poll changes nothing.
     FailsSafe,
@@ -150,9 +150,9 @@ impl Oracle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// They go to a deployment that should not have them.
+    /// Requests go to a deployment that should not have them.
     WrongDeployment,
-    /// They fail, and should be answered.
+    /// Requests fail, and should be answered.
     Fails,
     /// A restart changes their answers.
     RestartChanges,
@@ -182,7 +182,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether the rule can be judged at that level.
+    /// Returns whether the rule can be judged at that level.
     pub fn is_of(&self, level: Level) -> bool {
         self.levels.contains(&level)
     }

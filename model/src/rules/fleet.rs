@@ -59,7 +59,7 @@ fn not_back(
     }
 }
 
-/// Whether the store had, by then, a version of that tag in the place of the one that is served.
+/// Returns whether the store had, by then, a version of that tag in the place of the one that is served.
 fn goes_back(history: &History, served: &Candidate, newer: &str, by: usize) -> bool {
     let Candidate { id, tag, .. } = served;
     let mut writes = history.writes(id).filter(|write| {

@@ -60,7 +60,7 @@ fn predicate_of_history(id: RuleId) -> Option<OfHistory> {
     }
 }
 
-/// What the rules had to say of some evidence.
+/// The premises and findings of the rules on some evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// The number of premises of each rule.
@@ -95,7 +95,7 @@ impl RuleSet {
         Self(of_level.filter(|id| wanted(*id)).collect())
     }
 
-    /// That rule alone.
+    /// Returns the set of that rule alone.
     pub fn only(id: RuleId) -> Self {
         Self(vec![id])
     }
@@ -105,12 +105,12 @@ impl RuleSet {
         self.0.iter().copied()
     }
 
-    /// Whether one of the rules rests on fresh routers.
+    /// Returns whether one of the rules rests on fresh routers.
     pub fn needs_fresh(&self) -> bool {
         self.iter().any(|id| id.rule().oracle == Oracle::Metamorphic)
     }
 
-    /// Those of the rules that satisfy `wanted`.
+    /// Returns the rules of the set that satisfy `wanted`.
     #[must_use]
     pub fn filtered(&self, wanted: impl Fn(RuleId) -> bool) -> Self {
         Self(self.iter().filter(|id| wanted(*id)).collect())

@@ -1,11 +1,11 @@
-//! What a rule notes of a piece of evidence, and the words it has for it.
+//! The notes that a rule takes of a piece of evidence, and the words it has for it.
 use protocol::{Answer, Candidate, Query, Question, Row};
 
 use super::{RuleId, Tally};
 use crate::evidence::{Ground, Look};
 use crate::failure::{Allowed, Finding, Got, Tier};
 
-/// What one rule notes of one piece of evidence.
+/// The notes that one rule takes of one piece of evidence.
 pub(super) struct Notes {
     rule: RuleId,
     replica: Option<u8>,
@@ -25,7 +25,7 @@ impl Notes {
         }
     }
 
-    /// From now on the notes are of that replica after so many steps.
+    /// Makes the notes that follow be of that replica after so many steps.
     pub(super) fn at(&mut self, replica: u8, after: usize) {
         self.replica = Some(replica);
         self.after = after;

@@ -53,7 +53,7 @@ pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
     }
 }
 
-/// What the preset allows, where there is one and it speaks of this query.
+/// Returns the answers that the preset allows, where there is one and it speaks of this query.
 fn predicted(moment: &Moment, asked: &Asked) -> Option<Vec<Answer>> {
     let spec = moment.ground.spec.as_ref()?;
     if matches!(asked.answer, Answer::Failed(_)) || moment.is_opaque(asked.query) {

@@ -116,7 +116,7 @@ pub enum Want {
     Write {
         /// The write.
         write: Write,
-        /// Where given, the write is made only if the row is there and was last written in that revision.
+        /// A condition: the write is made only if the row is there and was last written in that revision.
         only_if: Option<u64>,
     },
     /// To be woken once another operation of this replica has moved.
@@ -167,8 +167,8 @@ pub struct StoredRow {
 pub struct Written {
     /// The revision of the store by then; of this write, where it was made.
     pub revision: u64,
-    /// Whether it was made: not where there was no row to delete or to patch, the id to add existed, or the row was another
-    /// than the write was for.
+    /// True if the write was made. False where there was no row to delete or to patch, the id to add existed, or the
+    /// row was another than the write was for.
     pub made: bool,
 }
 

@@ -72,7 +72,7 @@ impl Store {
         (self.states.len() - 1).saturating_sub(lags)
     }
 
-    /// Whether a read gives the row of that id, if it is in the state that is seen.
+    /// Returns whether a read gives the row of that id, if it is in the state that is seen.
     fn shows(&self, id: &str) -> bool {
         match self.view {
             StoreView::All | StoreView::BeforeLastWrite => true,
