@@ -38,6 +38,7 @@ fn router_steps() -> Vec<Step> {
         Step::Ask(None, Question::Listing(Some("t1".into()))),
         Step::Ask(None, Question::Listing(None)),
         Step::Ask(None, Question::Claims),
+        Step::Ask(None, Question::Holds),
         Step::Ask(None, Question::Sizes),
     ]
 }
@@ -108,6 +109,7 @@ fn fleet_steps() -> Vec<Step> {
         Step::Ask(Some(1), Question::Lookup(Query::new("x", Some("t1")))),
         Step::Ask(Some(0), Question::Listing(None)),
         Step::Ask(Some(0), Question::Claims),
+        Step::Ask(Some(0), Question::Holds),
         Step::Ask(Some(0), Question::Sizes),
         Step::Ask(None, Question::Store),
     ]
