@@ -269,11 +269,11 @@ def test_what_a_release_lacks_is_neither_declared_nor_tried(dialect: Dialect, mo
     said = bare.hello()
     assert said["dialect"]["paths"] == ["async"]
     assert not {"add", "delete", "replace", "listing", "claims"} & set(said["capabilities"])
-    reply = bare.run(Run([EXACT], [Upsert(WILD)], [1], [Query("xy")], []))
+    reply = bare.run(Run([EXACT], [Upsert(WILD)], [Query("xy")], [Round(1)]))
     assert reply["steps"] == [{"changed": {"outcome": "applied", "held": None}}]
-    assert seen(reply, 0)["answers"] == [[one(WILD, "openai/y")]]
+    assert reply["rounds"] == [[{"shown": [{"answers": [one(WILD, "openai/y")]}]}]]
     with pytest.raises(WireError, match="has no method for `delete`"):
-        bare.run(Run([], [Delete("d1")], [], [], []))
+        bare.run(Run([], [Delete("d1")], [], []))
 
 
 def test_sizes_count_entries(router: LiteLlm) -> None:
