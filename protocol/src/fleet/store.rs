@@ -1,4 +1,4 @@
-//! The store of a fleet, in memory: every state that it was in, and the ways in which it fails.
+//! The store of a fleet, in memory: its state, the one before, and the ways in which it fails.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,13 @@ struct Stored {
     written: u64,
 }
 
-/// A store of rows that remembers every state.
+/// A store of rows that remembers its state before the last write.
 pub(super) struct Store {
-    /// Every state; the last is the present.
-    states: Vec<State>,
-    /// The revision of the first state: the number of rows that were set up.
-    first: u64,
+    now: State,
+    /// The state before the last write; none before the first write after the set-up.
+    before: Option<State>,
+    /// The number of writes that were made, those of the set-up included.
+    revision: u64,
     pub(super) fails: bool,
     pub(super) view: StoreView,
     pub(super) order: RowOrder,
@@ -33,8 +34,9 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn set_up(setup: &Setup) -> Self {
         let mut store = Self {
-            states: vec![State::new()],
-            first: 0,
+            now: State::new(),
+            before: None,
+            revision: 0,
             fails: false,
             view: StoreView::All,
             order: setup.order,
@@ -43,33 +45,21 @@ impl Store {
         for row in &setup.rows {
             store.write(&Write::Put(row.clone()), None);
         }
-        store.first = store.revision();
-        store.states.drain(..store.states.len() - 1);
+        store.before = None;
         store
-    }
-
-    /// The number of writes that were made.
-    fn revision(&self) -> u64 {
-        self.revision_of(self.states.len() - 1)
-    }
-
-    fn revision_of(&self, state: usize) -> u64 {
-        self.first + state as u64
-    }
-
-    fn now(&self) -> &State {
-        self.states.last().expect("there is a first state")
     }
 
     /// The rows as they are, whatever reads show, in the order of their ids.
     pub(super) fn rows(&self) -> Vec<Row> {
-        self.now().values().map(|stored| stored.row.clone()).collect()
+        self.now.values().map(|stored| stored.row.clone()).collect()
     }
 
-    /// The state that a read sees, by its number.
-    fn seen(&self) -> usize {
-        let lags = usize::from(self.view == StoreView::BeforeLastWrite);
-        (self.states.len() - 1).saturating_sub(lags)
+    /// The state that a read sees, and its revision.
+    fn seen(&self) -> (&State, u64) {
+        match &self.before {
+            Some(before) if self.view == StoreView::BeforeLastWrite => (before, self.revision - 1),
+            _ => (&self.now, self.revision),
+        }
     }
 
     /// Returns whether a read gives the row of that id, if it is in the state that is seen.
@@ -77,7 +67,7 @@ impl Store {
         match self.view {
             StoreView::All | StoreView::BeforeLastWrite => true,
             StoreView::Nothing => false,
-            StoreView::FirstRow => self.now().keys().next().is_some_and(|first| first == id),
+            StoreView::FirstRow => self.now.keys().next().is_some_and(|first| first == id),
         }
     }
 
@@ -90,8 +80,7 @@ impl Store {
 
     pub(super) fn read_all(&self) -> Result<StoreReading, String> {
         self.answers()?;
-        let seen = self.seen();
-        let state = &self.states[seen];
+        let (state, revision) = self.seen();
         let mut rows: Vec<&Stored> = state.values().filter(|stored| self.shows(&stored.row.id)).collect();
         match self.order {
             RowOrder::Insertion => rows.sort_by_key(|stored| stored.inserted),
@@ -99,7 +88,7 @@ impl Store {
             RowOrder::Shuffled(number) => rows.sort_by_key(|stored| shuffled(number, &stored.row.id)),
         }
         Ok(StoreReading {
-            revision: self.revision_of(seen),
+            revision,
             count: state.len(),
             rows: rows.into_iter().map(|stored| stored.row.clone()).collect(),
             config: self.config.clone(),
@@ -108,7 +97,8 @@ impl Store {
 
     pub(super) fn read_row(&self, id: &str) -> Result<Option<StoredRow>, String> {
         self.answers()?;
-        let stored = self.states[self.seen()].get(id).filter(|_| self.shows(id));
+        let (state, _) = self.seen();
+        let stored = state.get(id).filter(|_| self.shows(id));
         Ok(stored.map(|stored| StoredRow {
             row: stored.row.clone(),
             revision: stored.written,
@@ -123,11 +113,11 @@ impl Store {
 
     /// A write straight into the store, which no fault stops.
     pub(super) fn write(&mut self, write: &Write, only_if: Option<u64>) -> Written {
-        let next = self.revision() + 1;
-        let mut state = self.now().clone();
-        let before = state.get(write.id());
-        let meets = only_if.is_none_or(|revision| before.is_some_and(|stored| stored.written == revision));
-        let after = match (write, before) {
+        let next = self.revision + 1;
+        let mut state = self.now.clone();
+        let known = state.get(write.id());
+        let meets = only_if.is_none_or(|revision| known.is_some_and(|stored| stored.written == revision));
+        let after = match (write, known) {
             (Write::Put(row), _) | (Write::Add(row), None) => Some(row.clone()),
             (Write::Patch(patch), Some(stored)) => {
                 let mut row = stored.row.clone();
@@ -140,7 +130,7 @@ impl Store {
         if !meets {
             return self.not_made();
         }
-        let inserted = before.map_or(next, |stored| stored.inserted);
+        let inserted = known.map_or(next, |stored| stored.inserted);
         match after {
             None => drop(state.remove(write.id())),
             Some(row) => {
@@ -148,7 +138,8 @@ impl Store {
                 state.insert(row.id.clone(), Stored { row, inserted, written });
             }
         }
-        self.states.push(state);
+        self.before = Some(std::mem::replace(&mut self.now, state));
+        self.revision = next;
         Written {
             revision: next,
             made: true,
@@ -157,7 +148,7 @@ impl Store {
 
     fn not_made(&self) -> Written {
         Written {
-            revision: self.revision(),
+            revision: self.revision,
             made: false,
         }
     }
