@@ -122,6 +122,36 @@ pub fn observe<R: Local>(router: &R, questions: &Questions, round: &Round) -> Ob
     }
 }
 
+/// One router or fleet in this process, in the middle of a run.
+pub(crate) trait MidRun {
+    /// Carries out the step of that number, from 1.
+    fn step(&mut self, number: usize, step: &Step) -> StepReply;
+
+    /// Asks the questions of a round: one observation, or in a fleet one for each replica that is up.
+    fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation>;
+}
+
+/// Carries out the steps of a run and asks its questions, of what was set up with that reply.
+pub(crate) fn carry_out(run: &Run, setup: Changed, on: &mut impl MidRun) -> RunReply {
+    let Run { trace, questions } = run;
+    let mut reply = RunReply {
+        setup,
+        steps: Vec::with_capacity(trace.steps.len()),
+        rounds: Vec::with_capacity(questions.rounds.len()),
+        router_ns: None,
+    };
+    let mut rounds = questions.rounds.iter().peekable();
+    for done in 0..=trace.steps.len() {
+        if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
+            reply.rounds.push(on.observe(questions, round));
+        }
+        if let Some(step) = trace.steps.get(done) {
+            reply.steps.push(on.step(done + 1, step));
+        }
+    }
+    reply
+}
+
 /// A [`Local`] router as a [`RouterUnderTest`].
 #[derive(Clone, Debug)]
 pub struct InProcess<R> {
@@ -139,34 +169,30 @@ impl<R: Local> InProcess<R> {
     }
 
     fn run_one(&mut self, run: &Run) -> Result<RunReply, AdapterFault> {
-        let Run { trace, questions } = run;
-        if trace.level == Level::Fleet {
+        if run.trace.level == Level::Fleet {
             let message = format!(
                 "`{}` is one router and no fleet; take a router-level trace",
                 self.hello.router
             );
             return Err(AdapterFault::new(FaultKind::Refused, message));
         }
-        let setup = self.router.reset(&trace.setup.rows);
-        let mut reply = RunReply {
-            setup,
-            steps: Vec::with_capacity(trace.steps.len()),
-            rounds: Vec::with_capacity(questions.rounds.len()),
-            router_ns: None,
-        };
-        let mut rounds = questions.rounds.iter().peekable();
-        for done in 0..=trace.steps.len() {
-            if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
-                reply.rounds.push(vec![observe(&self.router, questions, round)]);
-            }
-            match trace.steps.get(done) {
-                Some(Step::Change(change)) => reply.steps.push(StepReply::Changed(self.router.change(change))),
-                Some(Step::Ask(_, question)) => reply.steps.push(StepReply::Shown(self.router.ask(question))),
-                // The level was looked at: a router's trace has no other step.
-                Some(_) | None => {}
-            }
+        let setup = self.router.reset(&run.trace.setup.rows);
+        Ok(carry_out(run, setup, self))
+    }
+}
+
+impl<R: Local> MidRun for InProcess<R> {
+    fn step(&mut self, _number: usize, step: &Step) -> StepReply {
+        match step {
+            Step::Change(change) => StepReply::Changed(self.router.change(change)),
+            Step::Ask(_, question) => StepReply::Shown(self.router.ask(question)),
+            // The level was looked at: a router's trace has no other step.
+            Step::Do(_) | Step::Begin(_) | Step::Finish(_) | Step::World(_) => StepReply::Moved(Vec::new()),
         }
-        Ok(reply)
+    }
+
+    fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation> {
+        vec![observe(&self.router, questions, round)]
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::store::Store;
 use super::{Act, Given, LocalReplica, Notification, Want, Written};
 use crate::ask::{Question, Questions, Round};
+use crate::local::MidRun;
 use crate::op::{Begin, Op, OpId, Place, Point, Via, World, Write, WriteOp};
 use crate::run::{Changed, Moved, Now, Observation, Outcome, Shown, StepReply};
 use crate::step::Step;
@@ -89,37 +90,10 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
             operations: Vec::new(),
         };
         for replica in 0..setup.replicas {
-            kernel.begin(anonymous(0), &Op::Start(replica), None);
+            kernel.begin(OpId::of_step(0), &Op::Start(replica), None);
             kernel.tell(None);
         }
         kernel
-    }
-
-    /// Carries out the step of that number, from 1, until nothing moves.
-    pub(super) fn step(&mut self, number: usize, step: &Step) -> StepReply {
-        let first = match step {
-            Step::Do(op) => Some(self.begin(anonymous(number), op, None)),
-            Step::Begin(begin) => Some(self.begin_held(begin)),
-            Step::Finish(id) => self.finish(id),
-            Step::World(world) => self.befall(number, world),
-            Step::Ask(replica, question) => return self.ask(*replica, question),
-            // A trace of a fleet has none.
-            Step::Change(_) => None,
-        };
-        StepReply::Moved(self.tell(first))
-    }
-
-    /// Asks each replica that is up the questions of a round.
-    pub(super) fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation> {
-        let up = (0..).zip(&self.nodes).filter(|(_, node)| node.up.is_some());
-        up.map(|(replica, _)| Observation {
-            replica: Some(replica),
-            shown: questions
-                .of(round)
-                .filter_map(|(_, question)| self.shown(Some(replica), question))
-                .collect(),
-        })
-        .collect()
     }
 
     fn ask(&self, replica: Option<u8>, question: &Question) -> StepReply {
@@ -252,7 +226,7 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
             World::Duplicate(replica) => {
                 let notification = self.oldest(*replica, Keep::Oldest)?;
                 let act = Act::Notified(notification);
-                return Some(self.begin_at(anonymous(number), *replica, act, None));
+                return Some(self.begin_at(OpId::of_step(number), *replica, act, None));
             }
             World::Drop(replica) => drop(self.oldest(*replica, Keep::No)),
             World::Defer(replica) => drop(self.oldest(*replica, Keep::Newest)),
@@ -427,6 +401,34 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
     }
 }
 
+impl<R: LocalReplica> MidRun for Kernel<'_, R> {
+    /// Carries out the step until nothing moves.
+    fn step(&mut self, number: usize, step: &Step) -> StepReply {
+        let first = match step {
+            Step::Do(op) => Some(self.begin(OpId::of_step(number), op, None)),
+            Step::Begin(begin) => Some(self.begin_held(begin)),
+            Step::Finish(id) => self.finish(id),
+            Step::World(world) => self.befall(number, world),
+            Step::Ask(replica, question) => return self.ask(*replica, question),
+            // A trace of a fleet has none.
+            Step::Change(_) => None,
+        };
+        StepReply::Moved(self.tell(first))
+    }
+
+    fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation> {
+        let up = (0..).zip(&self.nodes).filter(|(_, node)| node.up.is_some());
+        up.map(|(replica, _)| Observation {
+            replica: Some(replica),
+            shown: questions
+                .of(round)
+                .filter_map(|(_, question)| self.shown(Some(replica), question))
+                .collect(),
+        })
+        .collect()
+    }
+}
+
 /// The fate of a notification that was looked at.
 #[derive(Clone, Copy)]
 enum Keep {
@@ -436,11 +438,6 @@ enum Keep {
     Oldest,
     /// The newest under way from now on.
     Newest,
-}
-
-/// The name of the operation that a step carries out.
-fn anonymous(step: usize) -> OpId {
-    OpId(format!("#{step}"))
 }
 
 /// A write straight into the store goes on.

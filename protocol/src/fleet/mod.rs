@@ -54,6 +54,7 @@ mod kernel;
 mod store;
 
 use crate::ask::{Query, Question};
+use crate::local::carry_out;
 use crate::op::Write;
 use crate::router::{AdapterFault, FaultKind, RouterUnderTest};
 use crate::row::Row;
@@ -189,31 +190,15 @@ impl<R: LocalReplica> InProcessFleet<R> {
     }
 
     fn run_one(&self, run: &Run) -> Result<RunReply, AdapterFault> {
-        let Run { trace, questions } = run;
-        if trace.level == Level::Router {
+        if run.trace.level == Level::Router {
             let message = format!(
                 "`{}` is a fleet and no single router; take a fleet-level trace",
                 self.hello.router
             );
             return Err(AdapterFault::new(FaultKind::Refused, message));
         }
-        let mut kernel = kernel::Kernel::set_up(&self.empty, &trace.setup);
-        let mut reply = RunReply {
-            setup: Changed::APPLIED,
-            steps: Vec::with_capacity(trace.steps.len()),
-            rounds: Vec::with_capacity(questions.rounds.len()),
-            router_ns: None,
-        };
-        let mut rounds = questions.rounds.iter().peekable();
-        for done in 0..=trace.steps.len() {
-            if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
-                reply.rounds.push(kernel.observe(questions, round));
-            }
-            if let Some(step) = trace.steps.get(done) {
-                reply.steps.push(kernel.step(done + 1, step));
-            }
-        }
-        Ok(reply)
+        let mut kernel = kernel::Kernel::set_up(&self.empty, &run.trace.setup);
+        Ok(carry_out(run, Changed::APPLIED, &mut kernel))
     }
 }
 

@@ -86,11 +86,10 @@ pub(super) fn set_up(row: &Row) -> Operation {
 
 /// The operation that a step begins, under its name.
 pub(super) fn begun(number: usize, step: &Step) -> Option<(OpId, Op)> {
-    let anonymous = || OpId(format!("#{number}"));
     match step {
         Step::Begin(Begin { op, act, .. }) => Some((op.clone(), act.clone())),
-        Step::Do(act) => Some((anonymous(), act.clone())),
-        Step::World(World::Duplicate(replica)) => Some((anonymous(), Op::Deliver(*replica))),
+        Step::Do(act) => Some((OpId::of_step(number), act.clone())),
+        Step::World(World::Duplicate(replica)) => Some((OpId::of_step(number), Op::Deliver(*replica))),
         Step::Change(_) | Step::Finish(_) | Step::World(_) | Step::Ask(..) => None,
     }
 }
