@@ -21,7 +21,7 @@ use crate::evidence::{Fresh, Issued, Look, Moment, Transition, applied, arrive, 
 use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::generate::beside;
 use crate::hunt::{Ended, Hunt, Limit, Work};
-use crate::rules::Tally;
+use crate::rules::{Tally, add_premises};
 use crate::shrink::about;
 use crate::spec::Table;
 use crate::trial::{Judge, carry_out, orders, seen_fresh};
@@ -442,7 +442,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
     }
 
     fn note(&mut self, path: &[Change], change: &Change, tally: Tally) {
-        self.hunt.count(tally.premises);
+        add_premises(&mut self.hunt.premises, tally.premises);
         for finding in tally.findings {
             let steps: Vec<Step> = path.iter().chain([change]).cloned().map(Step::Change).collect();
             let signature = Signature::of(&finding, &steps);

@@ -34,13 +34,6 @@ impl Default for Hunt {
 }
 
 impl Hunt {
-    /// Adds premises to those counted so far.
-    pub fn count(&mut self, premises: BTreeMap<RuleId, u64>) {
-        for (rule, count) in premises {
-            *self.premises.entry(rule).or_default() += count;
-        }
-    }
-
     /// Keeps a failure, of those with the same signature the smallest that was made small.
     pub fn keep(&mut self, mut failure: Failure) {
         if let Some(known) = self.failures.get_mut(&failure.signature) {

@@ -8,6 +8,7 @@ use protocol::{AdapterFault, RouterUnderTest, Run};
 use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::generate::{Cadence, Seeded, generate};
 use crate::hunt::{Ended, Hunt, Limit};
+use crate::rules::add_premises;
 use crate::shrink::{Shrunk, about, shrink};
 use crate::trial::{Judge, trial};
 use crate::universe::Scope;
@@ -72,7 +73,7 @@ pub fn search(
             work.changes += run.trace.steps.len() as u64;
             work.answers += (run.questions.rounds.len() * run.questions.queries().count()) as u64;
             work.router_ns += judged.router_ns;
-            search.hunt.count(judged.tally.premises);
+            add_premises(&mut search.hunt.premises, judged.tally.premises);
             let drawn = Drawn { number, scope, run };
             search.note(router, &drawn, judged.tally.findings, go_on)?;
         }

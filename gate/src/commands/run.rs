@@ -11,7 +11,7 @@ use model::failure::{Failure, Signature};
 use model::generate::Cadence;
 use model::hunt::{Ended, Hunt};
 use model::pattern::Patterns;
-use model::rules::{Oracle, RuleId, RuleSet};
+use model::rules::{Oracle, RuleId, RuleSet, add_premises};
 use model::search::{Settings, search};
 use model::shrink::shrink_failure;
 use model::trial::Judge;
@@ -83,12 +83,6 @@ impl Found {
             } else {
                 self.failures.insert(signature, (failure, found_after));
             }
-        }
-    }
-
-    fn count(&mut self, premises: &BTreeMap<RuleId, u64>) {
-        for (rule, count) in premises {
-            *self.premises.entry(*rule).or_default() += count;
         }
     }
 }
@@ -220,7 +214,7 @@ fn explore(
         }
         clock.go_on_until(until)
     })?;
-    found.count(&explored.premises);
+    add_premises(&mut found.premises, explored.premises);
     let mut failures = BTreeMap::new();
     for failure in explored.failures.into_values() {
         let failure = shrink_failure(router, judge, failure)?;
@@ -277,7 +271,7 @@ fn look(
         }
         clock.go_on_until(options.budget)
     })?;
-    found.count(&searched.premises);
+    add_premises(&mut found.premises, searched.premises);
     let report = SearchReport {
         traces: searched.work.traces,
         changes: searched.work.changes,

@@ -72,10 +72,15 @@ pub struct Tally {
 impl Tally {
     /// Adds what another tally holds.
     pub fn absorb(&mut self, other: Self) {
-        for (rule, count) in other.premises {
-            *self.premises.entry(rule).or_default() += count;
-        }
+        add_premises(&mut self.premises, other.premises);
         self.findings.extend(other.findings);
+    }
+}
+
+/// Adds numbers of premises to those counted so far.
+pub fn add_premises(counted: &mut BTreeMap<RuleId, u64>, more: BTreeMap<RuleId, u64>) {
+    for (rule, count) in more {
+        *counted.entry(rule).or_default() += count;
     }
 }
 

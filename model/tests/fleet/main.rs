@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use adapter_reference::reference_fleet;
 use model::closing::{Pending, judged};
 use model::generate::Seeded;
-use model::rules::{RuleId, RuleSet, Tally};
+use model::rules::{RuleId, RuleSet, Tally, add_premises};
 use model::schedule::schedule;
 use model::trial::{Judge, trial};
 use model::universe::{SCHEDULED, Scope};
@@ -53,9 +53,7 @@ fn breaks_nothing(fleet: &mut dyn RouterUnderTest, schedules: u32) -> BTreeMap<R
                 run.trace
             );
         }
-        for (rule, count) in tally.premises {
-            *premises.entry(rule).or_default() += count;
-        }
+        add_premises(&mut premises, tally.premises);
     }
     premises
 }
