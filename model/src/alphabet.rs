@@ -74,8 +74,7 @@ fn rows(scope: &Scope, place: usize, id: &str) -> Vec<Row> {
         &names[..]
     };
     let mut rows = Vec::new();
-    let teams = std::iter::once(None).chain(universe.teams.iter().map(|team| Some((*team).to_owned())));
-    for team in teams {
+    for team in viewers(scope) {
         for name in names {
             for variant in VARIANTS {
                 let able = match variant {

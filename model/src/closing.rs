@@ -3,10 +3,14 @@
 //! The rules of a fleet look at nothing but the steps and the replies: that a replica heals can be judged wherever it has
 //! polled once, undisturbed, and another one was started afresh on the same store. The closing makes sure of that.
 
+use std::collections::BTreeSet;
+
 use protocol::{
     Begin, Capability, Hello, Op, OpId, Query, Question, Questions, RowOrder, Run, Step, StoreView, Trace, Via, World,
     WriteOp,
 };
+
+use crate::generate::with_listings;
 
 /// The fate, in the closing, of notifications that are still under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,13 +90,8 @@ pub fn judged(trace: &Trace, queries: Vec<Query>, pending: Pending, hello: &Hell
 /// The run of a trace that is asked, before its first step and after each, these queries, and whatever else the rules need
 /// to know of a fleet that says this of itself.
 pub fn asked(trace: Trace, queries: Vec<Query>, hello: &Hello) -> Run {
-    let mut teams: Vec<Option<String>> = queries.iter().map(|query| query.team.clone()).chain([None]).collect();
-    teams.sort_unstable();
-    teams.dedup();
-    let mut asked: Vec<Question> = queries.into_iter().map(Question::Lookup).collect();
-    if hello.can(Capability::Listing) {
-        asked.extend(teams.into_iter().map(Question::Listing));
-    }
+    let teams: BTreeSet<Option<String>> = queries.iter().map(|query| query.team.clone()).chain([None]).collect();
+    let mut asked = with_listings(queries, teams, |capability| hello.can(capability));
     let more = [
         (Capability::Claims, Question::Claims),
         (Capability::Holds, Question::Holds),

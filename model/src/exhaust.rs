@@ -19,7 +19,7 @@ use protocol::{
 use crate::alphabet::{alphabet, matrix};
 use crate::evidence::{Fresh, Issued, Look, Moment, Transition, applied, arrive, in_order, took_an_id_twice};
 use crate::failure::{Failure, Finding, Origin, Signature};
-use crate::generate::beside;
+use crate::generate::{beside, viewers};
 use crate::hunt::{Ended, Hunt, Limit, Work};
 use crate::rules::{Tally, add_premises};
 use crate::shrink::about;
@@ -104,7 +104,7 @@ pub fn explore_observed(
 
 /// Every question of the scope, asked at once.
 fn questions(scope: &Scope) -> Asked {
-    Asked(Questions::at(beside(scope, matrix(scope)), [0]))
+    Asked(Questions::at(beside(scope, matrix(scope), viewers(scope)), [0]))
 }
 
 /// Questions with one round that asks them all.

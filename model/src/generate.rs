@@ -75,22 +75,28 @@ pub fn asked(scope: &Scope, initial: Vec<Row>, steps: Vec<Step>, choices: &mut d
     let rows: Vec<&Row> = trace.rows().collect();
     let queries = questions(scope, &rows, choices);
     Run {
-        questions: Questions::at(beside(scope, queries), moments),
+        questions: Questions::at(beside(scope, queries, viewers(scope)), moments),
         trace,
     }
 }
 
-/// The questions of these lookups, and those about the whole that a router can be asked: listings and sizes.
-pub fn beside(scope: &Scope, queries: Vec<Query>) -> Vec<Question> {
-    let listings = viewers(scope).into_iter().map(Question::Listing);
-    let listings = listings.filter(|_| scope.can(Capability::Listing));
-    let sizes = scope.can(Capability::Sizes).then_some(Question::Sizes);
-    queries
-        .into_iter()
-        .map(Question::Lookup)
-        .chain(listings)
-        .chain(sizes)
-        .collect()
+/// The questions of these lookups, and those about the whole that a router can be asked: a listing for each of the viewers,
+/// and sizes.
+pub fn beside(scope: &Scope, queries: Vec<Query>, viewers: impl IntoIterator<Item = Option<String>>) -> Vec<Question> {
+    let mut asked = with_listings(queries, viewers, |capability| scope.can(capability));
+    asked.extend(scope.can(Capability::Sizes).then_some(Question::Sizes));
+    asked
+}
+
+/// The questions of these lookups, and for the listing of each of the viewers where there are listings.
+pub(crate) fn with_listings(
+    queries: Vec<Query>,
+    viewers: impl IntoIterator<Item = Option<String>>,
+    can: impl Fn(Capability) -> bool,
+) -> Vec<Question> {
+    let listings = viewers.into_iter().map(Question::Listing);
+    let listings = listings.filter(|_| can(Capability::Listing));
+    queries.into_iter().map(Question::Lookup).chain(listings).collect()
 }
 
 /// The end, and one time in four the two moments around some step: a refusal is judged by them.

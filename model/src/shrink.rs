@@ -31,7 +31,7 @@ pub(crate) fn about(run: &Run, finding: &Finding) -> Run {
 }
 
 /// The run that asks these questions at the end of a trace, or before its first step and after each.
-fn asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
+pub fn asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
     let steps = trace.steps.len();
     let questions = if each {
         Questions::after_each(asked, steps)

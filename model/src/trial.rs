@@ -97,17 +97,14 @@ impl Judge {
         }
         for (index, (step, reply)) in run.trace.steps.iter().zip(&reply.steps).enumerate() {
             if let (Step::Ask(_, question), StepReply::Shown(shown)) = (step, reply) {
-                let questions = Questions {
-                    asked: vec![question.clone()],
-                    rounds: Vec::new(),
-                };
+                let questions = Questions::at_end(vec![question.clone()], index + 1);
                 let seen = Observation {
                     replica: None,
                     shown: vec![shown.clone()],
                 };
                 let look = Look {
                     questions: &questions,
-                    round: &Round::all(u32::try_from(index + 1).unwrap_or(u32::MAX)),
+                    round: &questions.rounds[0],
                     seen: &seen,
                 };
                 self.moment(tracked, look, &[], &mut tally);

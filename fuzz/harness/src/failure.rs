@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use model::failure::Finding;
-use model::generate::beside;
+use model::generate::{beside, viewers};
 use model::rules::RuleSet;
 use model::shrink::{minimal, shrink};
 use model::trial::{Judge, trial};
@@ -100,7 +100,8 @@ fn with_question(mut trace: Trace, finding: &Finding) -> Trace {
 /// The run of an input that asks these questions of its world after each step.
 pub fn run_of(input: &Input, questions: &[usize]) -> Run {
     let queries = questions.iter().map(|at| input.world.matrix[*at].clone()).collect();
-    let asked = beside(&input.world.scope, queries);
+    let scope = &input.world.scope;
+    let asked = beside(scope, queries, viewers(scope));
     Run {
         questions: Questions::after_each(asked, input.trace.steps.len()),
         trace: input.trace.clone(),

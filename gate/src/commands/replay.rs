@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use model::closing::asked;
 use model::generate::{Seeded, beside, questions};
 use model::rules::{RuleId, RuleSet};
+use model::shrink::asking;
 use model::trial::{Judge, trial};
 use model::universe::{BIG, Scope};
 use protocol::file::TRACE_BYTES_MAX;
-use protocol::{Capability, Hello, Level, Query, Question, Questions, RouterUnderTest, Row, Run, Step, TraceFile};
+use protocol::{Capability, Hello, Level, Query, RouterUnderTest, Row, Run, Step, TraceFile};
 
 use crate::adapter::{Settings, open, open_fleet};
 use crate::cli::ReplayArgs;
@@ -230,20 +231,7 @@ fn to_run(kept: &Kept, hello: &Hello) -> Run {
         return asked(trace.clone(), queries, hello);
     }
     let teams: BTreeSet<Option<String>> = rows.iter().map(|row| row.team.clone()).chain([None]).collect();
-    let mut all = beside(&scope, queries);
-    all.retain(|question| !matches!(question, Question::Listing(_)));
-    if scope.can(Capability::Listing) {
-        all.extend(teams.into_iter().map(Question::Listing));
-    }
-    let steps = trace.steps.len();
+    let all = beside(&scope, queries, teams);
     // To look more often than the trace does may hide what it shows; a refusal is judged by what is around it.
-    let questions = if kept.rule == Some(RuleId::AtomicRefusal) {
-        Questions::after_each(all, steps)
-    } else {
-        Questions::at_end(all, steps)
-    };
-    Run {
-        trace: trace.clone(),
-        questions,
-    }
+    asking(trace.clone(), all, kept.rule == Some(RuleId::AtomicRefusal))
 }
