@@ -76,6 +76,24 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
     if args.engine == Engine::Stateright {
         args.check_stateright()?;
     }
+    let (mut told, violations) = explored(args, machine, on_progress(Clock::start()))?;
+    if args.is_first_process() {
+        told.files = write_counterexamples(args, machine, &violations, mended)?;
+    } else {
+        progress("the first process prints the report");
+    }
+    Ok(told)
+}
+
+/// The report of an exploration, before anything is written of it, and a way to each broken rule.
+type Explored<S> = (FleetReport, Vec<Violation<S>>);
+
+/// Explores a machine by the engine that the flags name.
+fn explored<M: Converging + Packed>(
+    args: &ExploreArgs,
+    machine: &M,
+    on_progress: fleet::OnProgress,
+) -> Result<Explored<M::State>, Error> {
     let started = Clock::start();
     let report = match args.engine {
         Engine::Stateright => check(
@@ -86,7 +104,7 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
                 states_max: args.states_max,
             },
         ),
-        Engine::Timely => explore(machine, &args.options()?, on_progress(started))?,
+        Engine::Timely => explore(machine, &args.options()?, on_progress)?,
     };
     let took = started.elapsed();
     let convergence = if args.converges {
@@ -94,19 +112,13 @@ fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Sh
     } else {
         None
     };
-    let mut told = fleet_report(machine, &report, convergence.as_ref(), took);
-    if args.is_first_process() {
-        let stuck = convergence.as_ref().and_then(|convergence| convergence.stuck.as_ref());
-        let stuck = stuck.map(|stuck| Violation {
-            rule: RuleId::Converges,
-            path: stuck.path.clone(),
-        });
-        let violations = report.violations.iter().chain(&stuck);
-        told.files = write_counterexamples(args, machine, violations, mended)?;
-    } else {
-        progress("the first process prints the report");
-    }
-    Ok(told)
+    let told = fleet_report(machine, &report, convergence.as_ref(), took);
+    let stuck = convergence.and_then(|convergence| convergence.stuck);
+    let stuck = stuck.map(|stuck| Violation {
+        rule: RuleId::Converges,
+        path: stuck.path,
+    });
+    Ok((told, report.violations.into_iter().chain(stuck).collect()))
 }
 
 /// The time without a line of progress at the start.
@@ -136,15 +148,12 @@ fn rate(count: u64, took: Duration) -> f64 {
 }
 
 /// Writes each counterexample as a diagram, as a trace and as ITF; names the files.
-fn write_counterexamples<'a, M: Machine>(
+fn write_counterexamples<M: Machine>(
     args: &ExploreArgs,
     machine: &M,
-    violations: impl Iterator<Item = &'a Violation<M::State>>,
+    violations: &[Violation<M::State>],
     mended: Shape,
-) -> Result<Vec<String>, Error>
-where
-    M::State: 'a,
-{
+) -> Result<Vec<String>, Error> {
     let mut files = Vec::new();
     for violation in violations {
         fs::create_dir_all(&args.out).map_err(|why| cannot_write(&args.out, &why))?;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use fleet::Fleet;
 use fleet::strategies::{LITELLM_1_85, LITELLM_1_109, REFERENCE, STRATEGIES, Strategy};
-use fleet::{Fairness, Fleet, STATES_MAX, converges, explore};
 
-use super::told::fleet_report;
+use super::explored;
 use crate::cli::ExploreArgs;
-use crate::clock::Clock;
 use crate::document::FleetReport;
 use crate::error::Error;
 use crate::output::progress;
@@ -47,13 +46,6 @@ fn fleet(args: &ExploreArgs, strategies: Vec<Strategy>) -> Result<FleetReport, E
     // What one fleet cannot do, another can: each gets what applies to it.
     let bounds = args.bounds(strategies)?.possible();
     let fleet = Fleet::new(bounds).map_err(|why| Error::Usage(why.to_string()))?;
-    let clock = Clock::start();
-    let report = explore(&fleet, &args.options()?, Arc::new(|_| {}))?;
-    let took = clock.elapsed();
-    let convergence = if args.converges {
-        Some(converges(&fleet, Fairness::Weak, STATES_MAX).map_err(|why| Error::Usage(why.to_string()))?)
-    } else {
-        None
-    };
-    Ok(fleet_report(&fleet, &report, convergence.as_ref(), took))
+    let (told, _) = explored(args, &fleet, Arc::new(|_| {}))?;
+    Ok(told)
 }
