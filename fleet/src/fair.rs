@@ -175,26 +175,16 @@ impl<S: Clone> Graph<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::poll2::{Poll2, Poll2Bounds};
+    use crate::poll2::poll2;
     use model::rules::RuleId;
-
-    fn poll2(crash: bool) -> Poll2 {
-        Poll2::new(Poll2Bounds {
-            replicas: 2,
-            rows: 1,
-            versions: 2,
-            crash,
-        })
-        .expect("bounds fit")
-    }
 
     #[test]
     fn polling_converges_if_it_is_fair() {
         for crash in [false, true] {
-            let fair = converges(&poll2(crash), Fairness::Weak, STATES_MAX).expect("it is small");
+            let fair = converges(&poll2(2, 1, 2, crash), Fairness::Weak, STATES_MAX).expect("it is small");
             assert_eq!(fair.stuck, None);
             assert!(fair.premises > 0);
-            let unfair = converges(&poll2(crash), Fairness::None, STATES_MAX).expect("it is small");
+            let unfair = converges(&poll2(2, 1, 2, crash), Fairness::None, STATES_MAX).expect("it is small");
             // A write that nobody ever reads.
             assert_eq!(unfair.stuck.expect("it does not converge").path.len(), 1);
         }
@@ -202,7 +192,10 @@ mod tests {
 
     #[test]
     fn too_large_a_graph_is_refused() {
-        assert_eq!(converges(&poll2(true), Fairness::Weak, 100), Err(TooManyStates(100)));
+        assert_eq!(
+            converges(&poll2(2, 1, 2, true), Fairness::Weak, 100),
+            Err(TooManyStates(100))
+        );
     }
 
     /// A replica that, of two polls, undoes the second by the first.

@@ -12,7 +12,7 @@ use protocol::{Answer, Candidate, Capability, Changed, Hello, Now, Outcome, Quer
 
 use crate::actions::Shape;
 use crate::cell::{Cell, Content, ROWS_MAX, VERSIONS_MAX};
-use crate::generic::{NaiveReplica, Read, Replica, Table};
+use crate::generic::{NaiveReplica, Read, Replica, Table, apply};
 use crate::strategies::{After, Notices, Strategy};
 use crate::trace::{self, TEAM, name, row_of, tag, target};
 use crate::view;
@@ -81,9 +81,7 @@ impl StrategyReplica {
                 }
             }
         };
-        for part in 0..self.replica.parts(ROWS) {
-            self.replica.apply(part, &read);
-        }
+        apply(&mut self.replica, ROWS, &read);
     }
 
     /// The cells of a reading. Where revisions are kept, a row that the reading lacks is there as deleted, and one of which

@@ -7,5 +7,6 @@ mod seat;
 
 pub use self::fleet::{FleetOf, StateOf};
 pub use self::naive::NaiveReplica;
+pub(crate) use self::replica::apply;
 pub use self::replica::{Read, Replica, Table};
 pub use self::seat::Seat;

@@ -339,3 +339,15 @@ impl Converging for Poll2 {
         })
     }
 }
+
+/// The protocol within these bounds, which fit, for tests.
+#[cfg(test)]
+pub(crate) fn poll2(replicas: u8, rows: u8, versions: u8, crash: bool) -> Poll2 {
+    Poll2::new(Poll2Bounds {
+        replicas,
+        rows,
+        versions,
+        crash,
+    })
+    .expect("bounds fit")
+}

@@ -296,18 +296,8 @@ mod tests {
     use crate::actions::{Kind, Shape};
     use crate::bounds::Bounds;
     use crate::packed::Fleet;
-    use crate::poll2::{Poll2, Poll2Bounds};
+    use crate::poll2::{Poll2, poll2};
     use crate::strategies::LITELLM_1_85;
-
-    fn poll2(replicas: u8, rows: u8, versions: u8, crash: bool) -> Poll2 {
-        Poll2::new(Poll2Bounds {
-            replicas,
-            rows,
-            versions,
-            crash,
-        })
-        .expect("bounds fit")
-    }
 
     fn counts(machine: &Poll2, symmetric: bool) -> (u64, u64, u32) {
         let report = check(
@@ -317,11 +307,7 @@ mod tests {
                 ..CheckOptions::default()
             },
         );
-        assert_eq!(report.ended, Ended::Exhausted);
-        assert_eq!(report.violations, []);
-        assert_eq!(report.dead(machine), []);
-        assert_eq!(report.vacuous(machine), []);
-        (report.distinct, report.generated, report.depth)
+        report.counts(machine)
     }
 
     /// As where two threads remember their states in one place.

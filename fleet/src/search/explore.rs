@@ -126,19 +126,9 @@ mod tests {
 
     use super::*;
     use crate::machine::Machine as _;
-    use crate::poll2::{Poll2, Poll2Bounds};
+    use crate::poll2::{Poll2, poll2};
     use crate::search::levels::{Checkpoint, Levels};
     use crate::search::report::{Ended, Limit};
-
-    fn poll2(replicas: u8, rows: u8, versions: u8, crash: bool) -> Poll2 {
-        Poll2::new(Poll2Bounds {
-            replicas,
-            rows,
-            versions,
-            crash,
-        })
-        .expect("bounds fit")
-    }
 
     fn run(machine: &Poll2, options: &Options) -> Result<Report<u64>, ExploreError> {
         explore(machine, options, Arc::new(|_| {}))
@@ -151,11 +141,7 @@ mod tests {
             ..Options::default()
         };
         let report = run(machine, &options).expect("it runs");
-        assert_eq!(report.ended, Ended::Exhausted);
-        assert_eq!(report.violations, []);
-        assert_eq!(report.dead(machine), []);
-        assert_eq!(report.vacuous(machine), []);
-        (report.distinct, report.generated, report.depth)
+        report.counts(machine)
     }
 
     #[test]

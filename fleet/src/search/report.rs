@@ -50,3 +50,15 @@ impl<S> Report<S> {
             .collect()
     }
 }
+
+#[cfg(test)]
+impl<S: std::fmt::Debug + PartialEq> Report<S> {
+    /// The distinct states, those generated, and the depth, of a search that saw everything and found nothing amiss.
+    pub(super) fn counts<M: Machine>(&self, machine: &M) -> (u64, u64, u32) {
+        assert_eq!(self.ended, Ended::Exhausted);
+        assert_eq!(self.violations, []);
+        assert_eq!(self.dead(machine), []);
+        assert_eq!(self.vacuous(machine), []);
+        (self.distinct, self.generated, self.depth)
+    }
+}
