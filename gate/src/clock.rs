@@ -1,6 +1,5 @@
 //! The one place where time is read. Everything else takes durations as arguments.
 
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Time since some moment.
@@ -17,15 +16,6 @@ impl Clock {
     /// Returns the time since the start.
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
-    }
-
-    /// Tells a search to go on until the limit is reached.
-    pub fn go_on_until(self, limit: Duration) -> ControlFlow<()> {
-        if self.elapsed() < limit {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
     }
 }
 

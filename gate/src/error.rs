@@ -3,6 +3,7 @@
 use std::io;
 
 use fleet::ExploreError;
+use model::hunt::Interrupted;
 use model::trial::UnknownPreset;
 use protocol::AdapterFault;
 
@@ -26,6 +27,12 @@ pub enum Error {
     /// Output could not be written.
     #[error("cannot write to stdout ({0}); see that it is open and has room")]
     Output(#[from] io::Error),
+}
+
+impl From<Interrupted> for Error {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Adapter(interrupted.fault)
+    }
 }
 
 impl From<ExploreError> for Error {

@@ -1,14 +1,12 @@
 //! The exhaustive engine of a router: over its whole memory where it is in this process, else over what is observed.
 
-use std::ops::ControlFlow;
-
 use adapter_faulty::faults::{Fault, Trial, Visit, with};
 use adapter_reference::Reference;
 use model::exhaust::{Limits, explore, explore_observed};
-use model::hunt::Hunt;
+use model::hunt::{GoOn, Hunt, Interrupted};
 use model::trial::Judge;
 use model::universe::Scope;
-use protocol::{AdapterFault, RouterUnderTest};
+use protocol::RouterUnderTest;
 
 use crate::adapter::spec::Spec;
 
@@ -16,15 +14,15 @@ use crate::adapter::spec::Spec;
 ///
 /// # Errors
 ///
-/// A fault of the router under test.
+/// A fault of the router under test, with what was found before.
 pub fn explore_any(
     spec: &Spec,
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
     scope: &Scope,
     limits: Limits,
-    go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
-) -> Result<Hunt, AdapterFault> {
+    go_on: &mut GoOn,
+) -> Result<Hunt, Interrupted> {
     match spec {
         Spec::Reference => explore::<Reference>(judge, scope, limits, go_on),
         Spec::Faulty(name) => {
@@ -46,11 +44,11 @@ struct Exploring<'a> {
     judge: &'a Judge,
     scope: &'a Scope,
     limits: Limits,
-    go_on: &'a mut dyn FnMut(&Hunt) -> ControlFlow<()>,
+    go_on: &'a mut GoOn<'a>,
 }
 
 impl Visit for Exploring<'_> {
-    type Output = Result<Hunt, AdapterFault>;
+    type Output = Result<Hunt, Interrupted>;
 
     fn visit<R: Trial>(self, _fault: &'static Fault) -> Self::Output {
         explore::<R>(self.judge, self.scope, self.limits, self.go_on)

@@ -35,12 +35,17 @@ impl Shelf {
         self.trouble.clone()
     }
 
-    /// Writes the trace, its ITF form and, for a router whose language is known, a stand-alone reproduction; notes in
-    /// `failure` what was written and how to replay it.
-    pub fn put(&mut self, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
-        let number = self.numbers.entry(failure.finding.rule).or_default();
+    /// The next place for a failure of that rule.
+    pub fn place(&mut self, rule: RuleId) -> Place {
+        let number = self.numbers.entry(rule).or_default();
         *number += 1;
-        let stem = self.dir.join(format!("{}-{number}", failure.finding.rule));
+        Place { rule, number: *number }
+    }
+
+    /// Writes the trace, its ITF form and, for a router whose language is known, a stand-alone reproduction; notes in
+    /// `failure` what was written and how to replay it. Files that stood at that place are replaced.
+    pub fn put(&mut self, place: Place, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
+        let stem = self.dir.join(format!("{}-{}", place.rule, place.number));
         let trace = stem.with_extension("toml");
         let mut files = vec![
             (trace.clone(), failure.trace.to_toml()),
@@ -74,6 +79,24 @@ impl Shelf {
         ];
         failure.replay = Some(command_line(&words.map(str::to_owned)));
     }
+
+    /// Removes the files of a failure that turned out to be another that has its own.
+    pub fn remove(&mut self, failure: &FailureReport) {
+        for file in &failure.files {
+            if let Err(why) = fs::remove_file(file) {
+                self.trouble.get_or_insert_with(|| {
+                    format!("{file} cannot be removed: {why}; another file shows the same failure")
+                });
+            }
+        }
+    }
+}
+
+/// The place of a failure's files on a shelf.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    rule: RuleId,
+    number: usize,
 }
 
 /// Tries whether a file could be written, and makes its directory.

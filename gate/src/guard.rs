@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,14 @@ use signal_hook::low_level::emulate_default_handler;
 const REMOVALS_MAX: usize = 20;
 /// The time that a killed process may take to die.
 const KILL_WAIT: Duration = Duration::from_secs(5);
+
+/// The time that a command which is to finish by itself may take after a signal.
+const FINISH_WAIT: Duration = Duration::from_secs(20);
+
+/// True while a command finishes by itself once a signal has come.
+static FINISHES: AtomicBool = AtomicBool::new(false);
+/// The signal that has come meanwhile; 0 for none.
+static STOPPED_BY: AtomicI32 = AtomicI32::new(0);
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept {
     groups: BTreeSet::new(),
@@ -41,8 +50,8 @@ fn kept() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes `SIGINT`, `SIGTERM` and `SIGHUP` first end every child and remove every half-made directory, and then
-/// this process in the usual way.
+/// Makes `SIGINT`, `SIGTERM` and `SIGHUP` first end every child and remove every half-made directory, and then this process
+/// in the usual way. A command that [`finish_on_signal`] was called for is given time to end by itself, without children.
 ///
 /// # Errors
 ///
@@ -50,22 +59,57 @@ fn kept() -> MutexGuard<'static, Kept> {
 pub fn clean_up_on_signals() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            // The lock is held until the process has ended, so that nothing new is begun behind its back.
-            let kept = kept();
-            for &group in &kept.groups {
-                kill(group);
+        for signal in signals.forever() {
+            let first = STOPPED_BY.swap(signal, Ordering::SeqCst) == 0;
+            if !(first && FINISHES.load(Ordering::SeqCst)) {
+                end_by(signal);
             }
-            for dir in &kept.dirs {
-                remove(dir);
-            }
-            // On failure there is nothing left to do but to end all the same.
-            if emulate_default_handler(signal).is_err() {
-                std::process::abort();
-            }
+            // Whoever waits for a child's reply learns that it has ended.
+            kept().groups.iter().copied().for_each(kill);
+            std::thread::spawn(move || {
+                let (_kept, never) = sync_channel::<()>(0);
+                let _ = never.recv_timeout(FINISH_WAIT);
+                end_by(signal);
+            });
         }
     })?;
     Ok(())
+}
+
+/// Ends every child, removes every half-made directory, and ends this process as that signal would.
+pub fn end_by(signal: i32) -> ! {
+    // The lock is held until the process has ended, so that nothing new is begun behind its back.
+    let kept = kept();
+    kept.groups.iter().copied().for_each(kill);
+    for dir in &kept.dirs {
+        remove(dir);
+    }
+    // On failure there is nothing left to do but to end all the same.
+    let _ = emulate_default_handler(signal);
+    std::process::abort()
+}
+
+/// Lets the command under way end by itself when a signal comes, as long as the value lives: all its children are killed,
+/// no further one is started, and [`stopped`] says so.
+#[must_use = "a signal ends the process at once where this is dropped"]
+#[derive(Debug)]
+pub struct Finishing(());
+
+/// See [`Finishing`].
+pub fn finish_on_signal() -> Finishing {
+    FINISHES.store(true, Ordering::SeqCst);
+    Finishing(())
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        FINISHES.store(false, Ordering::SeqCst);
+    }
+}
+
+/// The signal that stops the command under way, if one has come.
+pub fn stopped() -> Option<i32> {
+    Some(STOPPED_BY.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
 }
 
 fn kill(group: i32) {
@@ -125,6 +169,12 @@ impl Group {
     pub fn spawn(command: &mut Command, on_end: impl FnOnce(Ended) + Send + 'static) -> io::Result<Self> {
         // A signal waits for the lock: a child is either not yet started, or already on the list.
         let mut kept = kept();
+        if stopped().is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::Interrupted,
+                "a signal has stopped this run",
+            ));
+        }
         let child = command.process_group(0).spawn()?;
         kept.groups.insert(number(&child));
         drop(kept);

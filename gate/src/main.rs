@@ -8,7 +8,7 @@ use clap::Parser as _;
 use gate::cli::{Cli, Environment};
 use gate::commands::dispatch;
 use gate::exit::Exit;
-use gate::guard::clean_up_on_signals;
+use gate::guard::{clean_up_on_signals, end_by, stopped};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -34,7 +34,11 @@ fn main() -> ExitCode {
             Exit::Internal
         }
     };
-    exit.into()
+    // A violation that was found before a signal came stays one; anything else ends as the signal ends it.
+    match stopped() {
+        Some(signal) if exit != Exit::Violation => end_by(signal),
+        _ => exit.into(),
+    }
 }
 
 /// Prints help, the version or what is wrong with the command line.

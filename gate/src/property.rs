@@ -70,7 +70,7 @@ pub fn check(
     }
     match (first, outcome) {
         (Some((changes, finding)), Err(TestError::Fail(_, run))) => {
-            let shrunk = shrink(router, judge, &run, &finding)?;
+            let shrunk = shrink(router, judge, &run, &finding, &mut || true)?;
             Ok(Some(Broken {
                 changes,
                 finding,

@@ -139,6 +139,7 @@ mod tests {
                 shrunk_steps: 1,
             },
             excused: None,
+            confirmation: None,
             found_after_seconds: 0.0,
             replay: None,
             files: Vec::new(),

@@ -71,7 +71,8 @@ fn a_cut_exploration_alone_is_inconclusive() {
     ];
     let output = routeproof(dir.path(), &args);
     ends(&output, 3);
-    let said = "the exploration was cut and no random trace was tried: raise `--budget`";
+    let said =
+        "0 changes with an effect were judged in random traces, and a pass takes 300: raise `--budget` or `--traces`";
     assert!(stdout(&output).contains(said), "{}", stdout(&output));
 }
 

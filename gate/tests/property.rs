@@ -1,7 +1,6 @@
 //! The rules as properties of the reference: of every run in a small universe, and of many in larger ones. A run that breaks one is kept as a trace among the regressions, where every later
 //! `cargo test` replays it.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use adapter_faulty::find;
@@ -9,7 +8,7 @@ use adapter_reference::Reference;
 use gate::files::write_whole;
 use gate::property::{Broken, Runs, check};
 use model::exhaust::{Limits, explore};
-use model::hunt::Ended;
+use model::hunt::{Ended, to_the_end};
 use model::rules::RuleSet;
 use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, Universe};
@@ -63,7 +62,7 @@ fn the_reference_keeps_every_rule_in_every_state_of_the_small_universes() {
     };
     for universe in universes {
         let scope = Scope::new(universe, &hello);
-        let explored = explore::<Reference>(&judge, &scope, limits, &mut |_| ControlFlow::Continue(()))
+        let explored = explore::<Reference>(&judge, &scope, limits, &mut to_the_end)
             .expect("a router in this process does not fail");
         assert!(
             explored.failures.is_empty(),

@@ -20,7 +20,7 @@ use crate::alphabet::{alphabet, matrix};
 use crate::evidence::{Fresh, Issued, Look, Moment, Transition, applied, arrive, in_order, took_an_id_twice};
 use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::generate::{beside, viewers};
-use crate::hunt::{Ended, Hunt, Limit, Work};
+use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work};
 use crate::rules::{Tally, add_premises};
 use crate::shrink::about;
 use crate::spec::Table;
@@ -67,13 +67,13 @@ struct Reached<S> {
 ///
 /// # Errors
 ///
-/// None of its own: the signature is that of [`explore_observed`].
+/// None of its own: it returns what [`explore_observed`] does.
 pub fn explore<R: Local + Default + Clone + Eq + Hash>(
     judge: &Judge,
     scope: &Scope,
     limits: Limits,
-    go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
-) -> Result<Hunt, AdapterFault> {
+    go_on: &mut GoOn,
+) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
     let router: InMemory<R> = InMemory {
         questions: questions.clone(),
@@ -86,14 +86,14 @@ pub fn explore<R: Local + Default + Clone + Eq + Hash>(
 ///
 /// # Errors
 ///
-/// Those of the router under test.
+/// Those of the router under test, with what was found before.
 pub fn explore_observed(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
     scope: &Scope,
     limits: Limits,
-    go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
-) -> Result<Hunt, AdapterFault> {
+    go_on: &mut GoOn,
+) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
     let router = Observed {
         router,
@@ -276,11 +276,23 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         }
     }
 
-    fn run(
-        mut self,
-        alphabet: &[Change],
-        go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
-    ) -> Result<Hunt, AdapterFault> {
+    fn run(mut self, alphabet: &[Change], go_on: &mut GoOn) -> Result<Hunt, Interrupted> {
+        let ended = self.visit_all(alphabet, go_on);
+        self.hunt.work.states = self.nodes.len();
+        match ended {
+            Ok(ended) => {
+                self.hunt.ended = ended;
+                Ok(self.hunt)
+            }
+            Err(fault) => Err(Interrupted {
+                fault,
+                hunt: Box::new(self.hunt),
+            }),
+        }
+    }
+
+    /// Expands every state that can be reached, or as many as there is time for.
+    fn visit_all(&mut self, alphabet: &[Change], go_on: &mut GoOn) -> Result<Ended, AdapterFault> {
         let rows = alphabet.iter().flat_map(Change::rows);
         self.issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
         let Reached { state, changed } = self.router.start()?;
@@ -298,72 +310,99 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         self.nodes.insert((state, Table::new()), node);
         let mut next = 0;
         while next < self.nodes.len() {
-            if let Some(ended) = self.ends(go_on) {
-                self.hunt.ended = ended;
-                break;
-            }
-            if !self.nodes[next].failed {
-                self.expand(next, alphabet)?;
+            if !self.nodes[next].failed
+                && let ControlFlow::Break(ended) = self.expand(next, alphabet, go_on)?
+            {
+                return Ok(ended);
             }
             next += 1;
         }
-        self.hunt.work.states = self.nodes.len();
-        Ok(self.hunt)
+        Ok(Ended::Exhausted)
     }
 
-    /// The reason to stop before everything was seen, if there is one.
-    fn ends(&self, go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>) -> Option<Ended> {
+    /// The number of changes that the next message may carry out, or the reason to stop before everything was seen.
+    fn pace(&self, go_on: &mut GoOn) -> ControlFlow<Ended, usize> {
         if self.limits.first_failure && !self.hunt.failures.is_empty() {
-            Some(Ended::Violated)
-        } else if self.nodes.len() > self.limits.states_max {
-            Some(Ended::Cut(Limit::States(self.limits.states_max as u64)))
-        } else {
-            go_on(&self.hunt).is_break().then_some(Ended::Cut(Limit::Budget))
+            return ControlFlow::Break(Ended::Violated);
+        }
+        if self.nodes.len() > self.limits.states_max {
+            return ControlFlow::Break(Ended::Cut(Limit::States(self.limits.states_max as u64)));
+        }
+        match go_on(&self.hunt) {
+            Pace::Continue(runs) => ControlFlow::Continue((runs as usize).max(1)),
+            Pace::Break(()) => ControlFlow::Break(Ended::Cut(Limit::Budget)),
         }
     }
 
     /// Carries out every change from that state, and judges each as it is made: a failure is seen at its shortest trace.
-    fn expand(&mut self, from: usize, alphabet: &[Change]) -> Result<(), AdapterFault> {
+    fn expand(
+        &mut self,
+        from: usize,
+        alphabet: &[Change],
+        go_on: &mut GoOn,
+    ) -> Result<ControlFlow<Ended>, AdapterFault> {
         let path = self.path(from, alphabet);
         let ((_, table), node) = self.nodes.get_index(from).expect("a node is expanded by its index");
         let (state, table) = (node.looked_at.clone(), table.clone());
-        let reached = self.router.expand(&path, &state, alphabet)?;
-        for (index, (change, reached)) in alphabet.iter().zip(reached).enumerate() {
-            self.hunt.work.changes += 1;
-            let Reached { state, changed } = reached;
-            let now = applied(&table, change, &changed.outcome);
-            let lost = took_an_id_twice(change, &changed.outcome, &now);
-            let mut order = self.nodes[from].order.clone();
-            arrive(&mut order, change, &changed.outcome, &now);
-            let key = (state, now);
-            let known = self.nodes.get(&key).map(|node| Rc::clone(&node.seen));
-            let new = !lost && known.is_none();
-            let mut looked_at = None;
-            let seen = known.unwrap_or_else(|| {
-                let state = looked_at.insert(key.0.clone());
-                Rc::new(self.router.look(state))
-            });
-            let mut tally = Tally::default();
-            self.judge_transition(from, change, (&table, &key.1), (&changed, &seen), &mut tally);
-            let depth = path.len() + 1;
-            if new {
-                self.judge_moment(depth, &key.1, &order, &seen, &mut tally)?;
-                self.hunt.work.depth = self.hunt.work.depth.max(depth);
+        let mut done = 0;
+        while done < alphabet.len() {
+            let pace = match self.pace(go_on) {
+                ControlFlow::Continue(pace) => pace,
+                ControlFlow::Break(ended) => return Ok(ControlFlow::Break(ended)),
+            };
+            let changes = &alphabet[done..alphabet.len().min(done.saturating_add(pace))];
+            let reached = self.router.expand(&path, &state, changes)?;
+            for (change, reached) in changes.iter().zip(reached) {
+                self.arrive_at(from, &path, (done, change), &table, reached)?;
+                done += 1;
             }
-            let failed = !tally.findings.is_empty();
-            self.note(&path, change, tally);
-            if let Some(looked_at) = looked_at.filter(|_| new) {
-                let node = Node {
-                    looked_at,
-                    from: Some((from, index)),
-                    depth,
-                    changed,
-                    seen,
-                    order,
-                    failed,
-                };
-                self.nodes.insert(key, node);
-            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Judges where a change of the alphabet led from a state, and keeps the state if it is new.
+    fn arrive_at(
+        &mut self,
+        from: usize,
+        path: &[Change],
+        (index, change): (usize, &Change),
+        table: &Table,
+        Reached { state, changed }: Reached<E::State>,
+    ) -> Result<(), AdapterFault> {
+        self.hunt.work.changes += 1;
+        let now = applied(table, change, &changed.outcome);
+        let lost = took_an_id_twice(change, &changed.outcome, &now);
+        let mut order = self.nodes[from].order.clone();
+        arrive(&mut order, change, &changed.outcome, &now);
+        self.hunt.work.effects += u64::from(now != *table);
+        let key = (state, now);
+        let known = self.nodes.get(&key).map(|node| Rc::clone(&node.seen));
+        let new = !lost && known.is_none();
+        let mut looked_at = None;
+        let seen = known.unwrap_or_else(|| {
+            let state = looked_at.insert(key.0.clone());
+            Rc::new(self.router.look(state))
+        });
+        let mut tally = Tally::default();
+        self.judge_transition(from, change, (table, &key.1), (&changed, &seen), &mut tally);
+        let depth = path.len() + 1;
+        if new {
+            self.judge_moment(depth, &key.1, &order, &seen, &mut tally)?;
+            self.hunt.work.depth = self.hunt.work.depth.max(depth);
+        }
+        let failed = !tally.findings.is_empty();
+        self.note(path, change, tally);
+        if let Some(looked_at) = looked_at.filter(|_| new) {
+            let node = Node {
+                looked_at,
+                from: Some((from, index)),
+                depth,
+                changed,
+                seen,
+                order,
+                failed,
+            };
+            self.nodes.insert(key, node);
         }
         Ok(())
     }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::ControlFlow;
+
+use protocol::AdapterFault;
 
 use crate::failure::{Failure, Signature};
 use crate::rules::catalogue::RuleId;
@@ -48,6 +51,33 @@ impl Hunt {
     }
 }
 
+/// A hunt that a fault of the adapter ended, with everything that it had found by then.
+#[derive(Debug, thiserror::Error)]
+#[error("{fault}")]
+pub struct Interrupted {
+    /// The fault.
+    pub fault: AdapterFault,
+    /// The hunt so far.
+    pub hunt: Box<Hunt>,
+}
+
+impl From<Interrupted> for AdapterFault {
+    fn from(interrupted: Interrupted) -> Self {
+        interrupted.fault
+    }
+}
+
+/// The number of runs that the next message may hold, or the end of the hunt.
+pub type Pace = ControlFlow<(), u32>;
+
+/// The caller of an engine, who knows the time: it is asked before each message and each attempt at making a failure small.
+pub type GoOn<'a> = dyn FnMut(&Hunt) -> Pace + 'a;
+
+/// Returns the pace of a hunt that nothing but its own limits ends.
+pub fn to_the_end(_: &Hunt) -> Pace {
+    ControlFlow::Continue(u32::MAX)
+}
+
 /// The amount of work that an engine did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
@@ -55,6 +85,8 @@ pub struct Work {
     pub traces: u32,
     /// Changes carried out.
     pub changes: u64,
+    /// Those of them that the router said it had applied, and that changed the table.
+    pub effects: u64,
     /// Answers judged.
     pub answers: u64,
     /// Nanoseconds inside the router, as far as the adapter measures.

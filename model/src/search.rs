@@ -1,13 +1,13 @@
 //! The random engine: draws traces, puts them on trial, tells failures apart and makes each one small.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use protocol::{AdapterFault, RouterUnderTest, Run};
 
 use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::generate::{Cadence, Seeded, generate};
-use crate::hunt::{Ended, Hunt, Limit};
+use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit};
 use crate::rules::add_premises;
 use crate::shrink::{Shrunk, about, shrink};
 use crate::trial::{Judge, trial};
@@ -39,47 +39,29 @@ struct Search<'a> {
     known: BTreeMap<Signature, Signature>,
 }
 
-/// Searches until the traces are used up or `go_on`, which is told of every batch and of every new failure, breaks off.
+/// Searches until the traces are used up or `go_on` breaks off.
 ///
 /// # Errors
 ///
-/// Those of the router under test.
+/// Those of the router under test, with what was found before.
 pub fn search(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
     settings: &Settings,
-    go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
-) -> Result<Hunt, AdapterFault> {
+    go_on: &mut GoOn,
+) -> Result<Hunt, Interrupted> {
     let mut search = Search {
         judge,
         hunt: Hunt::default(),
         known: BTreeMap::new(),
     };
-    // The first messages are small, so that a router that fails at once is reported at once.
-    let mut batch = 1;
-    while search.hunt.work.traces < settings.traces_max {
-        if go_on(&search.hunt).is_break() {
-            search.hunt.ended = Ended::Cut(Limit::Budget);
-            break;
-        }
-        let done = search.hunt.work.traces;
-        let numbers = done..settings.traces_max.min(done + batch);
-        let drawn: Vec<(&Scope, Run)> = numbers.clone().map(|number| draw(settings, number)).collect();
-        let runs: Vec<Run> = drawn.iter().map(|(_, run)| run.clone()).collect();
-        let judged = trial(router, judge, &runs)?;
-        for ((number, (scope, run)), judged) in numbers.zip(&drawn).zip(judged) {
-            let work = &mut search.hunt.work;
-            work.traces += 1;
-            work.changes += run.trace.steps.len() as u64;
-            work.answers += (run.questions.rounds.len() * run.questions.queries().count()) as u64;
-            work.router_ns += judged.router_ns;
-            add_premises(&mut search.hunt.premises, judged.tally.premises);
-            let drawn = Drawn { number, scope, run };
-            search.note(router, &drawn, judged.tally.findings, go_on)?;
-        }
-        batch = (batch * 2).min(settings.batch);
+    match search.run(router, settings, go_on) {
+        Ok(()) => Ok(search.hunt),
+        Err(fault) => Err(Interrupted {
+            fault,
+            hunt: Box::new(search.hunt),
+        }),
     }
-    Ok(search.hunt)
 }
 
 /// The scope and the run of that number.
@@ -92,16 +74,67 @@ pub fn draw(settings: &Settings, number: u32) -> (&Scope, Run) {
 struct Drawn<'a> {
     number: u32,
     scope: &'a Scope,
-    run: &'a Run,
+    run: Run,
 }
 
 impl Search<'_> {
+    fn run(
+        &mut self,
+        router: &mut dyn RouterUnderTest,
+        settings: &Settings,
+        go_on: &mut GoOn,
+    ) -> Result<(), AdapterFault> {
+        // The first messages are small, so that a router that fails at once is reported at once.
+        let mut batch = 1;
+        while self.hunt.work.traces < settings.traces_max {
+            let ControlFlow::Continue(pace) = go_on(&self.hunt) else {
+                self.hunt.ended = Ended::Cut(Limit::Budget);
+                break;
+            };
+            let done = self.hunt.work.traces;
+            let numbers = done..settings.traces_max.min(done.saturating_add(batch.min(pace.max(1))));
+            self.try_out(router, settings, numbers, go_on)?;
+            batch = (batch * 2).min(settings.batch);
+        }
+        Ok(())
+    }
+
+    /// Puts the traces of these numbers on trial, in one message.
+    fn try_out(
+        &mut self,
+        router: &mut dyn RouterUnderTest,
+        settings: &Settings,
+        numbers: Range<u32>,
+        go_on: &mut GoOn,
+    ) -> Result<(), AdapterFault> {
+        let drawn = numbers.map(|number| {
+            let (scope, run) = draw(settings, number);
+            Drawn { number, scope, run }
+        });
+        let drawn: Vec<Drawn> = drawn.collect();
+        let runs: Vec<Run> = drawn.iter().map(|drawn| drawn.run.clone()).collect();
+        let judged = trial(router, self.judge, &runs)?;
+        for (run, judged) in runs.iter().zip(&judged) {
+            let work = &mut self.hunt.work;
+            work.traces += 1;
+            work.changes += run.trace.steps.len() as u64;
+            work.answers += (run.questions.rounds.len() * run.questions.queries().count()) as u64;
+            work.effects += judged.effects;
+            work.router_ns += judged.router_ns;
+        }
+        for (drawn, judged) in drawn.iter().zip(judged) {
+            add_premises(&mut self.hunt.premises, judged.tally.premises);
+            self.note(router, drawn, judged.tally.findings, go_on)?;
+        }
+        Ok(())
+    }
+
     fn note(
         &mut self,
         router: &mut dyn RouterUnderTest,
         drawn: &Drawn,
         findings: Vec<Finding>,
-        go_on: &mut dyn FnMut(&Hunt) -> ControlFlow<()>,
+        go_on: &mut GoOn,
     ) -> Result<(), AdapterFault> {
         // One trace shows one failure in many answers: it counts once.
         let mut seen = BTreeSet::new();
@@ -121,14 +154,18 @@ impl Search<'_> {
                 self.hunt.uncounted += 1;
                 continue;
             }
-            let shrunk = if stopped {
-                None
-            } else {
-                shrink(router, self.judge, drawn.run, &finding)?
+            let hunt = &self.hunt;
+            let shrunk = shrink(router, self.judge, &drawn.run, &finding, &mut || {
+                go_on(hunt).is_continue()
+            });
+            let (shrunk, fault) = match shrunk {
+                Ok(shrunk) => (shrunk, None),
+                Err(fault) => (None, Some(fault)),
             };
             let failure = drawn.failure(finding, shrunk);
             self.known.insert(first, failure.signature.clone());
             self.hunt.keep(failure);
+            fault.map_or(Ok(()), Err)?;
         }
         Ok(())
     }
@@ -136,10 +173,10 @@ impl Search<'_> {
 
 impl Drawn<'_> {
     fn failure(&self, finding: Finding, shrunk: Option<Shrunk>) -> Failure {
-        let small = shrunk.is_some();
+        let small = shrunk.as_ref().is_some_and(|shrunk| shrunk.least);
         let (run, finding) = match shrunk {
             Some(shrunk) => (shrunk.run, shrunk.finding),
-            None => (about(self.run, &finding), finding),
+            None => (about(&self.run, &finding), finding),
         };
         Failure {
             signature: Signature::of(&finding, &run.trace.steps),

@@ -50,16 +50,18 @@ pub fn asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
 pub fn shrink_failure(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
-    failure: Failure,
+    failure: &Failure,
+    go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Failure, AdapterFault> {
-    let Some(shrunk) = shrink(router, judge, &failure.run, &failure.finding)? else {
+    let failure = failure.clone();
+    let Some(shrunk) = shrink(router, judge, &failure.run, &failure.finding, go_on)? else {
         return Ok(failure);
     };
     Ok(Failure {
         signature: Signature::of(&shrunk.finding, &shrunk.run.trace.steps),
         run: shrunk.run,
         finding: shrunk.finding,
-        shrunk: true,
+        shrunk: shrunk.least,
         ..failure
     })
 }
@@ -73,9 +75,12 @@ pub struct Shrunk {
     pub finding: Finding,
     /// Number of attempts that it took.
     pub attempts: usize,
+    /// True if nothing more could be taken away; not where it was stopped before.
+    pub least: bool,
 }
 
-/// Makes the failure that `finding` is of `run` small; `None` where it does not show again, even on the whole run.
+/// Makes the failure that `finding` is of `run` small, for as long as `go_on` says so; `None` where it does not show again,
+/// even on the whole run.
 ///
 /// # Errors
 ///
@@ -85,6 +90,7 @@ pub fn shrink(
     judge: &Judge,
     run: &Run,
     finding: &Finding,
+    go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Shrunk>, AdapterFault> {
     // The other rules would only cost time, above all those that build fresh routers.
     let judge = &judge.of_rule(finding.rule);
@@ -95,6 +101,8 @@ pub fn shrink(
         // A refusal is judged by what was seen before it and after it.
         each: finding.rule == RuleId::AtomicRefusal,
         attempts: 0,
+        go_on,
+        stopped: false,
         best: None,
     };
     for (trace, asked) in first_traces(run, finding) {
@@ -106,10 +114,12 @@ pub fn shrink(
         return Ok(None);
     }
     shrinker.reach_fixpoint()?;
+    let least = !shrinker.stopped;
     Ok(shrinker.best.map(|(run, finding)| Shrunk {
         run,
         finding,
         attempts: shrinker.attempts,
+        least,
     }))
 }
 
@@ -188,6 +198,10 @@ struct Shrinker<'a> {
     /// True if the question is put after each step.
     each: bool,
     attempts: usize,
+    /// Asked before each attempt.
+    go_on: &'a mut dyn FnMut() -> bool,
+    /// True once there is no time left: no further attempt is made.
+    stopped: bool,
     /// The smallest run so far, and what it shows.
     best: Option<(Run, Finding)>,
 }
@@ -197,6 +211,10 @@ impl Shrinker<'_> {
     fn attempt(&mut self, trace: Trace, asked: Vec<Question>) -> Result<bool, AdapterFault> {
         let run = asking(trace, asked, self.each);
         if self.attempts >= ATTEMPTS_MAX || self.best.as_ref().is_some_and(|(best, _)| *best == run) {
+            return Ok(false);
+        }
+        self.stopped = self.stopped || !(self.go_on)();
+        if self.stopped {
             return Ok(false);
         }
         self.attempts += 1;

@@ -332,6 +332,11 @@ impl Tracked {
         self.tables.push(table);
     }
 
+    /// The number of steps that changed the table.
+    fn effects(&self) -> u64 {
+        self.tables.windows(2).filter(|tables| tables[0] != tables[1]).count() as u64
+    }
+
     /// The rows of the last table, in the order in which their ids arrived.
     pub fn arrivals(&self) -> Vec<Row> {
         self.tables
@@ -345,6 +350,8 @@ impl Tracked {
 pub struct Judged {
     /// The premises and findings of the rules.
     pub tally: Tally,
+    /// The number of changes that the router said it had applied, and that changed its table; of a fleet's run 0.
+    pub effects: u64,
     /// Nanoseconds inside the router, fresh routers included; 0 where the adapter does not measure.
     pub router_ns: u64,
 }
@@ -389,17 +396,18 @@ pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> R
         .zip(&replies)
         .zip(&evidence)
         .map(|((run, reply), evidence)| {
-            let (tally, of_fresh): (Tally, &[RunReply]) = match evidence {
-                Evidence::Fleet(history) => (judge.judge_fleet(history), &[]),
+            let (tally, effects, of_fresh): (Tally, u64, &[RunReply]) = match evidence {
+                Evidence::Fleet(history) => (judge.judge_fleet(history), 0, &[]),
                 Evidence::Router(tracked, range) => {
                     let replies = &fresh_replies[range.clone()];
                     let fresh: Vec<Fresh> = replies.iter().map(seen_fresh).collect();
-                    (judge.judge(run, reply, tracked, &fresh), replies)
+                    (judge.judge(run, reply, tracked, &fresh), tracked.effects(), replies)
                 }
             };
             let times = of_fresh.iter().chain([reply]).filter_map(|reply| reply.router_ns);
             Judged {
                 tally,
+                effects,
                 router_ns: times.sum(),
             }
         });

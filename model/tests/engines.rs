@@ -13,7 +13,7 @@ use model::alphabet::{alphabet, matrix};
 use model::exhaust::{Limits, explore, explore_observed};
 use model::failure::{Failure, Signature};
 use model::generate::{Cadence, Seeded, Swarm, changes};
-use model::hunt::{Ended, Hunt, Limit, Work};
+use model::hunt::{Ended, Hunt, Limit, Work, to_the_end};
 use model::rules::{RuleId, RuleSet};
 use model::search::{Settings, draw, search};
 use model::shrink::shrink_failure;
@@ -201,14 +201,14 @@ impl Local for Forgetful {
 fn explored<R: Local + Default + Clone + Eq + Hash>(limits: Limits) -> Hunt {
     let hello = R::describe();
     let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
-    explore::<R>(&judge, &scope, limits, &mut |_| ControlFlow::Continue(())).unwrap()
+    explore::<R>(&judge, &scope, limits, &mut to_the_end).unwrap()
 }
 
 fn observed(fault: &str, limits: Limits) -> Hunt {
     let mut router = find(fault).unwrap().router();
     let (judge, scope) = (judge(router.hello()), Scope::new(&SMALL, router.hello()));
     explore_observed(router.as_mut(), &judge, &scope, limits, &mut |_| {
-        ControlFlow::Continue(())
+        ControlFlow::Continue(u32::MAX)
     })
     .unwrap()
 }
@@ -315,7 +315,7 @@ fn every_state_of_a_small_scope_is_explored_once() {
     let hello = Forgetful::describe();
     let judge = Judge::new(&hello, RuleSet::only(RuleId::Listing)).unwrap();
     let scope = Scope::new(&SMALL, &hello);
-    let go_on = &mut |_: &Hunt| ControlFlow::Continue(());
+    let go_on = &mut |_: &Hunt| ControlFlow::Continue(u32::MAX);
     let by_one_rule = explore::<Forgetful>(&judge, &scope, ALL, go_on).unwrap();
     assert!(
         by_one_rule.premises.keys().eq([&RuleId::Listing]),
@@ -332,7 +332,7 @@ fn an_exploration_that_is_broken_off_says_so() {
     let go_on = &mut |_: &Hunt| {
         calls += 1;
         if calls < 3 {
-            ControlFlow::Continue(())
+            ControlFlow::Continue(u32::MAX)
         } else {
             ControlFlow::Break(())
         }
@@ -371,7 +371,7 @@ fn what_an_exploration_finds_is_made_small() {
         for mut failure in observed(fault, first).failures.into_values() {
             // What tells it apart is found out anew.
             failure.signature.last = "construction";
-            let shrunk = shrink_failure(router.as_mut(), &judge, failure).unwrap();
+            let shrunk = shrink_failure(router.as_mut(), &judge, &failure, &mut || true).unwrap();
             add_failure(&mut text, &shrunk, true);
         }
     }
@@ -394,7 +394,7 @@ fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
             traces_max: 20,
             batch: 8,
         };
-        let hunt = search(router.as_mut(), &judge, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+        let hunt = search(router.as_mut(), &judge, &settings, &mut to_the_end).unwrap();
         let Work {
             traces,
             changes,

@@ -108,7 +108,7 @@ fn what_a_failure_does_not_need_goes() {
     run.trace.setup.rows = vec![row("y", "m", "a"), weighted];
     let findings = judged(&mut router, &judge, &run).findings;
     let stale = findings.iter().find(|finding| finding.rule == RuleId::Current).unwrap();
-    let shrunk = shrink(&mut router, &judge, &run, stale).unwrap().unwrap();
+    let shrunk = shrink(&mut router, &judge, &run, stale, &mut || true).unwrap().unwrap();
     let small = vec![upsert(row("d1", "openai/*", "v1")), upsert(row("d1", "openai/*", "v2"))];
     let small = self::run(small, vec![lookup("openai/q", Some("t1"))], [2]);
     assert_eq!((&shrunk.run, shrunk.attempts), (&small, 9));
@@ -133,7 +133,9 @@ fn shrunk_of(fault: &str, run: &Run, rule: RuleId, place: &str) -> Shrunk {
         .iter()
         .find(|finding| (finding.rule, Kind::of(finding).place()) == (rule, place))
         .unwrap();
-    shrink(router.as_mut(), &judge, run, finding).unwrap().unwrap()
+    shrink(router.as_mut(), &judge, run, finding, &mut || true)
+        .unwrap()
+        .unwrap()
 }
 
 #[test]
@@ -272,7 +274,7 @@ fn a_search_begins_with_small_messages_and_adds_up_the_time_in_the_router() {
     let mut seen = Vec::new();
     let hunt = search(&mut router, &judge, &settings, &mut |hunt| {
         seen.push(hunt.work.traces);
-        ControlFlow::Continue(())
+        ControlFlow::Continue(u32::MAX)
     });
     assert_eq!(seen, [0, 1, 3, 7, 15]);
     let (in_router, replies) = (hunt.unwrap().work.router_ns, router.replies);
@@ -287,7 +289,7 @@ fn a_search_that_is_broken_off_says_so() {
     let settings = settings(router.hello(), 100);
     let hunt = search(router.as_mut(), &judge, &settings, &mut |hunt| {
         if hunt.failures.is_empty() {
-            ControlFlow::Continue(())
+            ControlFlow::Continue(u32::MAX)
         } else {
             ControlFlow::Break(())
         }

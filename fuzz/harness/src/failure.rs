@@ -70,7 +70,7 @@ pub fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<Failure
     // One with a query is shown by a lookup, which any build of the router shows.
     findings.sort_by_key(|finding| finding.question.as_ref().and_then(Question::query).is_none());
     let finding = findings.into_iter().next()?;
-    let shrunk = shrink(router, &judge, run, &finding).ok().flatten();
+    let shrunk = shrink(router, &judge, run, &finding, &mut || true).ok().flatten();
     let (trace, finding) = match shrunk {
         Some(shrunk) => (with_question(shrunk.run.trace, &shrunk.finding), shrunk.finding),
         None => (run.trace.clone(), finding),

@@ -11,11 +11,14 @@ pub mod shell;
 
 use std::path::PathBuf;
 
+use protocol::AdapterFault;
+
 use crate::cli::{Cli, Command, Environment, ExploreArgs, Format};
-use crate::document::Document;
+use crate::document::{Document, Interruption};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::output::print;
+use crate::guard::stopped;
+use crate::output::{print, progress};
 use crate::report::{self, publish};
 
 /// Carries out what the command line asks for.
@@ -49,6 +52,15 @@ fn explored(args: &ExploreArgs) -> Result<Exit, Error> {
     }
     let format = args.is_first_process().then_some(args.format);
     judged(&args.reports.report, format, || explore::run(args))
+}
+
+/// The event behind a fault of the adapter: a signal kills it as well.
+fn interruption(fault: &AdapterFault) -> Interruption {
+    if let Some(signal) = stopped() {
+        return Interruption::Signal(signal);
+    }
+    progress(&fault.to_string());
+    Interruption::AdapterFault(fault.to_string())
 }
 
 /// Carries out a command that judges, and reports its document: on stdout only where a format is given.

@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 
 use model::closing::asked;
 use model::generate::{Seeded, beside, questions};
-use model::rules::{RuleId, RuleSet};
+use model::rules::{RuleId, RuleSet, Tally};
 use model::shrink::asking;
 use model::trial::{Judge, trial};
 use model::universe::{BIG, Scope};
 use protocol::file::TRACE_BYTES_MAX;
-use protocol::{Capability, Hello, Level, Query, RouterUnderTest, Row, Run, Step, TraceFile};
+use protocol::{AdapterFault, Capability, Hello, Level, Query, RouterUnderTest, Row, Run, Step, TraceFile};
 
+use super::interruption;
 use crate::adapter::{Settings, open, open_fleet};
 use crate::cli::ReplayArgs;
-use crate::document::{Document, FindingReport, ReplayReport, TraceReport, TraceStatus, TrialReport};
+use crate::document::{Document, FindingReport, Interruption, ReplayReport, TraceReport, TraceStatus, TrialReport};
 use crate::error::Error;
+use crate::guard::{finish_on_signal, stopped};
 use crate::output::progress;
 
 /// The most trace files that one replay takes.
@@ -35,6 +37,7 @@ pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
         return Ok(Document::Replay(ReplayReport {
             trial: None,
             traces: Vec::new(),
+            interrupted: None,
         }));
     }
     // A file that cannot be read is told before anything is tried.
@@ -45,9 +48,18 @@ pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
         router: open(&args.router, settings, &progress)?,
         fleet: open_fleet(&args.router),
     };
+    let _finishing = finish_on_signal();
+    let mut traces = Vec::with_capacity(files.len());
+    let interrupted = match replay(&files, &mut opened, &mut traces) {
+        Ok(()) => None,
+        Err(Error::Adapter(fault)) => Some(interruption(&fault)),
+        Err(error) => return Err(error),
+    };
+    let interrupted = interrupted.or_else(|| stopped().map(Interruption::Signal));
     Ok(Document::Replay(ReplayReport {
         trial: Some(TrialReport::new(&args.router.to_string(), opened.router.hello())),
-        traces: replay(&files, &mut opened)?,
+        traces,
+        interrupted,
     }))
 }
 
@@ -140,14 +152,16 @@ impl Opened {
     }
 }
 
-/// Replays the traces in `files`, one at a time.
+/// Replays the traces in `files`, one at a time, and adds a report of each.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-fn replay(files: &[PathBuf], opened: &mut Opened) -> Result<Vec<TraceReport>, Error> {
-    let mut reports = Vec::with_capacity(files.len());
+fn replay(files: &[PathBuf], opened: &mut Opened, reports: &mut Vec<TraceReport>) -> Result<(), Error> {
     for file in files {
+        if stopped().is_some() {
+            break;
+        }
         let kept = read(file)?;
         let file = file.display().to_string();
         let router = opened.of(kept.file.trace.level);
@@ -162,15 +176,20 @@ fn replay(files: &[PathBuf], opened: &mut Opened) -> Result<Vec<TraceReport>, Er
             None => one(file, &kept, &hello, router)?,
         });
     }
-    Ok(reports)
+    Ok(())
+}
+
+/// The premises and findings of a trace.
+pub(super) fn judged(kept: &Kept, judge: &Judge, router: &mut dyn RouterUnderTest) -> Result<Tally, AdapterFault> {
+    let run = to_run(kept, router.hello());
+    let mut judged = trial(router, judge, &[run])?;
+    Ok(judged.pop().map_or_else(Tally::default, |judged| judged.tally))
 }
 
 fn one(name: String, kept: &Kept, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<TraceReport, Error> {
     let Kept { file, rule } = kept;
     let rules = rule.map_or_else(|| RuleSet::of(file.trace.level), RuleSet::only);
-    let judge = Judge::new(hello, rules)?;
-    let mut judged = trial(router, &judge, &[to_run(kept, hello)])?;
-    let findings = judged.pop().map_or_else(Vec::new, |judged| judged.tally.findings);
+    let findings = judged(kept, &Judge::new(hello, rules)?, router)?.findings;
     let of_this_router = file.router.as_deref() == Some(&hello.router);
     let affected = of_this_router && file.affects(&hello.version).unwrap_or(false);
     Ok(TraceReport {

@@ -117,6 +117,7 @@ impl ExploreReport {
 
     pub(super) fn facts(&self) -> Facts {
         Facts {
+            fault: None,
             violated: self.fleets.iter().any(|fleet| !fleet.counterexamples.is_empty()),
             misuse: None,
             judged: !self.fleets.is_empty(),

@@ -81,6 +81,7 @@ impl FaultsReport {
 
     pub(super) fn facts(&self) -> Facts {
         Facts {
+            fault: None,
             violated: self.counts().failed > 0 || !self.alarms.is_empty(),
             misuse: None,
             judged: !self.faults.is_empty(),

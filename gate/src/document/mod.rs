@@ -23,7 +23,8 @@ pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
 pub use finding::FindingReport;
 pub use replay::{ReplayReport, TraceReport, TraceStatus};
 pub use run::{
-    ExplorationReport, FailureReport, IdleSkip, OriginReport, RuleReport, RuleStatus, RunReport, SearchReport,
+    Confirmation, ExplorationReport, FailureReport, IdleSkip, OriginReport, PREMISES_MIN, RuleReport, RuleStatus,
+    RunReport, SearchReport,
 };
 pub use verdict::{Counts, Facts, Verdict};
 
@@ -92,6 +93,34 @@ impl TrialReport {
             version: hello.version.clone(),
             protocol: hello.protocol,
             semantics: hello.dialect.semantics.clone(),
+        }
+    }
+}
+
+/// An event that ends a command before its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Interruption {
+    /// A fault of the adapter, in words.
+    AdapterFault(String),
+    /// A signal of that number.
+    Signal(i32),
+}
+
+impl Interruption {
+    /// The fault of the adapter, if it was one.
+    pub(super) fn fault(&self) -> Option<String> {
+        match self {
+            Self::AdapterFault(fault) => Some(fault.clone()),
+            Self::Signal(_) => None,
+        }
+    }
+
+    /// The reason why something is left open, if it was a signal.
+    pub(super) fn signal(&self) -> Option<String> {
+        match self {
+            Self::AdapterFault(_) => None,
+            Self::Signal(signal) => Some(format!("signal {signal} ended it before its time")),
         }
     }
 }

@@ -3,15 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Facts, FindingReport, TrialReport};
+use super::{Counts, Facts, FindingReport, Interruption, TrialReport};
 
 /// Traces, held against what is known of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayReport {
     /// The router; absent where there was no trace to replay.
     pub trial: Option<TrialReport>,
-    /// Every trace, in the order of the files.
+    /// Every trace that was carried out or skipped, in the order of the files.
     pub traces: Vec<TraceReport>,
+    /// The event that ended the replay before its time, if one did.
+    pub interrupted: Option<Interruption>,
 }
 
 /// A trace that was replayed.
@@ -59,9 +61,10 @@ impl ReplayReport {
         let counts = self.counts();
         Facts {
             violated: counts.failed > 0,
+            fault: self.interrupted.as_ref().and_then(Interruption::fault),
             misuse: None,
-            judged: counts.passed > 0,
-            open: None,
+            judged: counts.passed > 0 || self.interrupted.is_some(),
+            open: self.interrupted.as_ref().and_then(Interruption::signal),
         }
     }
 }

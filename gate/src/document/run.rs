@@ -6,7 +6,7 @@ use protocol::{Hello, Question, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Facts, FindingReport, TrialReport};
+use super::{Counts, Facts, FindingReport, Interruption, TrialReport};
 
 /// A router on trial by every rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,11 +23,20 @@ pub struct RunReport {
     pub rules: Vec<RuleReport>,
     /// Every distinct failure, in the order of the rules.
     pub failures: Vec<FailureReport>,
+    /// The number of changes in random traces that the router applied and that changed its table.
+    pub effects: u64,
+    /// The least number of them for a router to conform.
+    pub effects_min: u64,
+    /// The event that ended the run before its time, if one did.
+    pub interrupted: Option<Interruption>,
     /// The skips that excuse nothing.
     pub idle_skips: Vec<IdleSkip>,
     /// The time from the moment that the router was up.
     pub seconds: f64,
 }
+
+/// The least number of premises by which a rule is held.
+pub const PREMISES_MIN: u64 = 10;
 
 /// An exhaustive exploration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,7 +107,7 @@ pub enum RuleStatus {
     Fail,
     /// Not judged, for a reason.
     Skip,
-    /// Never had anything to check.
+    /// Had too little to check: fewer than 10 premises.
     Vacuous,
 }
 
@@ -115,6 +124,8 @@ pub struct FailureReport {
     pub origin: OriginReport,
     /// The reason of the skip that excuses it.
     pub excused: Option<String>,
+    /// The replays of its trace before it was told; absent where there was no time for any.
+    pub confirmation: Option<Confirmation>,
     /// The time from the moment that the router was up until it was found.
     pub found_after_seconds: f64,
     /// The command that replays it.
@@ -123,6 +134,15 @@ pub struct FailureReport {
     pub files: Vec<String>,
     /// The shrunk trace, the question at its end.
     pub trace: TraceFile,
+}
+
+/// The replays of a failure's trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Confirmation {
+    /// The number of replays that showed the failure.
+    pub shown: u32,
+    /// The number of replays.
+    pub replays: u32,
 }
 
 /// The trace that a failure comes from, and what is left of it.
@@ -172,6 +192,7 @@ impl RunReport {
         let ran = self.explorations.iter().any(|one| one.transitions > 0) || self.traces() > 0;
         Facts {
             violated: counts.failed > 0,
+            fault: self.interrupted.as_ref().and_then(Interruption::fault),
             misuse: self.idle_skips.first().map(|skip| {
                 let IdleSkip { rule, reason } = skip;
                 format!("the skip of `{rule}` excuses nothing ({reason}); take it out")
@@ -187,15 +208,27 @@ impl RunReport {
 
     /// Returns the reason why the run is inconclusive, and what to raise, if it is.
     fn open(&self, counts: Counts) -> Option<String> {
-        let cut = self.explorations.iter().any(|one| !one.closed);
-        let why = if cut && self.traces() == 0 {
-            "the exploration was cut and no random trace was tried: raise `--budget`, and `--traces` if it is 0"
-        } else if counts.vacuous > 0 {
-            "a rule never had anything to check: raise `--budget`, or leave the rule out with `--rule`"
-        } else {
-            return None;
-        };
-        Some(why.to_owned())
+        if let Some(why) = self.interrupted.as_ref().and_then(Interruption::signal) {
+            return Some(why);
+        }
+        let flaky = self.failures.iter().filter(|failure| failure.is_flaky()).count();
+        if flaky > 0 {
+            return Some(format!(
+                "{flaky} of the failures did not show again: see that the router has settled before it answers, picks \
+                 nothing at random, and keeps nothing from one run to the next"
+            ));
+        }
+        if self.effects < self.effects_min {
+            let Self {
+                effects, effects_min, ..
+            } = self;
+            return Some(format!(
+                "{effects} changes with an effect were judged in random traces, and a pass takes {effects_min}: raise \
+                 `--budget` or `--traces`, or lower `--changes-min`"
+            ));
+        }
+        (counts.vacuous > 0)
+            .then(|| "a rule had too little to check: raise `--budget`, or leave the rule out with `--rule`".to_owned())
     }
 }
 
@@ -253,11 +286,22 @@ impl FailureReport {
             sentence: failure.finding.rule.rule().sentence.to_owned(),
             origin,
             excused: None,
+            confirmation: None,
             found_after_seconds,
             replay: None,
             files: Vec::new(),
             trace,
         }
+    }
+
+    /// Returns whether it was carried out again and never showed.
+    pub fn is_flaky(&self) -> bool {
+        self.confirmation.is_some_and(|confirmation| confirmation.shown == 0)
+    }
+
+    /// Returns whether it speaks against the router: it is not excused, and no replay denies it.
+    pub fn counts(&self) -> bool {
+        self.excused.is_none() && !self.is_flaky()
     }
 
     /// The steps of the trace before the question that shows the failure.
@@ -325,6 +369,9 @@ mod tests {
                 seconds_in_router: 0.0,
             }],
             rules: rules.iter().copied().map(rule).collect(),
+            effects: 3 * u64::from(traces),
+            effects_min: 20,
+            interrupted: None,
             failures: Vec::new(),
             idle_skips: Vec::new(),
             seconds: 0.0,
@@ -337,9 +384,9 @@ mod tests {
         #[rustfmt::skip]
         let rows: &[(&[RuleStatus], bool, u64, u32, Exit)] = &[
             (&[Pass, Skip], true, 9, 9, Exit::Conforms),
-            (&[Pass], true, 9, 0, Exit::Conforms),
-            (&[Pass], false, 9, 1, Exit::Conforms),
-            (&[Pass], false, 9, 0, Exit::Inconclusive),
+            (&[Pass], true, 9, 0, Exit::Inconclusive),
+            (&[Pass], false, 9, 7, Exit::Conforms),
+            (&[Pass], false, 9, 6, Exit::Inconclusive),
             (&[Pass, Vacuous], true, 9, 9, Exit::Inconclusive),
             (&[Vacuous], true, 0, 0, Exit::NothingRan),
             (&[Skip, Skip], true, 9, 9, Exit::NothingRan),
@@ -349,6 +396,23 @@ mod tests {
             let run = run(rules, *closed, *transitions, *traces);
             let verdict = Document::Run(run).verdict();
             assert_eq!(verdict.exit, *expected, "{rules:?}, closed {closed}, {traces} traces");
+        }
+    }
+
+    #[test]
+    fn what_ended_a_run_before_its_time_hides_no_violation_and_passes_nothing() {
+        use RuleStatus::{Fail, Pass, Skip};
+        let died = || Interruption::AdapterFault("it ended".to_owned());
+        for (status, interrupted, expected) in [
+            (Pass, died(), Exit::AdapterFault),
+            (Skip, died(), Exit::AdapterFault),
+            (Fail, died(), Exit::Violation),
+            (Pass, Interruption::Signal(2), Exit::Inconclusive),
+            (Fail, Interruption::Signal(2), Exit::Violation),
+        ] {
+            let mut run = run(&[status], true, 9, 9);
+            run.interrupted = Some(interrupted);
+            assert_eq!(Document::Run(run).verdict().exit, expected, "{status:?}");
         }
     }
 

@@ -10,6 +10,8 @@ use crate::exit::Exit;
 pub struct Facts {
     /// True if something was broken.
     pub violated: bool,
+    /// A fault of the adapter that ended it before its time.
+    pub fault: Option<String>,
     /// An error in the input that only showed at the end.
     pub misuse: Option<String>,
     /// True if anything was judged.
@@ -45,6 +47,7 @@ impl Verdict {
     pub(super) fn of(facts: Facts) -> Self {
         let (exit, why) = match facts {
             Facts { violated: true, .. } => (Exit::Violation, None),
+            Facts { fault: Some(why), .. } => (Exit::AdapterFault, Some(why)),
             Facts { misuse: Some(why), .. } => (Exit::Usage, Some(why)),
             Facts { judged: false, .. } => {
                 let why = "nothing was judged; see that a rule and a trace are left to run";
@@ -63,28 +66,26 @@ mod tests {
 
     #[test]
     fn a_violation_outweighs_all_and_nothing_passes_unjudged() {
-        let flags = [false, true];
-        for (violated, misused, judged, open) in flags
-            .into_iter()
-            .flat_map(|a| flags.map(move |b| (a, b)))
-            .flat_map(|(a, b)| flags.map(move |c| (a, b, c)))
-            .flat_map(|(a, b, c)| flags.map(move |d| (a, b, c, d)))
-        {
-            let text = |set: bool, text: &str| set.then(|| text.to_owned());
+        for bits in 0..32_u8 {
+            let is_set = |bit: u8| bits & 1 << bit != 0;
+            let text = |bit: u8| is_set(bit).then(|| "why".to_owned());
             let verdict = Verdict::of(Facts {
-                violated,
-                misuse: text(misused, "misused"),
-                judged,
-                open: text(open, "open"),
+                violated: is_set(0),
+                fault: text(1),
+                misuse: text(2),
+                judged: !is_set(3),
+                open: text(4),
             });
-            let expected = match (violated, misused, judged, open) {
-                (true, ..) => Exit::Violation,
-                (_, true, ..) => Exit::Usage,
-                (_, _, false, _) => Exit::NothingRan,
-                (.., true) => Exit::Inconclusive,
-                (false, false, true, false) => Exit::Conforms,
-            };
-            assert_eq!(verdict.exit, expected);
+            let by_rank = [
+                Exit::Violation,
+                Exit::AdapterFault,
+                Exit::Usage,
+                Exit::NothingRan,
+                Exit::Inconclusive,
+                Exit::Conforms,
+            ];
+            let expected = by_rank[bits.trailing_zeros().min(5) as usize];
+            assert_eq!(verdict.exit, expected, "{bits:#b}");
             let plain = matches!(expected, Exit::Violation | Exit::Conforms);
             assert_eq!(verdict.why.is_none(), plain, "{verdict:?}");
         }

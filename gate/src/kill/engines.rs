@@ -68,7 +68,7 @@ pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) 
     };
     let hunt = search(router.as_mut(), &judge, &settings, &mut |so_far| {
         if so_far.failures.is_empty() {
-            ControlFlow::Continue(())
+            ControlFlow::Continue(u32::MAX)
         } else {
             ControlFlow::Break(())
         }
@@ -109,7 +109,7 @@ pub(super) fn exhaustive(fault: &'static Fault) -> Result<Option<Kill>, Error> {
     };
     for universe in CLOSABLE {
         let scope = Scope::new(universe, router.hello());
-        let go_on = &mut |_: &_| ControlFlow::Continue(());
+        let go_on = &mut |_: &_| ControlFlow::Continue(u32::MAX);
         let explored = explore_any(&spec, router.as_mut(), &judge, &scope, limits, go_on)?;
         changes += explored.work.changes;
         let shortest = explored

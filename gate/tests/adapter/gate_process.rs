@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::{Misbehaving, trial};
 
@@ -20,6 +21,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("killed_outright_the_adapter_sees_the_end_of_its_input", killed_outright),
         trial("served_through_the_gate", served_through_the_gate),
         trial("what_is_built_in_is_served", built_in),
+        trial(
+            "an_adapter_that_dies_behind_a_finding_loses_none",
+            dies_behind_a_finding,
+        ),
+        trial("an_adapter_that_dies_at_once_is_no_violation", dies_at_once),
+        trial("a_signal_behind_a_finding_loses_none", signal_behind_a_finding),
+        trial("a_signal_without_a_finding_ends_the_run", signal_without_a_finding),
     ];
     trials.extend(signals);
     trials
@@ -157,4 +165,90 @@ fn built_in() {
         assert_eq!(output.status.code(), Some(0), "{name}: {stderr}");
         assert!(stdout.contains(&format!("\"router\":\"{name}\"")), "{name}: {stdout}");
     }
+}
+
+/// A run of an adapter that is wrong: an updated row keeps its former version beside the new one.
+fn run_of(adapter: &Misbehaving, dir: &Path) -> Command {
+    let mut command = routeproof(dir);
+    let spec = adapter.spec();
+    let flags = [
+        "run", "--router", &spec, "--rule", "current", "--seed", "1", "--budget", "60s",
+    ];
+    command.args(flags).args(["--report", "r.json"]).current_dir(dir);
+    command
+}
+
+fn report(dir: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(dir.join("r.json")).unwrap()).unwrap()
+}
+
+fn dies_behind_a_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = Misbehaving::new("dies-after-a-while");
+    let output = run_of(&adapter, dir.path()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("exit code 3"), "{stderr}");
+    let report = report(dir.path());
+    assert!(!report["failures"].as_array().unwrap().is_empty());
+    let fault = report["interrupted"]["adapter_fault"].as_str().unwrap();
+    assert!(fault.contains("exit code 3"), "{fault}");
+    assert!(dir.path().join("out/current-1.toml").exists());
+    adapter.is_gone();
+}
+
+fn dies_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = Misbehaving::new("dies-mid-batch");
+    let output = run_of(&adapter, dir.path()).output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(5),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let report = report(dir.path());
+    assert_eq!(report["summary"]["verdict"], "adapter fault");
+    assert!(report["failures"].as_array().unwrap().is_empty());
+    adapter.is_gone();
+}
+
+fn signal_behind_a_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = Misbehaving::new("well");
+    let mut child = run_of(&adapter, dir.path()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let found = lines.map_while(Result::ok).find(|line| line.contains("found current"));
+    assert!(found.is_some(), "the run ended without a finding");
+    assert!(
+        dir.path().join("out/current-1.toml").exists(),
+        "it is written when it is told"
+    );
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(1),
+        "what was found stays a violation"
+    );
+    let report = report(dir.path());
+    assert!(!report["failures"].as_array().unwrap().is_empty());
+    assert_eq!(report["interrupted"]["signal"], 2);
+    adapter.is_gone();
+}
+
+fn signal_without_a_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["run", "--seed", "1", "--budget", "60s", "--report", "r.json"];
+    let mut child = routeproof(dir.path())
+        .args(flags)
+        .current_dir(dir.path())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let exploring = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("exploring")));
+    assert!(exploring.is_some(), "the run ended by itself");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let by = std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap());
+    assert_eq!(by, Some(Signal::TERM.as_raw()), "the shell must see the signal");
+    assert_eq!(report(dir.path())["interrupted"]["signal"], 15);
 }

@@ -194,6 +194,7 @@ fn serve(kind: &str) {
                 stdout.flush().unwrap();
                 std::process::exit(139);
             }
+            ("dies-after-a-while", 40) => std::process::exit(3),
             ("stops-reading", 1) => hang(),
             ("stops-reading-after-hello", 0) => {
                 writeln!(stdout, "{reply}").unwrap();
@@ -276,7 +277,7 @@ fn spoil_runs(kind: &str, reply: &mut Value) {
         "another-kind-of-answer" => set("/rounds/0/0/shown/1", json!({"ids": []})),
         "too-many-ids" => set("/rounds/0/0/shown/2", json!({"ids": vec!["d1"; LIST_ROWS_MAX + 1]})),
         "a-replica" => set("/rounds/0/0/replica", json!(0)),
-        "well" => {}
+        "well" | "dies-after-a-while" => {}
         other => panic!("no adapter misbehaves by the name of `{other}`"),
     }
 }

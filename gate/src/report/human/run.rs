@@ -5,7 +5,8 @@ use std::fmt::{self, Write};
 use super::steps::{asked_text, clipped, row_text, step_text};
 use super::{BAD, DIM, GOOD, grouped};
 use crate::document::{
-    Counts, ExplorationReport, FailureReport, RuleReport, RuleStatus, RunReport, SearchReport, Verdict,
+    Confirmation, Counts, ExplorationReport, FailureReport, PREMISES_MIN, RuleReport, RuleStatus, RunReport,
+    SearchReport, Verdict,
 };
 
 /// Writes the report of a run.
@@ -47,7 +48,13 @@ fn write_rule(out: &mut impl Write, rule: &RuleReport) -> fmt::Result {
             let reason = rule.reason.as_deref().unwrap_or_default();
             writeln!(out, "  {DIM}skip{DIM:#}  {id:<15} {reason}")
         }
-        (RuleStatus::Vacuous, _) => writeln!(out, "  {BAD}void{BAD:#}  {id:<15} never had anything to check"),
+        (RuleStatus::Vacuous, _) if rule.premises == 0 => {
+            writeln!(out, "  {BAD}void{BAD:#}  {id:<15} never had anything to check")
+        }
+        (RuleStatus::Vacuous, _) => writeln!(
+            out,
+            "  {BAD}void{BAD:#}  {id:<15} {premises:>13} premises   too few: {PREMISES_MIN} are needed"
+        ),
     }
 }
 
@@ -58,12 +65,14 @@ fn write_failure(out: &mut impl Write, failure: &FailureReport) -> fmt::Result {
         return writeln!(out, "{DIM}skip {rule} ({}){DIM:#}: {reason}", finding.class);
     }
     writeln!(out, "---")?;
-    writeln!(out, "{BAD}FAIL {rule}{BAD:#}: {}", failure.sentence)?;
+    let head = if failure.is_flaky() { "flaky" } else { "FAIL" };
+    writeln!(out, "{BAD}{head} {rule}{BAD:#}: {}", failure.sentence)?;
     writeln!(
         out,
-        "  {DIM}{}; {} alike{DIM:#}",
+        "  {DIM}{}; {} alike{}{DIM:#}",
         origin.provenance(finding),
-        grouped(origin.count)
+        grouped(origin.count),
+        replays_text(failure)
     )?;
     for row in failure.initial() {
         writeln!(out, "  {:>3}  construct with {}", "", row_text(row))?;
@@ -92,6 +101,15 @@ fn write_failure(out: &mut impl Write, failure: &FailureReport) -> fmt::Result {
             "  the trace, which could not be written to a file:\n{}",
             failure.trace.to_toml()
         ),
+    }
+}
+
+/// The replays of a failure, where they are not plain: one that showed it.
+fn replays_text(failure: &FailureReport) -> String {
+    match failure.confirmation {
+        Some(Confirmation { shown: 1, replays: 1 }) => String::new(),
+        Some(Confirmation { shown, replays }) => format!("; shown by {shown} of {replays} replays"),
+        None => "; not replayed".to_owned(),
     }
 }
 

@@ -1,0 +1,134 @@
+//! What the engines of a run have found so far: each failure is written to its files as soon as it is known.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::failure::{Failure, Signature};
+use model::hunt::Hunt;
+use model::rules::{RuleId, add_premises};
+use protocol::Hello;
+
+use super::Options;
+use crate::document::{FailureReport, FindingReport, OriginReport};
+use crate::files::{Place, Shelf};
+
+/// The distinct failures of all engines, with their files.
+pub(super) struct Found<'a> {
+    options: &'a Options,
+    hello: &'a Hello,
+    shelf: Shelf,
+    entries: BTreeMap<Signature, Entry>,
+    /// The number of premises of each rule.
+    pub(super) premises: BTreeMap<RuleId, u64>,
+    /// The number of changes with an effect that were judged in traces.
+    pub(super) effects: u64,
+}
+
+struct Entry {
+    /// The smallest that is known.
+    failure: Failure,
+    /// The number of findings of hunts that have ended.
+    count: u64,
+    /// The time from the moment that the router was up until it was found.
+    after: Duration,
+    place: Place,
+    report: FailureReport,
+}
+
+impl<'a> Found<'a> {
+    /// Nothing yet, with a directory to write to.
+    pub(super) fn new(options: &'a Options, hello: &'a Hello) -> Self {
+        Self {
+            options,
+            hello,
+            shelf: Shelf::new(&options.out),
+            entries: BTreeMap::new(),
+            premises: BTreeMap::new(),
+            effects: 0,
+        }
+    }
+
+    /// Keeps and writes each failure of a hunt that is new, or smaller than it was; says a line of each new one.
+    pub(super) fn take_all(&mut self, so_far: &Hunt, now: Duration, progress: &mut dyn FnMut(&str)) {
+        for failure in so_far.failures.values() {
+            self.take(failure, now, progress);
+        }
+    }
+
+    fn take(&mut self, failure: &Failure, now: Duration, progress: &mut dyn FnMut(&str)) {
+        let rank = |failure: &Failure| (!failure.shrunk, failure.run.trace.size());
+        match self.entries.get(&failure.signature) {
+            Some(known) if rank(&known.failure) <= rank(failure) => {}
+            Some(known) => {
+                let (count, after, place) = (known.count, known.after, known.place);
+                self.write(failure.clone(), count, after, place);
+            }
+            None => {
+                let place = self.shelf.place(failure.finding.rule);
+                self.write(failure.clone(), 0, now, place);
+                let finding = FindingReport::new(&failure.finding, self.hello);
+                let provenance = OriginReport::new(failure).provenance(&finding);
+                let seconds = now.as_secs_f64();
+                let rule = finding.rule;
+                progress(&format!(
+                    "found {rule}: {provenance}, {seconds:.1}s after the router was up"
+                ));
+            }
+        }
+    }
+
+    fn write(&mut self, failure: Failure, count: u64, after: Duration, place: Place) {
+        let mut report = FailureReport::new(&failure, self.hello, self.options.seed, after.as_secs_f64());
+        self.shelf.put(place, self.hello, &self.options.spec, &mut report);
+        let entry = Entry {
+            failure,
+            count,
+            after,
+            place,
+            report,
+        };
+        self.entries.insert(entry.failure.signature.clone(), entry);
+    }
+
+    /// Puts a failure in the place of what it was before it was made small.
+    pub(super) fn replace(&mut self, before: &Signature, small: Failure, now: Duration) {
+        let Some(entry) = self.entries.remove(before) else {
+            return;
+        };
+        if let Some(known) = self.entries.get_mut(&small.signature) {
+            known.count += small.count;
+            self.shelf.remove(&entry.report);
+            self.take(&small, now, &mut |_| {});
+        } else {
+            let count = entry.count + small.count;
+            self.write(small, count, entry.after, entry.place);
+        }
+    }
+
+    /// Adds what a hunt that has ended says of how often each rule had something to check and each failure was seen.
+    pub(super) fn count(&mut self, hunt: &Hunt) {
+        add_premises(&mut self.premises, hunt.premises.clone());
+        self.effects += hunt.work.effects;
+        for failure in hunt.failures.values() {
+            if let Some(entry) = self.entries.get_mut(&failure.signature) {
+                entry.count += failure.count;
+            }
+        }
+    }
+
+    /// The reports of all failures, in the order of the rules and the most frequent first, and the first error of writing
+    /// them.
+    pub(super) fn into_reports(self) -> (Vec<FailureReport>, Option<String>) {
+        let skips = &self.options.skips;
+        let reports = self.entries.into_values().map(|entry| {
+            let mut report = entry.report;
+            report.origin.count = entry.count.max(entry.failure.count);
+            report.excused = skips.excuse(&report).map(str::to_owned);
+            report
+        });
+        let mut reports: Vec<FailureReport> = reports.collect();
+        reports.sort_by_key(|failure| (failure.finding.rule, Reverse(failure.origin.count)));
+        (reports, self.shelf.trouble())
+    }
+}

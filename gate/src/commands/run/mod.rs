@@ -1,0 +1,363 @@
+//! `routeproof run`: every rule, on one router, by every engine that it can have.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+mod confirm;
+mod found;
+mod outlook;
+mod pace;
+
+use model::exhaust::Limits;
+use model::generate::Cadence;
+use model::hunt::{Ended, Hunt, Interrupted};
+use model::pattern::Patterns;
+use model::rules::{Oracle, RuleId, RuleSet, add_premises};
+use model::search::{Settings, search};
+use model::shrink::shrink_failure;
+use model::trial::Judge;
+use model::universe::{Scope, TINY, UNIVERSES};
+use protocol::{AdapterFault, Capability, Hello, Level, RouterUnderTest};
+
+use self::confirm::confirm;
+use self::found::Found;
+use self::outlook::Outlook;
+use self::pace::Pacer;
+use super::interruption;
+use crate::adapter::spec::Spec;
+use crate::adapter::{self, open};
+use crate::cli::RunArgs;
+use crate::clock::{Clock, seed_of_the_moment};
+use crate::document::{
+    Document, ExplorationReport, FailureReport, Interruption, PREMISES_MIN, RuleReport, RuleStatus, RunReport,
+    SearchReport, TrialReport,
+};
+use crate::error::Error;
+use crate::explore::explore_any;
+use crate::guard::{finish_on_signal, stopped};
+use crate::output::progress;
+use crate::skip::Skips;
+
+/// The most states of an exploration.
+const STATES_MAX: usize = 1_000_000;
+/// The number of traces in one message.
+const BATCH: u32 = 32;
+/// The part of the budget that exploring may take, in percent.
+const EXPLORING_PERCENT: u32 = 40;
+/// The part of the budget by which what exploring found must be small, in percent; the rest is for random traces.
+const SHRINKING_PERCENT: u32 = 60;
+/// The budget that exploring reckons with where none is given.
+const EXPLORING_UNBOUNDED: Duration = Duration::from_secs(30);
+
+/// The time between two lines of progress of an exploration.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// The options of a run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The router.
+    pub spec: Spec,
+    /// The rules.
+    pub rules: RuleSet,
+    /// The time to look for failures and make them small; until there is enough for a verdict where it is absent.
+    pub budget: Option<Duration>,
+    /// The least number of changes with an effect that a router must be judged by to conform.
+    pub effects_min: u64,
+    /// The seed, which replays the run.
+    pub seed: u32,
+    /// The most random traces to try.
+    pub traces_max: u32,
+    /// The directory of traces and reproductions of failures.
+    pub out: PathBuf,
+    /// The failures that are excused.
+    pub skips: Skips,
+}
+
+/// Puts the router that the flags name on trial.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Document, Error> {
+    if let Spec::Strategy(name) = &args.router {
+        return Err(Error::Usage(format!(
+            "`{}` is a fleet, and `run` tries one router; explore it with `routeproof explore --strategy {name}`, and carry \
+             out a trace of it with `routeproof replay`",
+            args.router
+        )));
+    }
+    let rules = chosen_rules(&args.rule)?;
+    let skips = match &args.skips {
+        None => Skips::default(),
+        Some(path) => fs::read_to_string(path)
+            .map_err(|why| why.to_string())
+            .and_then(|text| Skips::parse(&text))
+            .map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?,
+    };
+    let options = Options {
+        spec: args.router.clone(),
+        rules,
+        budget: args.budget,
+        effects_min: args.changes_min,
+        seed: args.seed.unwrap_or_else(seed_of_the_moment),
+        traces_max: args.traces,
+        out: args.out.clone(),
+        skips,
+    };
+    progress(&format!("seed {}", options.seed));
+    let mut router = open(&options.spec, settings, &progress)?;
+    put_on_trial(&options, router.as_mut(), &mut |line| progress(line)).map(Document::Run)
+}
+
+/// The rules that match one of the patterns, or all where none is given, less those that a `!` leaves out.
+fn chosen_rules(globs: &[String]) -> Result<RuleSet, Error> {
+    let patterns = Patterns::default();
+    for glob in globs {
+        let glob = glob.strip_prefix('!').unwrap_or(glob);
+        if !RuleSet::of(Level::Router)
+            .iter()
+            .any(|id| patterns.matches(glob, id.name()))
+        {
+            return Err(Error::Usage(format!(
+                "no rule matches `{glob}`; `routeproof rules` lists them"
+            )));
+        }
+    }
+    let (left_out, wanted): (Vec<&String>, Vec<&String>) = globs.iter().partition(|glob| glob.starts_with('!'));
+    let rules = RuleSet::matching(Level::Router, |id| {
+        let named = |glob: &&String| patterns.matches(glob.trim_start_matches('!'), id.name());
+        (wanted.is_empty() || wanted.iter().any(named)) && !left_out.iter().any(named)
+    });
+    if rules.iter().next().is_none() {
+        return Err(Error::Usage("every rule is left out; leave one in".to_owned()));
+    }
+    Ok(rules)
+}
+
+/// Puts `router` on trial. A fault of the adapter, or a signal, ends it before its time: what was found by then is kept.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn put_on_trial(
+    options: &Options,
+    router: &mut dyn RouterUnderTest,
+    progress: &mut dyn FnMut(&str),
+) -> Result<RunReport, Error> {
+    let _finishing = finish_on_signal();
+    let hello = router.hello().clone();
+    let judge = Judge::new(&hello, options.rules.clone())?;
+    let mut trial = Trial {
+        options,
+        judge: &judge,
+        clock: Clock::start(),
+        progress,
+        found: Found::new(options, &hello),
+        explorations: Vec::new(),
+        searches: Vec::new(),
+    };
+    let interrupted = trial.all(router).err().map(|fault| interruption(&fault));
+    let Trial {
+        clock,
+        found,
+        explorations,
+        searches,
+        ..
+    } = trial;
+    let (premises, effects) = (found.premises.clone(), found.effects);
+    let (mut failures, trouble) = found.into_reports();
+    let interrupted = interrupted.or_else(|| stopped().map(Interruption::Signal)).or_else(|| {
+        let fault = confirm(router, &judge, &mut failures, clock, options).err()?;
+        Some(interruption(&fault))
+    });
+    if let Some(why) = trouble {
+        progress(&why);
+    }
+    let rules = options.rules.iter();
+    Ok(RunReport {
+        trial: TrialReport::new(&options.spec.to_string(), &hello),
+        seed: options.seed,
+        explorations,
+        searches,
+        rules: rules.map(|id| ruling(id, &hello, &premises, &failures)).collect(),
+        effects,
+        effects_min: options.effects_min,
+        interrupted,
+        idle_skips: options.skips.idle(&failures),
+        failures,
+        seconds: clock.elapsed().as_secs_f64(),
+    })
+}
+
+/// A run under way.
+struct Trial<'a> {
+    options: &'a Options,
+    judge: &'a Judge,
+    clock: Clock,
+    progress: &'a mut dyn FnMut(&str),
+    found: Found<'a>,
+    explorations: Vec<ExplorationReport>,
+    searches: Vec<SearchReport>,
+}
+
+impl Trial<'_> {
+    fn all(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
+        if !router.hello().dialect.slow {
+            self.explore(router)?;
+        }
+        self.look(router)
+    }
+
+    fn explore(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
+        let scope = Scope::new(&TINY, router.hello());
+        let limits = Limits {
+            states_max: STATES_MAX,
+            first_failure: false,
+        };
+        let budget = self.options.budget.unwrap_or(EXPLORING_UNBOUNDED);
+        let until = budget * EXPLORING_PERCENT / 100;
+        let (clock, spec, judge) = (self.clock, &self.options.spec, self.judge);
+        let (found, progress) = (&mut self.found, &mut self.progress);
+        let (mut pacer, mut told) = (Pacer::new(clock), Duration::ZERO);
+        let explored = explore_any(spec, router, judge, &scope, limits, &mut |so_far| {
+            let now = clock.elapsed();
+            found.take_all(so_far, now, progress);
+            if now >= told + PROGRESS_EVERY {
+                told = now;
+                progress(&format!("exploring: {} transitions", so_far.work.changes));
+            }
+            pacer.pace(so_far.work.changes, until)
+        });
+        let (explored, fault) = parted(explored);
+        let now = clock.elapsed();
+        self.found.take_all(&explored, now, self.progress);
+        add_premises(&mut self.found.premises, explored.premises.clone());
+        self.explorations.push(ExplorationReport {
+            universe: TINY.name.to_owned(),
+            states: explored.work.states,
+            transitions: explored.work.changes,
+            answers: explored.work.answers,
+            depth: explored.work.depth,
+            closed: fault.is_none() && explored.ended == Ended::Exhausted,
+            whole_memory: explored.work.whole_memory,
+            seconds: now.as_secs_f64(),
+        });
+        fault.map_or(Ok(()), Err)?;
+        self.shrink(router, &explored, budget * SHRINKING_PERCENT / 100)
+    }
+
+    /// Makes the failures of an exploration small, for as long as there is time.
+    fn shrink(
+        &mut self,
+        router: &mut dyn RouterUnderTest,
+        explored: &Hunt,
+        until: Duration,
+    ) -> Result<(), AdapterFault> {
+        let clock = self.clock;
+        let mut go_on = || clock.elapsed() < until && stopped().is_none();
+        for (signature, failure) in &explored.failures {
+            let small = shrink_failure(router, self.judge, failure, &mut go_on)?;
+            self.found.replace(signature, small, clock.elapsed());
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
+        let (clock, begun) = (self.clock, self.clock.elapsed());
+        let hello = router.hello();
+        let settings = Settings {
+            seed: self.options.seed,
+            scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),
+            cadence: if hello.dialect.slow {
+                Cadence::AtTheEnd
+            } else {
+                Cadence::EveryStep
+            },
+            traces_max: self.options.traces_max,
+            batch: BATCH,
+        };
+        let mut outlook = Outlook::new(self.options, hello, begun);
+        let (found, progress) = (&mut self.found, &mut self.progress);
+        let mut pacer = Pacer::new(clock);
+        let searched = search(router, self.judge, &settings, &mut |so_far: &Hunt| {
+            let now = clock.elapsed();
+            found.take_all(so_far, now, progress);
+            if let Some(advice) = outlook.advice(so_far, now) {
+                progress(&advice);
+            }
+            pacer.pace(so_far.work.traces.into(), outlook.until(so_far, &found.premises))
+        });
+        let (searched, fault) = parted(searched);
+        self.found.take_all(&searched, clock.elapsed(), self.progress);
+        self.found.count(&searched);
+        self.searches.push(SearchReport {
+            traces: searched.work.traces,
+            changes: searched.work.changes,
+            queries: searched.work.answers,
+            uncounted: searched.uncounted,
+            cut: fault.is_some() || searched.ended != Ended::Done,
+            seconds: clock.elapsed().saturating_sub(begun).as_secs_f64(),
+            seconds_in_router: Duration::from_nanos(searched.work.router_ns).as_secs_f64(),
+        });
+        fault.map_or(Ok(()), Err)
+    }
+}
+
+/// What a hunt came to, and the fault that ended it, if one did.
+fn parted(hunt: Result<Hunt, Interrupted>) -> (Hunt, Option<AdapterFault>) {
+    match hunt {
+        Ok(hunt) => (hunt, None),
+        Err(Interrupted { fault, hunt }) => (*hunt, Some(fault)),
+    }
+}
+
+fn ruling(id: RuleId, hello: &Hello, premises: &BTreeMap<RuleId, u64>, failures: &[FailureReport]) -> RuleReport {
+    let premises = premises.get(&id).copied().unwrap_or(0);
+    let of_rule = failures.iter().filter(|failure| failure.finding.rule == id);
+    let failures = of_rule.filter(|failure| failure.counts()).count();
+    let lacking = lacking(id, hello).filter(|_| premises == 0 && failures == 0);
+    let status = if failures > 0 {
+        RuleStatus::Fail
+    } else if lacking.is_some() {
+        RuleStatus::Skip
+    } else if premises < PREMISES_MIN {
+        RuleStatus::Vacuous
+    } else {
+        RuleStatus::Pass
+    };
+    RuleReport {
+        rule: id,
+        sentence: id.rule().sentence.to_owned(),
+        oracle: id.rule().oracle,
+        status,
+        reason: lacking,
+        premises,
+        failures,
+    }
+}
+
+/// What the router lacks for the rule to have anything to check.
+fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
+    let rule = id.rule();
+    if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {
+        return Some(format!("the adapter does not declare `{}`", word(*capability)));
+    }
+    if hello.dialect.semantics.is_some() {
+        return None;
+    }
+    if rule.oracle == Oracle::Spec {
+        return Some("the adapter claims no semantics".to_owned());
+    }
+    // Without a preset only an id that exists tells that a change must be refused.
+    let refusable = id != RuleId::AtomicRefusal || hello.can(Capability::Add);
+    (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
+}
+
+fn word(capability: Capability) -> String {
+    let value = serde_json::to_value(capability).ok();
+    value
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
