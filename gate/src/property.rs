@@ -86,7 +86,7 @@ struct Trials<'a> {
     judge: &'a Judge,
     /// Changes carried out before a rule was broken.
     changes: u64,
-    /// After how many changes a rule was broken, and how.
+    /// The number of changes after which a rule was first broken, and the finding.
     first: Option<(u64, Finding)>,
     fault: Option<AdapterFault>,
 }

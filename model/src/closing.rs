@@ -66,7 +66,7 @@ fn unfinished(trace: &Trace) -> Vec<OpId> {
     names
 }
 
-/// As many deliveries as the replica may be told of writes.
+/// Returns one delivery for each notification that the replica may have got: one a write, but for its own.
 fn deliveries(trace: &Trace, replica: u8) -> Vec<Step> {
     let elsewhere = |op: &&WriteOp| op.via != Via::Replica(replica);
     let writes = trace.steps.iter().filter_map(Step::write).filter(elsewhere);

@@ -1,4 +1,5 @@
-//! Moments and transitions, with everything that was known then: what the rules are given to judge.
+//! Evidence, from which alone the rules judge: the moments and transitions of a run, with everything that was known
+//! then.
 
 pub mod fleet;
 
@@ -21,7 +22,7 @@ pub struct Ground {
     pub spec: Option<Spec>,
     /// The names of the extras whose rows do not answer as others do, and which the preset does not predict.
     pub opaque: Vec<String>,
-    /// The targets that extras bring along whose rows do answer as others do.
+    /// The targets that the other extras bring along, whose rows answer as any row does.
     pub plain_targets: Vec<String>,
     /// The prefixes of targets; empty where the router takes any.
     pub target_prefixes: Vec<String>,
@@ -108,8 +109,8 @@ pub struct Moment<'a> {
     pub table: &'a Table,
     /// Every version given by then.
     pub issued: &'a Issued,
-    /// Versions that may share their tag with one that was given: of patches, which keep a tag, or were made on one of several
-    /// versions.
+    /// Versions beside the issued ones that may have one of their tags. Patches make them: one that keeps the tag of
+    /// its row, or one whose row may have been in one of several versions.
     pub variants: &'a [Row],
     /// Number of steps done by then.
     pub after: usize,
@@ -152,7 +153,8 @@ pub struct Transition<'a> {
 }
 
 impl Ground {
-    /// Returns why the preset must refuse the row; none where it must not, or says nothing of it.
+    /// Returns the reason why the preset must refuse the row; none if it need not, or if the preset says nothing of the
+    /// row.
     pub fn must_refuse(&self, row: &Row) -> Option<String> {
         let spec = self.spec.as_ref().filter(|_| !self.is_opaque(row))?;
         spec.change(&Table::new(), &Change::Upsert(row.clone())).err()
@@ -171,8 +173,8 @@ impl Ground {
         self.reaches(row, asked).unwrap_or_else(|| tier_of_name(row))
     }
 
-    /// Returns whether the preset says nothing of this row: its extra makes it answer as no other does, or its target
-    /// is none that the dialect speaks of.
+    /// Returns true if the preset says nothing of this row: its extra makes it answer unlike other rows, or its target
+    /// has none of the prefixes that the dialect names.
     pub fn is_opaque(&self, row: &Row) -> bool {
         let known = |prefix: &String| row.model.starts_with(prefix);
         let target_is_known = self.target_prefixes.is_empty() || self.target_prefixes.iter().any(known);
@@ -213,8 +215,8 @@ impl Moment<'_> {
         known.into_iter().chain(others)
     }
 
-    /// Returns whether the preset says nothing of what this query gets: a row that it does not predict has a pattern,
-    /// or goes by what is asked for in any way.
+    /// Returns true if the preset does not predict the answer to this query: a row that it says nothing of has a
+    /// pattern for a name, or has the text that is asked for as its name, id or target.
     pub fn is_opaque(&self, query: &Query) -> bool {
         let mut rows = self.table.values().filter(|row| self.ground.is_opaque(row));
         rows.any(|row| {
@@ -263,11 +265,11 @@ pub fn took_an_id_twice(change: &Change, outcome: &Outcome, now: &Table) -> bool
     !matches!(outcome, Outcome::Refused(_)) && matches!(change, Change::Replace(rows) if rows.len() != now.len())
 }
 
-/// Holds every tag that a reply shows against those that were given.
+/// Checks that every tag that a reply shows is one of those that were given.
 ///
 /// # Errors
 ///
-/// A tag that was not.
+/// A fault that names the first tag that is not.
 pub(crate) fn check_tags(given: &BTreeSet<&str>, reply: &RunReply) -> Result<(), AdapterFault> {
     let lie = |what: String, tag: &str| {
         let message = format!(

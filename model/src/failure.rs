@@ -78,7 +78,7 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Allowed {
-    /// This answer, or one of which this is the nearest to what came.
+    /// The only answer that is allowed, or of several the one nearest to what came.
     Answer(Answer),
     /// Any answer but a failure.
     AnyAnswer,
@@ -106,7 +106,7 @@ pub enum Allowed {
     Sizes(BTreeMap<String, u64>),
     /// At most so many entries of that structure.
     AtMost(Size),
-    /// This outcome of a change.
+    /// One outcome of a change.
     Outcome(Outcome),
     /// A fresh router that can be built of the rows.
     Built,
@@ -116,9 +116,9 @@ pub enum Allowed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Got {
-    /// This answer.
+    /// The answer that came.
     Answer(Answer),
-    /// This answer, with a row of that team.
+    /// The answer that came, and the team whose row it has.
     OfTeam(Answer, String),
     /// The names that came.
     Names(Vec<String>),
@@ -130,7 +130,7 @@ pub enum Got {
     Sizes(BTreeMap<String, u64>),
     /// So many entries of that structure.
     Size(Size),
-    /// This outcome of a change.
+    /// The outcome of a change.
     Outcome(Outcome),
     /// No fresh router can be built of the rows, for the router's own reason.
     Unbuildable(String),

@@ -1,7 +1,8 @@
-//! Was that answer allowed?
+//! Judges whether an answer was allowed: the abstract specification, the rules, and the engines that look for a trace
+//! after which one of them is broken.
 //!
-//! The abstract specification, the rules, and the engines that look for a trace after which one of them is broken. Naive
-//! on purpose: ordered maps, clones, the `regex` crate; nothing in here is shared with a router that it judges.
+//! Naive on purpose: ordered maps, clones, the `regex` crate. No code is shared with a router that is judged here, so
+//! that one mistake cannot hide in both.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! Delta debugging and field simplification, which keep the rule, the failure class and the kind of path.
 //!
-//! Steps are taken out (ddmin), then fields are made plain, then steps are taken out again, until nothing more goes: with
-//! each attempt carried out on the router itself. Source: Zeller and Hildebrandt, "Simplifying and Isolating
-//! Failure-Inducing Input", TSE 2002.
+//! Steps are taken out (ddmin), then fields are made plain, and both again, until nothing more can go. Each attempt is
+//! carried out on the router itself. Source: Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing
+//! Input", TSE 2002.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::trial::{Judge, trial};
 /// The most attempts at making one failure small.
 pub const ATTEMPTS_MAX: usize = 400;
 
-/// The run as far as that finding goes, with no other question than the one that shows it.
+/// Returns the run up to the step of the finding, with no other question than the one that shows it.
 pub(crate) fn about(run: &Run, finding: &Finding) -> Run {
     let trace = Trace {
         steps: run.trace.steps[..finding.after.min(run.trace.steps.len())].to_vec(),
         ..run.trace.clone()
     };
-    // Claims come with the reply to each change.
+    // Claims come with the reply to each change, and need not be asked for.
     let question = finding
         .question
         .iter()
@@ -41,8 +41,8 @@ pub fn asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
     Run { trace, questions }
 }
 
-/// The failure with its trace carried out again and made small; as it was where it does not show again. What an exploration
-/// found has the tags of its alphabet, and was asked everything on the way.
+/// Returns the failure with its trace carried out again and made small, or as it was if it does not show again. A
+/// failure of an exploration may not: there everything was asked on the way, and rows have the tags of the alphabet.
 ///
 /// # Errors
 ///
@@ -79,7 +79,7 @@ pub struct Shrunk {
     pub least: bool,
 }
 
-/// Makes the failure that `finding` is of `run` small, for as long as `go_on` says so; `None` where it does not show again,
+/// Makes the failure small that `finding` shows in `run`, for as long as `go_on` says so; `None` if it does not show again,
 /// even on the whole run.
 ///
 /// # Errors
@@ -123,8 +123,9 @@ pub fn shrink(
     }))
 }
 
-/// The traces to begin with, likely ones first, and the question to ask: the steps up to the failure that touch its row,
-/// then all of them, then with the question put after each, then with every query that was put.
+/// Returns the traces to begin with, most likely first, each with the question to ask: the steps up to the failure that
+/// touch its row, then all steps up to it, then these with the question asked after each, then these with every query
+/// of the run asked after each.
 fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
     let Run { trace, questions } = about(run, finding);
     let asked = questions.asked;
@@ -162,8 +163,8 @@ fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
         .collect()
 }
 
-/// A list of the fewest of these items for which `fails` still holds, in their order: taking out any one more, it does not
-/// (ddmin, with ever smaller runs of items). `fails` holds for the whole list.
+/// Returns a part of these items, in their order, for which `fails` still holds and from which no further item can be
+/// taken out (ddmin, with ever smaller runs of items). `fails` must hold for the whole list.
 ///
 /// # Errors
 ///
@@ -292,7 +293,7 @@ impl Shrinker<'_> {
         Ok(())
     }
 
-    /// Makes of each step the plainest one that will do.
+    /// Replaces each step by the plainest one with which the run still fails.
     fn simplify_steps(&mut self) -> Result<(), AdapterFault> {
         for index in 0..self.best().steps.len() {
             let Step::Change(change) = &self.best().steps[index] else {
@@ -309,7 +310,8 @@ impl Shrinker<'_> {
         Ok(())
     }
 
-    /// Takes from each row what it can do without. Rows that are the same version of a row stay that.
+    /// Makes each row as plain as it can be. All copies of one version of a row are edited together, since they share a
+    /// tag.
     fn simplify_rows(&mut self) -> Result<(), AdapterFault> {
         let dialect = &self.router.hello().dialect;
         let prefix = dialect.target_prefixes.first().cloned().unwrap_or_default();
@@ -367,7 +369,7 @@ impl Shrinker<'_> {
     }
 }
 
-/// The letters of new names, each with the field of a row that they are for.
+/// The letters that new names begin with, each with the field of a row that is renamed.
 const RENAMED: [(&str, Field); 3] = [
     ("v", |row| Some(&mut row.tag)),
     ("t", |row| row.team.as_mut()),
@@ -383,7 +385,7 @@ fn rename_in(question: &mut Question, letter: &str, rename: &dyn Fn(&mut String)
     }
 }
 
-/// Edits that make a row plainer, given what targets start with.
+/// Edits that make a row plainer, given the prefix that targets must have.
 const EDITS: [fn(&mut Row, &str); 7] = [
     |row, prefix| (row.extra, row.model) = (None, format!("{prefix}up")),
     |row, _| (row.team, row.team_model_name) = (None, None),

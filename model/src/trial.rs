@@ -18,7 +18,7 @@ use crate::rules::{Oracle, RuleId, RuleSet, Tally};
 use crate::semantics::Semantics;
 use crate::spec::{Spec, Table};
 
-/// Judges what one router answers.
+/// The judge of one router or fleet: the rules, and the facts that hold for its whole trial.
 #[derive(Debug)]
 pub struct Judge {
     ground: Rc<Ground>,
@@ -30,7 +30,7 @@ impl Judge {
     ///
     /// # Errors
     ///
-    /// The name of a preset that there is none of.
+    /// The name of the preset that the router claims, if there is no such preset.
     pub fn new(hello: &Hello, rules: RuleSet) -> Result<Self, UnknownPreset> {
         let dialect = &hello.dialect;
         let spec = dialect.semantics.as_ref().map(|name| {
@@ -71,8 +71,8 @@ impl Judge {
         &self.rules
     }
 
-    /// Judges the run of one router. `fresh` is what fresh routers show of the rows that [`Tracked::arrivals`] gives for its end; it is
-    /// held against the last round of questions.
+    /// Judges the run of one router. `fresh` are the answers of fresh routers that were given the rows of
+    /// [`Tracked::arrivals`]; they are compared with those to the last round of questions.
     pub fn judge(&self, run: &Run, reply: &RunReply, tracked: &Tracked, fresh: &[Fresh]) -> Tally {
         let mut tally = Tally::default();
         let looks: Vec<Look> = looks(run, reply).collect();
@@ -145,9 +145,10 @@ impl Judge {
                 };
                 rules.judge_moment(&moment, tally);
             };
+            // Rules that compare with a fresh replica do not look at the applied table.
             judge(&beside_fresh, &Table::new(), &mut tally);
             let tables = self.applied(history, sight);
-            // Most steps move one replica: the others show what they showed before, and are judged alike.
+            // Most steps move one replica alone. The others show what they showed before, so their judgement is kept.
             let kept = last.remove(&sight.replica).filter(|kept| kept.is_of(&tables, sight));
             let kept = kept.unwrap_or_else(|| {
                 let judged = tables.iter().map(|table| {
@@ -155,7 +156,8 @@ impl Judge {
                     judge(&by_rows, table, &mut tally);
                     tally
                 });
-                // Which of the tables it is the tags do not tell: what is wrong by each of them is wrong.
+                // The tags do not tell which of the tables the replica has applied, so it has the benefit of the doubt:
+                // the table by which the fewest answers are wrong counts.
                 let best = judged.min_by_key(|tally| tally.findings.len());
                 Kept {
                     judged: best.unwrap_or_default(),
@@ -169,8 +171,9 @@ impl Judge {
         tally
     }
 
-    /// Each table that a replica may have applied by then: what its registry holds; of a router that does not say, what the
-    /// store holds once the replica has polled twice while it stood still. None where neither is known.
+    /// Returns each table that a replica may have applied by then. If the router names its registry, that is what the
+    /// registry holds. If not, it is the store's table, once the replica has polled twice while the store stood still;
+    /// until then, or while the store holds a row that must be refused, no table is known, and none is returned.
     fn applied(&self, history: &History, sight: &Sight) -> Vec<Table> {
         let Sight { replica, after, .. } = *sight;
         if self.ground.registry.is_some() {
@@ -236,7 +239,7 @@ fn looks<'a>(run: &'a Run, reply: &'a RunReply) -> impl Iterator<Item = Look<'a>
     })
 }
 
-/// A dialect claims a preset that there is none of.
+/// A dialect claims a preset that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the adapter claims the semantics `{name}`, which this build does not know; claim one of {}, or none",
@@ -254,7 +257,8 @@ fn names() -> String {
     names.join(", ")
 }
 
-/// Each change of a run with how many steps were done then, from its construction on, and the reply to it.
+/// Returns each change of a run, with the number of steps done by then and the reply to it. The construction comes
+/// first, as a change that replaces all rows after 0 steps.
 fn changes<'a>(run: &'a Run, reply: &'a RunReply) -> impl Iterator<Item = (usize, Change, &'a Changed)> {
     let construction = (0, Change::Replace(run.trace.setup.rows.clone()), &reply.setup);
     let steps = run.trace.steps.iter().zip(&reply.steps).enumerate();
@@ -268,9 +272,10 @@ fn changes<'a>(run: &'a Run, reply: &'a RunReply) -> impl Iterator<Item = (usize
 /// The applied table after each step of a run, by the router's own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tracked {
-    /// After that many steps. Ends early where the router took a list in which an id comes twice.
+    /// The tables, by the number of steps done. Ends early where the router took a list in which an id comes twice.
     pub tables: Vec<Table>,
-    /// The number of steps after which it took such a list: what it then holds is not for anyone else to say.
+    /// The number of steps after which it took such a list. Which of the two rows counts is undefined, so nothing from
+    /// then on is judged.
     lost: Option<usize>,
     /// Every version that was given.
     pub issued: Issued,
@@ -310,7 +315,7 @@ impl Tracked {
         Ok(tracked)
     }
 
-    /// The table before that many steps were done: for the construction, an empty one.
+    /// The table before the step of that number, from 1; an empty one before the construction, which is number 0.
     fn before(&self, after: usize) -> Option<&Table> {
         after
             .checked_sub(1)
@@ -369,7 +374,7 @@ enum Evidence<'a> {
 ///
 /// # Errors
 ///
-/// Those of the router under test, and tags that cannot be.
+/// A fault of the router under test, or an answer with a tag that no row was given.
 pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> Result<Vec<Judged>, AdapterFault> {
     let replies = router.run(runs)?;
     let mut evidence = Vec::with_capacity(runs.len());
@@ -388,6 +393,7 @@ pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> R
         });
     }
     let fresh_replies = carry_out(router, &fresh_runs)?;
+    // The tags of fresh routers are checked like all others; their tables are not needed.
     for (run, reply) in fresh_runs.iter().zip(&fresh_replies) {
         Tracked::new(run, reply)?;
     }
@@ -414,8 +420,8 @@ pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> R
     Ok(judged.collect())
 }
 
-/// The runs of fresh routers of the rows that a run has led to; none where those are not known, or nothing is asked at its
-/// end.
+/// Returns the runs that build fresh routers of the rows at the end of a run, in more than one order, and ask them its
+/// last round of questions. There are none if those rows are not known, or if nothing is asked at the end.
 fn fresh_runs_of(run: &Run, tracked: &Tracked) -> Vec<Run> {
     let last = run.questions.rounds.last();
     let at_end = last.filter(|round| round.after as usize == run.trace.steps.len() && tracked.lost.is_none());

@@ -1,5 +1,5 @@
-//! What the engines draw, explore and find is what is kept of it: a seed means the same traces, and a scope the same
-//! states, from one version to the next, unless those files say otherwise.
+//! Golden files of the engines: from one version to the next a seed draws the same traces, a scope has the same states,
+//! and the same is found. A change on purpose is seen as a change of the files under `kept/`.
 
 mod kept;
 

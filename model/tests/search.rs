@@ -1,4 +1,4 @@
-//! How the random engine goes about it, and how a failure is made small.
+//! The random engine, and shrinking: how traces are drawn and batched, and how a failure is made small.
 
 use std::ops::ControlFlow;
 
@@ -41,7 +41,7 @@ fn run(steps: Vec<Step>, asked: Vec<Question>, after: impl IntoIterator<Item = u
     }
 }
 
-/// What the rules say of one run.
+/// Carries out one run, and returns the premises and findings of the rules.
 fn judged(router: &mut dyn RouterUnderTest, judge: &Judge, run: &Run) -> Tally {
     let judged = trial(router, judge, std::slice::from_ref(run));
     judged.unwrap().remove(0).tally

@@ -34,7 +34,7 @@ pub const TRACE_VERSION_MIN: u32 = 1;
 /// The largest trace file.
 pub const TRACE_BYTES_MAX: usize = 4 << 20;
 
-/// Verbs of version 1 that are no more, each with what says the same now.
+/// Verbs of version 1 that no longer exist, each with the step that says the same now.
 const RETIRED: [(&str, &str); 2] = [
     (
         "poll_read",
@@ -314,7 +314,7 @@ pub enum TraceError {
         /// The size of the file.
         bytes: usize,
     },
-    /// The fields are well formed and make no trace.
+    /// The fields are well formed, but make no trace.
     #[error("{what}")]
     Content {
         /// A message: what is wrong and what to do.

@@ -9,7 +9,7 @@ use crate::file::TraceFile;
 use crate::row::Rows;
 
 impl TraceFile {
-    /// This trace as an ITF document.
+    /// Returns the trace as an ITF document.
     pub fn to_itf(&self) -> Value {
         let setup = &self.trace.setup;
         let mut table: Rows = setup.rows.iter().map(|row| (row.id.clone(), row.clone())).collect();

@@ -131,7 +131,7 @@ pub(crate) trait MidRun {
     fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation>;
 }
 
-/// Carries out the steps of a run and asks its questions, of what was set up with that reply.
+/// Carries out the steps of a run and asks its questions, on a router or fleet that replied `setup` when it was set up.
 pub(crate) fn carry_out(run: &Run, setup: Changed, on: &mut impl MidRun) -> RunReply {
     let Run { trace, questions } = run;
     let mut reply = RunReply {

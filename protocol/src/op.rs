@@ -91,7 +91,7 @@ pub struct Fields {
     /// See [`Row::model`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// See [`Row::tag`]; a patch that leaves it alone keeps the old one, as a key that is not rotated.
+    /// See [`Row::tag`]; a patch that leaves it alone keeps the old one, as when a key is not rotated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// See [`Row::team`].
@@ -238,7 +238,8 @@ impl Op {
 pub struct OpId(pub String);
 
 impl OpId {
-    /// The first character of the names of operations that a step carries out to their end; no other name begins so.
+    /// The first character of the name of an operation that a step carries out to its end; no other name begins with
+    /// it.
     pub const OF_STEP: char = '#';
 
     /// The name of the operation that the step of that number, from 1, carries out to its end.
@@ -358,13 +359,13 @@ pub struct ConfigFile {
     pub rows: Option<Vec<Row>>,
 }
 
-/// The reads that a [`World::StoreShows`] is about, and what they show.
+/// The rows that reads of the store show after a [`World::StoreShows`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreView {
     /// All rows.
     All,
-    /// All rows as they were before the last write, as a copy that lags behind does.
+    /// All rows as they were before the last write, as a copy that lags behind shows them.
     BeforeLastWrite,
     /// No row at all, by error.
     Nothing,
@@ -381,6 +382,6 @@ pub enum RowOrder {
     Insertion,
     /// The order in which the rows were last written.
     LastUpdate,
-    /// Any order, another one for each number.
+    /// A shuffled order, another one for each number.
     Shuffled(u32),
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Rows by id.
 pub type Rows = BTreeMap<String, Row>;
 
-/// One deployment, as the database holds it. Unchecked: whether a router must take it is for the specification to say.
+/// One deployment, as the database holds it. Unchecked: the specification decides which rows a router must take.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
@@ -63,7 +63,7 @@ impl Row {
     }
 }
 
-/// Returns whether a field has the value that it has where a file or a message leaves it out.
+/// Returns true if a field has its default: files and messages leave it out then.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

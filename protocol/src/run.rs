@@ -139,7 +139,7 @@ pub struct Observation {
     /// The replica that was asked; only in a fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<u8>,
-    /// One for each question, in the order in which they were asked.
+    /// The answers: one for each question, in the order in which they were asked.
     pub shown: Vec<Shown>,
 }
 

@@ -50,7 +50,7 @@ impl Change {
         }
     }
 
-    /// Carries out what the change asks for. A router may refuse what this does not: no row is looked into.
+    /// Carries out what the change asks for. Rows are not checked: a router may refuse what is taken here.
     pub fn apply_to(&self, rows: &mut Rows) {
         match self {
             Self::Upsert(row) => {

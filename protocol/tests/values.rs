@@ -1,4 +1,4 @@
-//! What the plain values say of themselves, and what is left out of their text where it says nothing.
+//! Texts of the plain values, as people and as files read them; a field that says nothing is left out.
 
 use protocol::router::FaultKind;
 use protocol::wire::{Dialect, Extra};

@@ -4,10 +4,11 @@
 //! installed as it is. Such a pin is relaxed to any version of its package, and where there is no version at all, the
 //! package is left out.
 
-/// How many packages may have their pins relaxed: more than a release has ever needed.
+/// The most packages whose pins may be relaxed in one install: more than a release has ever needed.
 const PACKAGES_MAX: usize = 16;
 
-/// What an installer writes in front of the name of a package of which it cannot have the wanted versions.
+/// The words of uv and pip in front of the name of a package of which they cannot have the wanted versions. uv begins
+/// both sentences and clauses with them, hence no `b` or `B`.
 const BEFORE_THE_NAME: [&str; 5] = [
     "ecause only the following versions of ",
     "ecause only ",
@@ -15,7 +16,7 @@ const BEFORE_THE_NAME: [&str; 5] = [
     "ecause there are no versions of ",
     "No matching distribution found for ",
 ];
-/// What it writes behind the name of a package that the registry does not know.
+/// The words of uv behind the name of a package that the registry does not know.
 const BEHIND_THE_NAME: &str = " was not found in the package registry";
 
 /// The pins that are relaxed for one install.

@@ -36,7 +36,7 @@ pub struct Launch {
     pub name: String,
     /// The program.
     pub program: OsString,
-    /// Its arguments.
+    /// The arguments of the program.
     pub args: Vec<OsString>,
     /// Variables set for it, beside those of this process.
     pub env: Vec<(&'static str, OsString)>,
@@ -160,7 +160,8 @@ impl Process {
         }
     }
 
-    /// Its stdout has ended; most likely it has too.
+    /// Reports a process whose stdout has ended. Most likely the process has ended too, so it is given a moment to tell
+    /// how.
     fn ended(&mut self, what: &str, text: &[u8]) -> Result<Reply, AdapterFault> {
         if let Ok(Event::Ended(how)) = self.events.recv_timeout(LAST_WORDS_WAIT) {
             self.end = Some(how);

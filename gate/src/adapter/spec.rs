@@ -9,7 +9,7 @@ use protocol::wire::TEXT_BYTES_MAX;
 pub const FORMS: &str =
     "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
 
-/// Which router to put on trial.
+/// The router to put on trial, as `--router` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spec {
     /// `router-core`, in this process.
@@ -18,9 +18,10 @@ pub enum Spec {
     Faulty(String),
     /// The fleet whose replicas follow the named strategy of the model, in this process.
     Strategy(String),
-    /// This release of LiteLLM, in a virtual environment that the gate makes.
+    /// A release of LiteLLM, in a virtual environment that the gate makes.
     LiteLlm(Release),
-    /// The same, constructed as LiteLLM's proxy does it: what it cannot take it leaves out, and does not refuse.
+    /// A release of LiteLLM as well, constructed as LiteLLM's proxy does it: such a router leaves out a deployment that
+    /// it cannot take, where LiteLLM's own default refuses it.
     LiteLlmProxy(Release),
     /// Any program that speaks the protocol: its name and arguments.
     Exec(Vec<String>),
@@ -184,7 +185,8 @@ impl Release {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether it is newer than `other`, by the three numbers of each.
+    /// Returns true if this release is newer than `other`, by the three numbers of each: a suffix such as `rc1` is
+    /// ignored.
     pub fn is_newer_than(&self, other: &Self) -> bool {
         numbers(&self.0) > numbers(&other.0)
     }
@@ -216,7 +218,7 @@ fn numbers(text: &str) -> Option<[u32; 3]> {
     suffix_ok.then_some([major.parse().ok()?, minor.parse().ok()?, patch[..end].parse().ok()?])
 }
 
-/// Why a text names no router.
+/// The reason why a text names no router, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SpecError(String);

@@ -32,7 +32,7 @@ const PYTHONS: [&str; 6] = [
     "python3.10",
     "python",
 ];
-/// How long one step of an install may take.
+/// The longest that one step of an install may take.
 const STEP_WAIT: Duration = Duration::from_mins(20);
 /// Free space below which an install is not begun; 1.109.1 takes 247 MB.
 const FREE_BYTES_MIN: u64 = 300 << 20;
@@ -99,7 +99,7 @@ struct Install<'a> {
     progress: Progress<'a>,
 }
 
-/// Why a step of an install came to nothing.
+/// The reason why a step of an install came to nothing.
 enum Failure {
     NotFound,
     Failed { how: String, lines: Vec<String> },
@@ -341,7 +341,8 @@ with open(sys.argv[2], "w") as out:
             print(relaxed.get(name(line), line), file=out)
 "#;
 
-/// What to do, by what an installer writes. The first row that fits: pip, for one, also misses the release offline.
+/// Advice to the user, by the words of an installer. The first row that fits is taken: offline, pip also says that
+/// there is no such release, and only the row of the network is then right.
 #[rustfmt::skip]
 const ADVICE: [(&[&str], &str); 4] = [
     (&["No space left on device", "os error 28", "Disk quota exceeded"],

@@ -61,7 +61,7 @@ pub enum Command {
     },
     /// Explain one rule
     Explain {
-        /// Its id
+        /// Id of the rule, as `routeproof rules` lists it
         rule: String,
     },
     /// Serve a router over stdin and stdout, as an adapter does

@@ -104,7 +104,7 @@ fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 /// A trace file, and the rule that it names.
 #[derive(Debug)]
 pub struct Kept {
-    /// What is in the file.
+    /// The content of the file.
     pub file: TraceFile,
     /// The rule that it breaks, or broke.
     pub rule: Option<RuleId>,

@@ -19,7 +19,7 @@ pub struct ExploreReport {
 /// A model of a fleet, explored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetReport {
-    /// Its name in a table.
+    /// The name of the model in a table.
     pub name: Option<String>,
     /// The model and its bounds, in a line.
     pub identity: String,
@@ -50,7 +50,7 @@ pub struct FleetReport {
 /// An action of the model and its number of occurrences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActionReport {
-    /// Its name.
+    /// The name of the action.
     pub action: String,
     /// The number of times that it happened; an action that could happen and never did is an error of the model.
     pub count: u64,
@@ -59,13 +59,13 @@ pub struct ActionReport {
 /// A rule in a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetRuleReport {
-    /// Its id.
+    /// The id of the rule.
     pub rule: RuleId,
     /// The verdict on it.
     pub status: RuleStatus,
     /// The reason of a skip.
     pub reason: Option<String>,
-    /// In how many states or steps it had something to check.
+    /// The number of states or steps in which it had something to check.
     pub premises: u64,
 }
 

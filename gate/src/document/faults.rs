@@ -22,7 +22,7 @@ pub struct FaultsReport {
 /// A planted fault, and how each engine did on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultReport {
-    /// Its name.
+    /// The name of the fault.
     pub fault: String,
     /// The fault, as a sentence.
     pub sentence: String,

@@ -19,9 +19,9 @@ pub struct FindingReport {
     pub tier: Option<Tier>,
     /// The name of the code path that answered, where the router has several.
     pub path: Option<String>,
-    /// What the rule allows.
+    /// The answer, names, ids or sizes that the rule allows.
     pub allowed: Allowed,
-    /// What came.
+    /// The answer, names, ids or sizes that came.
     pub got: Got,
 }
 
@@ -49,7 +49,7 @@ impl FindingReport {
         failure::place(self.asked.as_ref().map(Question::kind), self.tier)
     }
 
-    /// What the rule allows and what came, a line each.
+    /// Returns two lines for a person: what the rule allows, and what came.
     pub fn words(&self) -> [String; 2] {
         failure::words(self.rule, &self.allowed, &self.got)
     }

@@ -74,9 +74,9 @@ impl Document {
 pub struct TrialReport {
     /// The router, as it was named on the command line.
     pub spec: String,
-    /// Its name, from its hello.
+    /// The name of the router, from its hello.
     pub router: String,
-    /// Its version, from its hello.
+    /// The version of the router, from its hello.
     pub version: String,
     /// The protocol that it speaks.
     pub protocol: u32,

@@ -19,7 +19,7 @@ pub struct ReplayReport {
 /// A trace that was replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TraceReport {
-    /// Its file.
+    /// The file of the trace.
     pub file: String,
     /// The verdict on it.
     pub status: TraceStatus,

@@ -81,19 +81,19 @@ pub struct SearchReport {
 /// A rule of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleReport {
-    /// Its id.
+    /// The id of the rule.
     pub rule: RuleId,
-    /// Its statement.
+    /// The statement of the rule.
     pub sentence: String,
     /// The kind of knowledge that it rests on.
     pub oracle: Oracle,
-    /// What became of it.
+    /// The verdict on the rule.
     pub status: RuleStatus,
     /// The reason of a skip.
     pub reason: Option<String>,
     /// The number of times that it had something to check.
     pub premises: u64,
-    /// In how many distinct ways it was broken, those that are excused aside.
+    /// The number of distinct ways in which it was broken, without those that are excused.
     pub failures: usize,
 }
 
@@ -171,7 +171,7 @@ pub struct OriginReport {
 pub struct IdleSkip {
     /// The rule that it names.
     pub rule: RuleId,
-    /// Its reason.
+    /// The reason of the skip.
     pub reason: String,
 }
 

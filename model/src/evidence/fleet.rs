@@ -17,7 +17,7 @@ use self::follow::{Versions, configs, eras, lives, operations, polls, requests, 
 use super::{Fresh, Ground, Issued, Look, check_tags};
 use crate::spec::Table;
 
-/// The most tables that a list of tags may stand for, for them to be judged.
+/// The most tables that a list of tags may stand for; if there are more, the replica's answers are not judged by rows.
 const TABLES_MAX: usize = 32;
 
 /// An operation of a fleet: an interval of steps, not an instant.
@@ -107,8 +107,9 @@ impl Sight<'_> {
         }
     }
 
-    /// Returns whether the same was asked in the same order, and answered the same.
+    /// Returns true if the same was asked in the same order, and answered the same.
     pub fn shows_the_same(&self, other: &Self) -> bool {
+        // Rounds of one run borrow its list of questions, which is long: its address is compared, and not its content.
         let same_list = match (&self.questions, &other.questions) {
             (Cow::Borrowed(one), Cow::Borrowed(other)) => std::ptr::eq(*one, *other),
             (one, other) => one == other,
@@ -116,8 +117,8 @@ impl Sight<'_> {
         same_list && self.round.order == other.round.order && self.seen == other.seen
     }
 
-    /// The ids of the rows that the replica says it holds, with the question that it said so to: by its claims, or by its
-    /// registry.
+    /// The ids of the rows that the replica says it holds, and the question that it answered so: for its claims, or
+    /// else for what its registry holds.
     pub fn ids<'h>(&'h self, history: &'h History, ground: &Ground) -> Option<(Question, Vec<&'h str>)> {
         if let Some(Shown::Ids(ids)) = self.answer(&Question::Claims) {
             return Some((Question::Claims, ids.iter().map(String::as_str).collect()));
@@ -172,26 +173,29 @@ pub struct History<'a> {
     pub variants: Vec<Row>,
     /// The ids of rows that the second source ever had.
     pub configured: BTreeSet<&'a str>,
-    /// The places of the requests among the operations, each with what was asked.
+    /// The places of the requests among the operations, each with its query.
     requests: Vec<(usize, Query)>,
-    /// For each number of steps the first of the moments between which and that one only questions were asked.
+    /// For each number of steps the rest that this moment belongs to, by its first moment.
     rests: Vec<usize>,
-    /// For each replica, after each number of steps, how often it has crashed or started.
+    /// For each replica, after each number of steps, the number of times that it has crashed or started.
     lives: Vec<Vec<usize>>,
-    /// For each step, from 1, what reads of the store got during it: none where they failed.
+    /// For each step, from 1, the view that reads of the store got during it: none where they failed.
     views: Vec<Option<StoreView>>,
     /// The places of the sights, by replica and rest.
     places: BTreeMap<(u8, usize), Vec<usize>>,
-    /// The rows that the store showed, by era.
+    /// The rows that the store showed, by era. An era is a stretch of steps in which neither the store nor the second
+    /// source can have changed.
     stored: BTreeMap<usize, Table>,
-    /// The sights of replicas that had done nothing since they came up but poll once, by replica and rest.
+    /// The replica and the rest of each sight of a replica that since it came up had polled once and done nothing else.
     fresh: BTreeSet<(u8, usize)>,
-    /// For each tag the versions that may have had it, each with the step from which on; none where they are too many.
+    /// For each tag the versions that may have had it, each with the first step at which it may; none where they are
+    /// too many.
     versions: Option<Versions>,
-    /// After each number of steps, how often the store or the second source may have changed.
+    /// For each number of steps the era: the number of times that the store or the second source may have changed by
+    /// then.
     eras: Vec<usize>,
-    /// For each replica, after each number of steps, how many whole polls it did in a row while nothing else happened to it
-    /// and the store stood still.
+    /// For each replica, after each number of steps, the number of whole polls that it did in a row while nothing else
+    /// happened to it and the store stood still.
     polls: Vec<Vec<usize>>,
 }
 
@@ -256,12 +260,13 @@ impl<'a> History<'a> {
         Ok(history)
     }
 
-    /// The first of the moments between which and that one only questions were asked.
+    /// The rest that this moment belongs to, by its first moment.
     pub fn rest(&self, after: usize) -> usize {
         self.rests.get(after).copied().unwrap_or(after)
     }
 
-    /// The number of times that the replica has crashed or started by then: what it showed before it need not remember.
+    /// The number of times that the replica has crashed or started by then. It need not remember anything of an earlier
+    /// life.
     pub fn life(&self, replica: u8, after: usize) -> usize {
         self.lives.get(usize::from(replica)).map_or(0, |lives| lives[after])
     }
@@ -283,7 +288,7 @@ impl<'a> History<'a> {
         self.views.get(step).copied().flatten()
     }
 
-    /// The sights of a replica between that number of steps and the next step that is no question.
+    /// The sights of a replica in the rest that this moment belongs to.
     pub fn sights_at(&self, replica: u8, after: usize) -> impl Iterator<Item = &Sight<'a>> {
         let places = self.places.get(&(replica, self.rest(after)));
         places.into_iter().flatten().map(|place| &self.sights[*place])
@@ -356,8 +361,8 @@ impl<'a> History<'a> {
             .filter(|write| write.may_have_written())
     }
 
-    /// Returns whether no write that may have given, or given back, this tag to the row can have been made after `by`
-    /// began: the store had `by` in the place of each.
+    /// Returns true if `by` has replaced this tag in the row for good: every write that may have given the tag to the
+    /// row, or given it back, had ended before `by` began.
     pub fn is_replaced(&self, id: &str, tag: &str, by: &Operation) -> bool {
         let mut gives = self.writes(id).filter(|write| write.tag() == Some(tag)).peekable();
         let gives_back = |write: &Operation| write.keeps_tag() && !self.reads_later(write, by);
@@ -369,14 +374,14 @@ impl<'a> History<'a> {
                 .all(|write| write.ended_before(by))
     }
 
-    /// Returns whether all that `write` can have read is what the store held after `by`.
+    /// Returns true if `write` can have read only states of the store that it had after `by`.
     fn reads_later(&self, write: &Operation, by: &Operation) -> bool {
         let last = write.to.unwrap_or(self.trace.steps.len());
         by.ended_before(write) && (write.from..=last).all(|step| self.shows(step) == Some(StoreView::All))
     }
 
-    /// Returns whether the store had something newer of that row than this tag, at the latest when `write` was
-    /// acknowledged: the write itself, or another that it came after.
+    /// Returns true if the store had a version of that row newer than this tag by the time that `write` was
+    /// acknowledged: that of `write` itself, or of a write that had ended before it began.
     pub fn is_older(&self, id: &str, tag: &str, write: &Operation) -> bool {
         let mut newer = self.writes(id).filter(|other| {
             let counts = *other == write || (other.is_acknowledged() && other.ended_before(write));
@@ -385,15 +390,16 @@ impl<'a> History<'a> {
         newer.any(|newer| self.is_replaced(id, tag, newer))
     }
 
-    /// The number of whole polls in a row that the replica has done by then, while nothing else happened to it and the store stood
-    /// still.
+    /// The number of whole polls in a row that the replica has done by then, while nothing else happened to it and the
+    /// store stood still.
     pub fn polls(&self, replica: u8, after: usize) -> usize {
         let of_replica = self.polls.get(usize::from(replica));
         of_replica.and_then(|polls| polls.get(after)).copied().unwrap_or(0)
     }
 
-    /// Each table that the registry of a replica may stand for. More than one where a patch has left the tag of its row alone;
-    /// none where the replica does not say, one of the tags is of no version, an id comes twice, or there are too many.
+    /// Returns each table that the registry of a replica may stand for: more than one where a patch has left the tag of
+    /// its row alone. There is none if the replica does not say, if a tag belongs to no version, if an id comes twice,
+    /// or if there are more than `TABLES_MAX`.
     pub fn tables(&self, ground: &Ground, replica: u8, after: usize) -> Vec<Table> {
         let Some(tags) = self.registry(ground, replica, after) else {
             return Vec::new();
@@ -418,9 +424,9 @@ impl<'a> History<'a> {
         tables
     }
 
-    /// Each row that a tag may stand for where a replica holds it.
+    /// Returns each row that a tag may stand for in the registry of a replica.
     fn rows_of(&self, tag: &str, ground: &Ground, replica: u8, after: usize) -> Vec<&Row> {
-        // What the store holds under this tag is what the replica has read last, unless it had to refuse it.
+        // A replica that has just polled holds the store's row of this tag, unless it had to refuse that row.
         let polled = self
             .store(after)
             .filter(|_| self.polls(replica, after) > 0 && ground.spec.is_some());
@@ -435,14 +441,15 @@ impl<'a> History<'a> {
         let begun = versions.filter(|(since, _)| *since <= after);
         let rows: Vec<&Row> = begun.map(|(_, row)| row).collect();
         if rows.is_empty() {
-            // A row that was refused, and is held all the same.
+            // The write of this row was refused, so that there is no such version; the replica holds it all the same.
             return self.issued.get(tag).into_iter().collect();
         }
         rows
     }
 
-    /// The answers of replicas that were started afresh on the store as it stood at this sight, to the same questions: each
-    /// had polled once and done nothing else. None where the store held a row that a fresh replica refuses, or may have.
+    /// Returns the answers, to the same questions, of replicas that were started afresh on the store as it stood at
+    /// this sight: each had polled once and done nothing else. There is none if the store's rows are not known or one
+    /// of them must be refused, and a fresh replica that did not take all of them is left out.
     pub fn fresh(&self, ground: &Ground, sight: &Sight) -> Vec<Fresh> {
         let Some(store) = self.store(sight.after) else {
             return Vec::new();
@@ -464,8 +471,9 @@ impl<'a> History<'a> {
         answers.map(Ok).collect()
     }
 
-    /// The answers of a replica to the questions of a sight of another; none where one of them was not asked.
+    /// Returns the answers of a replica to the questions of another one's sight; none if one of them was not asked.
     fn answers_of(&self, replica: u8, rest: usize, sight: &Sight) -> Option<Observation> {
+        // Rounds of one run share its list of questions: the answers to a round of the same order fit as they are.
         let asked_alike = |other: &&Sight| match (&other.questions, &sight.questions) {
             (Cow::Borrowed(_), Cow::Borrowed(_)) => other.round.order == sight.round.order,
             _ => false,
@@ -481,7 +489,7 @@ impl<'a> History<'a> {
         })
     }
 
-    /// Returns whether the replica has done nothing since it came up but poll once.
+    /// Returns true if the replica has polled once since it came up and done nothing else.
     fn is_fresh(&self, (replica, rest): (u8, usize)) -> bool {
         if self.polls(replica, rest) != 1 {
             return false;

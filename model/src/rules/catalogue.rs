@@ -51,7 +51,7 @@ pub enum RuleId {
 }
 
 impl RuleId {
-    /// Every rule, in report order: that of their numbers.
+    /// Every rule, in the order of reports, which is that of the variants.
     pub const ALL: [Self; 17] = [
         Self::Current,
         Self::Complete,
@@ -281,7 +281,7 @@ pub static RULES: [Rule; 17] = [
     Rule {
         id: RuleId::OrderFree,
         levels: ROUTER,
-        sentence: "they do so whatever order the rows were loaded in",
+        sentence: "the answers of fresh routers do not depend on the order in which the rows were loaded",
         oracle: Oracle::Metamorphic,
         needs: &[],
         effect: Effect::RestartChanges,

@@ -19,7 +19,7 @@ pub(super) fn monotonic(history: &History, ground: &Ground, notes: &mut Notes) {
         let mut served: Vec<(Served, &Candidate)> = candidates(history, replica).collect();
         served.sort_by_key(|(served, _)| served.after);
         let mut known: BTreeMap<(usize, &str), Tags> = BTreeMap::new();
-        // Answers of one moment are not held against each other.
+        // Nothing moves between the answers of one rest, so none of them is the earlier one.
         for at_once in served.chunk_by(|(one, _), (other, _)| history.rest(one.after) == history.rest(other.after)) {
             for (now, candidate) in at_once {
                 let life = history.life(replica, now.from);
@@ -59,7 +59,7 @@ fn not_back(
     }
 }
 
-/// Returns whether the store had, by then, a version of that tag in the place of the one that is served.
+/// Returns true if, by that step, an acknowledged write of the tag `newer` had replaced the version that is served.
 fn goes_back(history: &History, served: &Candidate, newer: &str, by: usize) -> bool {
     let Candidate { id, tag, .. } = served;
     let mut writes = history.writes(id).filter(|write| {
@@ -77,7 +77,7 @@ fn candidates<'h>(history: &'h History, replica: u8) -> impl Iterator<Item = (Se
     candidates.filter(|(_, candidate)| !history.configured.contains(candidate.id.as_str()))
 }
 
-/// An answer as being about one of its candidates.
+/// Returns the subject of a finding on one candidate of an answer.
 fn about<'h>(history: &'h History, ground: &Ground, served: &Served, candidate: &Candidate) -> Subject<'h> {
     let asked = Asked {
         query: served.query,
@@ -120,7 +120,8 @@ pub(super) fn read_your_writes(history: &History, ground: &Ground, notes: &mut N
     }
 }
 
-/// The acknowledgement of a write; none of one that the preset must refuse, or of a row that the second source has too.
+/// Returns the acknowledgement of a write by a replica. There is none of a write that the preset must refuse, of a row
+/// that the second source has as well, or of a write during which the replica crashed or started.
 fn acknowledged<'h>(history: &History, ground: &Ground, write: &'h Operation) -> Option<Acknowledged<'h>> {
     let (replica, change, at) = (write.act.replica()?, write.write()?, write.to?);
     let id = change.id();
@@ -168,7 +169,7 @@ fn serves_no_older(history: &History, ground: &Ground, acknowledged: &Acknowledg
     }
 }
 
-/// Notes where the row that was written is held no more, and no other write can have removed it.
+/// Notes each moment at which the written row is no longer held, although no other write can have removed it.
 fn still_holds(history: &History, ground: &Ground, acknowledged: &Acknowledged, notes: &mut Notes) {
     let Acknowledged { write, id, replica, .. } = *acknowledged;
     if matches!(write.write(), Some(Write::Delete(_))) {
@@ -237,7 +238,7 @@ pub(super) fn fails_safe(history: &History, ground: &Ground, notes: &mut Notes) 
             Some(StoreView::FirstRow) => stored > Some(1),
             Some(StoreView::All | StoreView::BeforeLastWrite) => false,
         };
-        // What the second source says is read at a poll too.
+        // A poll reads the second source as well, and may rightly change what comes from there.
         if falls_short && history.is_alone(poll) && !history.has_second_source() {
             notes.at(replica, poll.from);
             answers_alike(history, ground, poll, notes);
@@ -276,7 +277,8 @@ pub(super) fn refuses_atomically(history: &History, ground: &Ground, notes: &mut
     }
 }
 
-/// Notes where a poll of a store that works has changed what is held of a row that must be refused.
+/// Notes each row that must be refused and of which a poll or a notification has changed what the replica holds, while
+/// the store worked and stood still.
 fn keeps_what_it_must_refuse(history: &History, ground: &Ground, (poll, replica): (&Operation, u8), notes: &mut Notes) {
     let (before, after) = (poll.from - 1, poll.from);
     let is_whole = history.shows(after) == Some(StoreView::All) && history.stands_still(before, after);
@@ -303,7 +305,7 @@ fn keeps_what_it_must_refuse(history: &History, ground: &Ground, (poll, replica)
     }
 }
 
-/// Notes each answer of a replica that is not the same before and after the one step of an operation.
+/// Notes each answer of a replica that differs before and after an operation of one step.
 fn answers_alike(history: &History, ground: &Ground, operation: &Operation, notes: &mut Notes) {
     let Some(replica) = operation.act.replica() else { return };
     let (before, after) = (operation.from - 1, operation.from);
@@ -339,8 +341,8 @@ pub(super) fn converges(moment: &Moment, notes: &mut Notes) {
     }
 }
 
-/// Notes each answer that is not that of a fresh replica: of the one, of several, that it is most like, since each had the
-/// rows in another order.
+/// Notes each answer that differs from that of a fresh replica. Each fresh replica had the rows in another order, so
+/// the one from which the fewest answers differ counts.
 fn answers_as_fresh(moment: &Moment, notes: &mut Notes) {
     let ways = moment.fresh.iter().flatten().map(|fresh| {
         let mut way = notes.blank();

@@ -42,7 +42,7 @@ fn unbuildable(moment: &Moment, why: &str, notes: &mut Notes) {
     notes.fail("unbuildable", subject, Allowed::Built, Got::Unbuildable(why.to_owned()));
 }
 
-/// Notes every answer and listing in which `other` is not as `one` is.
+/// Notes every answer and listing of `other` that differs from that of `one`.
 pub(super) fn compare(moment: &Moment, one: Look, other: Look, notes: &mut Notes) {
     for (place, question, one) in one.iter() {
         match (question, one, other.get(place)) {
@@ -68,6 +68,7 @@ pub(super) fn compare(moment: &Moment, one: Look, other: Look, notes: &mut Notes
 
 fn compare_answers(moment: &Moment, query: &Query, path: usize, (one, other): (&Answer, &Answer), notes: &mut Notes) {
     let (one, other) = (one.clone().sorted(), other.clone().sorted());
+    // The text of a failure is for people, and is not compared.
     if one == other || matches!((&one, &other), (Answer::Failed(_), Answer::Failed(_))) {
         return;
     }

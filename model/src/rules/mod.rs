@@ -21,11 +21,11 @@ use crate::evidence::fleet::History;
 use crate::evidence::{Ground, Moment, Transition};
 use crate::failure::Finding;
 
-/// Judges what was seen at one moment.
+/// A predicate that judges the answers of one moment.
 type OfMoment = fn(&Moment, &mut Notes);
-/// Judges what became of one change.
+/// A predicate that judges one change and its outcome.
 type OfTransition = fn(&Transition, &mut Notes);
-/// Judges the whole run of a fleet.
+/// A predicate that judges the whole run of a fleet.
 type OfHistory = fn(&History, &Ground, &mut Notes);
 
 /// The predicates of a rule about what one router, or one replica, shows.
@@ -65,7 +65,7 @@ fn predicate_of_history(id: RuleId) -> Option<OfHistory> {
 pub struct Tally {
     /// The number of premises of each rule.
     pub premises: BTreeMap<RuleId, u64>,
-    /// Each time one was broken.
+    /// The findings: one each time that a rule was broken.
     pub findings: Vec<Finding>,
 }
 
@@ -132,7 +132,7 @@ impl RuleSet {
         }
     }
 
-    /// Judges what was seen at one moment of one router.
+    /// Judges the answers of one moment, by one router or one replica.
     pub fn judge_moment(&self, moment: &Moment, tally: &mut Tally) {
         for id in self.iter() {
             if let (Some(check), _) = predicates(id) {
@@ -143,7 +143,7 @@ impl RuleSet {
         }
     }
 
-    /// Judges what became of one change to one router.
+    /// Judges one change to one router and its outcome.
     pub fn judge_transition(&self, transition: &Transition, tally: &mut Tally) {
         for id in self.iter() {
             if let (_, Some(check)) = predicates(id) {

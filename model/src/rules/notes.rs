@@ -1,4 +1,4 @@
-//! The notes that a rule takes of a piece of evidence, and the words it has for it.
+//! Notes: what a rule records of a piece of evidence, its premises and its findings.
 use protocol::{Answer, Candidate, Query, Question, Row};
 
 use super::{RuleId, Tally};
@@ -25,13 +25,13 @@ impl Notes {
         }
     }
 
-    /// Makes the notes that follow be of that replica after so many steps.
+    /// Sets the replica, and the number of steps done, that the following notes are about.
     pub(super) fn at(&mut self, replica: u8, after: usize) {
         self.replica = Some(replica);
         self.after = after;
     }
 
-    /// Takes in the notes of one of several ways to judge, of which the fewest findings count.
+    /// Adds the notes of the one, of several ways to judge, that has the fewest findings.
     pub(super) fn best_of(&mut self, ways: impl IntoIterator<Item = Self>) {
         if let Some(best) = ways.into_iter().min_by_key(|notes| notes.findings.len()) {
             self.premises += best.premises;
@@ -39,7 +39,7 @@ impl Notes {
         }
     }
 
-    /// Notes of the same, with nothing noted yet.
+    /// Returns empty notes for the same rule, replica and number of steps.
     pub(super) fn blank(&self) -> Self {
         Self::new(self.rule, self.replica, self.after)
     }
@@ -83,7 +83,7 @@ impl Notes {
 #[derive(Default)]
 pub(super) struct Subject<'a> {
     pub(super) row: Option<&'a Row>,
-    /// The deployment, where it is not that of the row.
+    /// The id of the deployment, where it is not the id of the row.
     pub(super) id: Option<String>,
     pub(super) tier: Option<Tier>,
     pub(super) question: Option<Question>,
@@ -91,7 +91,7 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// A row, where there is one, in the answer to that question.
+    /// The subject that a question makes, with a row where there is one.
     pub(super) fn of(question: Question, row: Option<&'a Row>) -> Self {
         Self {
             row,
@@ -109,7 +109,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The answer as being about a row, where there is one.
+    /// Returns the subject of a finding on this answer, with a row where there is one.
     pub(super) fn about<'r>(&self, ground: &Ground, row: Option<&'r Row>) -> Subject<'r> {
         Subject {
             tier: row.map(|row| ground.tier(row, &self.query.model)),
@@ -123,7 +123,7 @@ impl Asked<'_> {
     }
 }
 
-/// Every answer of a round, a path at a time.
+/// Returns every answer of a round, one for each lookup and path.
 pub(super) fn answers(look: Look<'_>) -> impl Iterator<Item = Asked<'_>> {
     look.lookups().flat_map(|(_, query, paths)| {
         let asked = move |(path, answer)| Asked { query, path, answer };
@@ -131,7 +131,7 @@ pub(super) fn answers(look: Look<'_>) -> impl Iterator<Item = Asked<'_>> {
     })
 }
 
-/// In which way two answers differ, and a candidate that shows it.
+/// Returns the class of the difference between two answers, and a candidate that shows it.
 pub(super) fn difference<'a>(one: &'a Answer, other: &'a Answer) -> (&'static str, Option<&'a Candidate>) {
     let count = |answer: &Answer, candidate: &Candidate| {
         let candidates = answer.candidates().iter();

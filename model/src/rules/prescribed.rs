@@ -26,7 +26,7 @@ pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
             continue;
         };
         notes.premise();
-        // What an old version keeps out is for `current` to say.
+        // An old version may have taken the place of a row: that is a finding of `current`.
         let is_current = |candidate: &Candidate| {
             moment
                 .table
@@ -116,7 +116,7 @@ pub(super) fn takes_what_is_valid(transition: &Transition, notes: &mut Notes) {
     {
         return;
     }
-    // Whether an unknown id is refused or found unchanged, nothing is lost.
+    // To delete an unknown id may be refused or change nothing: neither loses a row.
     let deletes_nothing = matches!(transition.change, Change::Delete(id) if !transition.before.contains_key(id));
     let open = deletes_nothing || spec.leaves_open(transition.change);
     if spec.change(transition.before, transition.change).is_ok() && !open {
@@ -142,7 +142,7 @@ pub(super) fn resolved(moment: &Moment, notes: &mut Notes) {
             let Some(row) = moment.table.get(&candidate.id).filter(|row| row.tag == candidate.tag) else {
                 continue;
             };
-            // What these are is for `scoped` and `not-blocked` to say.
+            // Such candidates are findings of `not-blocked` and `scoped`.
             if row.blocked || !visible(row, asked.query.team.as_deref()) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The rules of a fleet, on schedules that are drawn and on histories that are written by hand.
+//! The rules of a fleet, on random schedules and on histories that are written by hand.
 
 mod follow;
 mod planted;
@@ -39,7 +39,7 @@ fn judge(fleet: &mut dyn RouterUnderTest, run: &Run) -> Tally {
     trial(fleet, &judge, runs).unwrap().remove(0).tally
 }
 
-/// The premises of each rule over so many schedules, none of which breaks one.
+/// Asserts that none of so many random schedules breaks a rule, and returns the premises of each rule.
 fn breaks_nothing(fleet: &mut dyn RouterUnderTest, schedules: u32) -> BTreeMap<RuleId, u64> {
     let mut premises = BTreeMap::new();
     for number in 0..schedules {

@@ -33,13 +33,13 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Planted {
     pub(crate) fault: Option<Fault>,
-    /// Whether it says what its structures hold, and which of them is its registry.
+    /// True if it says what its structures hold, and which of them is its registry.
     tells: bool,
     rows: Table,
     /// The rows that it answers from.
     index: Table,
     applied: Option<u64>,
-    /// Its own latest write of each row.
+    /// The revision of the latest write of each row that went through this replica.
     own: BTreeMap<String, u64>,
     spec: Rc<Spec>,
 }
@@ -62,7 +62,7 @@ impl Planted {
         }
     }
 
-    /// One that does not say what its structures hold.
+    /// Returns a replica that does not say what its structures hold.
     pub(crate) fn silent(fault: Option<Fault>) -> Self {
         Self {
             tells: false,

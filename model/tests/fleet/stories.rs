@@ -79,7 +79,8 @@ impl Story {
         trial(&mut fleet, &judge, &[run]).unwrap().remove(0).tally
     }
 
-    /// Is kept by a replica without a fault, and broken by one with that fault: the first finding says this.
+    /// Asserts that a replica without a fault keeps the rule in this story, and that one with that fault breaks it with
+    /// this first finding.
     #[track_caller]
     fn breaks(&self, rule: RuleId, fault: Fault, says: &str) {
         self.keeps(rule);
@@ -95,7 +96,7 @@ impl Story {
         );
     }
 
-    /// Is not judged by that rule, whatever the replica.
+    /// Asserts that the rule judges nothing in this story, not even of a replica with that fault.
     #[track_caller]
     fn leaves_open(&self, rule: RuleId, fault: Fault) {
         let tally = self.judge(Some(fault), rule);

@@ -1,4 +1,5 @@
-//! What came out when somebody last looked at it, one file each. `ROUTEPROOF_BLESS=1 cargo test -p model` writes them anew.
+//! Golden files: the output that was last reviewed, one file a check. `ROUTEPROOF_BLESS=1 cargo test -p PACKAGE` writes
+//! them anew.
 
 use std::path::Path;
 

@@ -15,7 +15,7 @@ pub(crate) struct History {
     pub(crate) changes: Vec<(Change, Outcome, &'static [&'static str])>,
     pub(crate) query: Query,
     pub(crate) answer: Answer,
-    /// What was seen before the last change.
+    /// The observation before the last change.
     pub(crate) before: Option<Observation>,
     pub(crate) listing: &'static [&'static str],
     pub(crate) sizes: &'static [(&'static str, u64)],

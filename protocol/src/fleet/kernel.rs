@@ -16,13 +16,13 @@ pub const HELD_MAX: usize = 8;
 /// The most reads, and the most writes, of one operation.
 pub const ACCESSES_MAX: u8 = 200;
 
-/// A replica, where it is up, and what it is yet to hear.
+/// A replica, while it is up, and the notifications under way to it.
 struct Node<R> {
     up: Option<R>,
     notified: VecDeque<Notification>,
 }
 
-/// The remembered part of an operation.
+/// The state of an operation between two accesses to the store.
 enum Task<T> {
     /// An operation of a replica.
     OfReplica(T),
@@ -34,9 +34,9 @@ enum Task<T> {
 
 /// The next thing to do for an operation.
 enum Next {
-    /// To be given this.
+    /// Let it go on with this result.
     Give(Given),
-    /// To get this.
+    /// Carry out this access, before which it was held.
     Get(Want),
 }
 
@@ -51,7 +51,7 @@ struct Operation<T> {
     reads: u8,
     writes: u8,
     now: Now,
-    /// The state that was told last; none before the first time.
+    /// The state in the last reply that named it; none before the first.
     told: Option<Now>,
 }
 
@@ -77,7 +77,8 @@ pub(super) struct Kernel<'a, R: LocalReplica> {
 }
 
 impl<'a, R: LocalReplica> Kernel<'a, R> {
-    /// A fleet whose replicas have all come up. What starting them leaves under way has the number of no step.
+    /// A fleet whose replicas have all come up. Operations that their start leaves under way have the name of step 0,
+    /// which no step has.
     pub(super) fn set_up(empty: &'a R, setup: &Setup) -> Self {
         let node = |_| Node {
             up: None,
@@ -202,7 +203,8 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
         self.operations.len() - 1
     }
 
-    /// Lets a held operation go; one that waits will not be held any more.
+    /// Lets a held operation go on to its end. One that waits goes on when it is woken, and is no longer held on its
+    /// way.
     fn finish(&mut self, id: &OpId) -> Option<usize> {
         let place = self.under_way(id)?;
         self.operations[place].until = None;
@@ -248,7 +250,7 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
         lost.for_each(|operation| operation.now = Now::Lost);
     }
 
-    /// The oldest notification under way to that replica, and whether it stays under way.
+    /// Returns the oldest notification under way to that replica; `keep` says what becomes of it.
     fn oldest(&mut self, replica: u8, keep: Keep) -> Option<Notification> {
         let notified = &mut self.nodes.get_mut(usize::from(replica))?.notified;
         let oldest = notified.pop_front()?;
@@ -280,6 +282,7 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
     fn advance(&mut self, place: usize) -> bool {
         let mut moved = false;
         loop {
+            // If it waits now, it is woken next time.
             let next = std::mem::replace(&mut self.operations[place].next, Next::Give(Given::Woken));
             let want = match next {
                 Next::Get(want) => want,
@@ -365,11 +368,12 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
                 }
                 Given::Wrote(wrote)
             }
+            // To wait and to end are no accesses: `advance` has dealt with both.
             Want::ReadAll | Want::Wait | Want::End(_) => Given::All(self.store.read_all()),
         }
     }
 
-    /// Tells of a write that was made every replica that is up, but for the one through which it went.
+    /// Sends a notification of a write that was made to every replica that is up, except the one through which it went.
     fn notify(&mut self, write: &Write, written: Written, but: Option<u8>) {
         for (replica, node) in (0..).zip(&mut self.nodes) {
             if written.made && node.up.is_some() && Some(replica) != but {
@@ -381,7 +385,7 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
         }
     }
 
-    /// The operations whose state changed, that of the step first; those that are over are forgotten.
+    /// Returns the operations whose state changed, that of the step first, and forgets those that are over.
     fn tell(&mut self, first: Option<usize>) -> Vec<Moved> {
         let others = (0..self.operations.len()).filter(|place| Some(*place) != first);
         let places: Vec<usize> = first.into_iter().chain(others).collect();
@@ -440,7 +444,7 @@ enum Keep {
     Newest,
 }
 
-/// A write straight into the store goes on.
+/// Takes the next step of a write straight into the store: the write, and then its outcome.
 fn straight(write: &Write, given: Given) -> Want {
     let Given::Wrote(wrote) = given else {
         return Want::Write {

@@ -1,8 +1,8 @@
 //! A fleet in this process: replicas as state machines, and what makes a router under test of them.
 //!
-//! A [`LocalReplica`] never touches the store by itself: it says what it wants of it, and is told what came. So whoever
-//! drives it decides what happens between any two accesses. [`InProcessFleet`] does: it owns the store in memory, the
-//! notifications under way and the operations that are held, and carries out the steps of a trace.
+//! A [`LocalReplica`] never touches the store by itself: it asks its driver for each access, and is given the result.
+//! So the driver decides what happens between any two accesses. [`InProcessFleet`] is that driver: it owns the store in
+//! memory, the notifications under way and the operations that are held, and carries out the steps of a trace.
 //!
 //! ```
 //! use protocol::fleet::{Act, Given, InProcessFleet, LocalReplica, Want};
@@ -64,7 +64,7 @@ use crate::wire::Hello;
 
 pub use kernel::{ACCESSES_MAX, HELD_MAX};
 
-/// One replica of a fleet in this process. A clone of one that nothing has happened to is another one, empty.
+/// One replica of a fleet in this process. A clone of a replica to which nothing has happened is an empty replica.
 pub trait LocalReplica: Clone {
     /// An operation on its way: whatever it has to remember between two accesses to the store.
     type Task;
@@ -78,7 +78,7 @@ pub trait LocalReplica: Clone {
     /// Goes on with an operation, given what it wanted, up to its next access to the store.
     fn proceed(&mut self, task: &mut Self::Task, given: Given) -> Want;
 
-    /// Answers one question, without the store. It is not asked which rows the store holds.
+    /// Answers one question, without the store. [`Question::Store`] is never put to a replica.
     fn ask(&self, question: &Question) -> Shown;
 }
 
@@ -106,7 +106,7 @@ pub struct Notification {
     pub revision: u64,
 }
 
-/// The next thing that an operation wants.
+/// The access, or the end, that an operation asks for next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Want {
     /// All rows of the store, with the second source; given as [`Given::All`].
@@ -122,20 +122,20 @@ pub enum Want {
     },
     /// To be woken once another operation of this replica has moved.
     Wait,
-    /// Nothing: it is over, with this state.
+    /// Nothing more: the operation is over, in this state.
     End(Now),
 }
 
-/// The thing that an operation is given when it goes on.
+/// The result that an operation is given when it goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
     /// Nothing yet: the operation has just begun.
     Begun,
-    /// All rows, or why the store failed.
+    /// All rows, or the reason why the store failed.
     All(Result<StoreReading, String>),
-    /// The row, if there is one, or why the store failed.
+    /// The row, if there is one, or the reason why the store failed.
     Row(Result<Option<StoredRow>, String>),
-    /// The fate of a write, or why the store failed; then it was not made.
+    /// The fate of a write, or the reason why the store failed: then the write was not made.
     Wrote(Result<Written, String>),
     /// Another operation of the replica has moved.
     Woken,
@@ -146,7 +146,8 @@ pub enum Given {
 pub struct StoreReading {
     /// The number of writes that were made by then, those of the set-up included.
     pub revision: u64,
-    /// The number of rows that the store says it has, asked apart from them.
+    /// The number of rows that the store says it has. It is asked for apart from the rows, so that a read that was cut
+    /// short can be told.
     pub count: usize,
     /// The rows, in the order of the store.
     pub rows: Vec<Row>,
@@ -168,8 +169,8 @@ pub struct StoredRow {
 pub struct Written {
     /// The revision of the store by then; of this write, where it was made.
     pub revision: u64,
-    /// True if the write was made. False where there was no row to delete or to patch, the id to add existed, or the
-    /// row was another than the write was for.
+    /// True if the write was made. False if there was no row to delete or to patch, if the id to add existed, or if the
+    /// row did not meet the write's condition.
     pub made: bool,
 }
 

@@ -18,7 +18,7 @@ struct Stored {
     written: u64,
 }
 
-/// A store of rows that remembers its state before the last write.
+/// A store of rows that remembers its state before the last write, since a read may show that one.
 pub(super) struct Store {
     now: State,
     /// The state before the last write; none before the first write after the set-up.
@@ -62,7 +62,7 @@ impl Store {
         }
     }
 
-    /// Returns whether a read gives the row of that id, if it is in the state that is seen.
+    /// Returns true if a read gives the row of that id, provided that it is in the state that is seen.
     fn shows(&self, id: &str) -> bool {
         match self.view {
             StoreView::All | StoreView::BeforeLastWrite => true,

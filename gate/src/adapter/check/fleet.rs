@@ -1,4 +1,5 @@
-//! Whether the reply of a fleet fits the run: which operations it may speak of, and which replicas it may have asked.
+//! Checks that the reply of a fleet fits the run: it speaks only of operations under way, and asks only replicas that
+//! may be up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +7,16 @@ use protocol::{Hello, Moved, Now, Observation, Op, OpId, Questions, Round, Step,
 
 use super::{held, observation_of, paths};
 
-/// Whether a replica of a fleet can be asked, as far as the steps tell.
+/// The state of a replica, as far as the steps tell: one that is down cannot be asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Up {
     Yes,
     No,
-    /// It was started again, and may have come up or not.
+    /// Started again, which may have failed.
     Perhaps,
 }
 
-/// What the steps of a fleet so far allow its replies to say.
+/// The replicas and the operations of a fleet, as the steps so far leave them; replies are checked against both.
 pub(super) struct Fleet<'a> {
     replicas: Vec<Up>,
     /// The operations under way, by name.
@@ -30,7 +31,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// The reply to the step of that number, from 1.
+    /// Checks the reply to the step of that number, from 1.
     pub(super) fn moved(
         &mut self,
         hello: &Hello,
@@ -78,7 +79,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// One observation of each replica that is up.
+    /// Checks that a round has one observation of each replica that is up, and that each fits the questions.
     pub(super) fn observed(
         &self,
         hello: &Hello,
@@ -115,7 +116,7 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// Whether an operation can be in this state.
+/// Refuses a state that the operation cannot be in.
 fn now(hello: &Hello, op: &Op, state: &Now) -> Result<(), String> {
     match (op, state) {
         (Op::Write(_), Now::Changed(changed)) => held(changed),
@@ -151,7 +152,8 @@ mod tests {
         }
     }
 
-    /// What is said of a fleet of two replicas that replies to these steps in this way, and is asked after the last.
+    /// Returns the complaint about a fleet of two replicas that replies to these steps in this way and is asked after
+    /// the last of them; empty if there is none.
     fn said(steps: &Value, moved: &Value, seen: &Value) -> String {
         let trace = json!({"level": "fleet", "setup": {"replicas": 2}, "steps": steps});
         let after = steps.as_array().unwrap().len();

@@ -338,7 +338,7 @@ fn ruling(id: RuleId, hello: &Hello, premises: &BTreeMap<RuleId, u64>, failures:
     }
 }
 
-/// What the router lacks for the rule to have anything to check.
+/// Names what the router lacks for the rule to have anything to check.
 fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
     let rule = id.rule();
     if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {

@@ -1,4 +1,4 @@
-//! A run followed through its reply: what a [`super::History`] is made of.
+//! Follows a run through its reply, and builds the parts that a [`super::History`] is made of.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,8 @@ use protocol::{
 
 use super::{Operation, Sight};
 
-/// The most rows that the writes of a run may have made, patched in any order, for its tables to be judged.
+/// The most rows that the writes of a run may have made, patched in any order; if there are more, a tag does not tell
+/// which row it stands for.
 const PATCHED_MAX: usize = 256;
 
 /// Versions of rows by tag, each with the number of the step from which on there may be one.
@@ -56,7 +57,7 @@ pub(super) fn operations(trace: &Trace, reply: &RunReply) -> Vec<Operation> {
             }
         }
         if let Step::World(World::Crash(replica)) = step {
-            // An adapter that does not tell of what a crash has lost loses it all the same.
+            // A crash ends the operations of its replica, also if the adapter does not report them as lost.
             open.retain(|_, place| {
                 let operation = &mut operations[*place];
                 let lost = operation.act.replica() == Some(*replica);
@@ -105,8 +106,8 @@ pub(super) fn requests(operations: &[Operation]) -> Vec<(usize, Query)> {
     requests.collect()
 }
 
-/// For each tag every row that the writes may have made of it, in any order that their intervals allow or not; none where
-/// there are too many.
+/// Returns for each tag every row that the writes may have made with it. Patches are applied in every order, also in
+/// those that their intervals rule out: a version too many can only excuse an answer. None if there are too many.
 pub(super) fn versions(operations: &[Operation], configured: &[&Row]) -> Option<Versions> {
     let writes = || operations.iter().filter(|operation| operation.may_have_written());
     let whole = writes().filter_map(|operation| Some((operation.from, operation.write()?.row()?.clone())));
