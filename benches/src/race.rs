@@ -50,8 +50,8 @@ impl Race {
         self.0.iter().map(|turns| quantile(turns.clone(), 0.5)).collect()
     }
 
-    /// Returns the time of one contestant over that of another: the median over their turns, as a disturbance mostly
-    /// hits both.
+    /// Returns the time of one contestant over that of another: the median of the ratios turn by turn, since a
+    /// disturbance mostly hits both in the same turn.
     pub fn ratio(&self, one: usize, other: usize) -> f64 {
         let ratios = self.0[one].iter().zip(&self.0[other]).map(|(one, other)| one / other);
         quantile(ratios.collect(), 0.5)

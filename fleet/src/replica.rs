@@ -193,8 +193,8 @@ impl StrategyReplica {
         self.after(task, write, written.revision)
     }
 
-    /// Does what is due after a write that the store has since that revision, once no read is left unapplied where that
-    /// has to be waited for: the write itself has gone through.
+    /// Reacts to a write that the store has since `revision`, as the strategy does after one of its kind. A strategy
+    /// with a lock first waits until no read is left unapplied.
     fn after(&mut self, task: &mut Option<(Changed, u64)>, write: &Write, revision: u64) -> Want {
         if self.strategy.locked && self.reading {
             return Want::Wait;

@@ -30,7 +30,7 @@ pub enum After {
 /// The reaction of a replica to a change notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Notices {
-    /// Does not listen.
+    /// None: the replica does not listen.
     Ignored,
     /// Reads the row that changed.
     RowRead,

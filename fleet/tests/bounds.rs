@@ -1,4 +1,4 @@
-//! What makes no fleet is refused, with the reason.
+//! Bounds that make no fleet are refused, with the reason.
 
 use fleet::strategies::{LITELLM_1_85, LITELLM_1_109, REFERENCE};
 use fleet::{Bounds, Fleet, Kind, Shape};

@@ -1,4 +1,4 @@
-//! What an exploration of each strategy counts and finds is what is kept of it.
+//! Golden counts: an exploration of each strategy counts and finds what the files under `kept/` say.
 
 #[path = "../../model/tests/kept/mod.rs"]
 mod kept;

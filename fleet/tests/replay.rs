@@ -60,8 +60,8 @@ fn counterexamples(strategy: Strategy, bounds: Bounds) -> Vec<(RuleId, Vec<Actio
         .collect()
 }
 
-/// After which steps that rule is broken when `fleet` carries out the path of these actions and its closing, and the steps
-/// of the last action.
+/// Carries out the path of these actions and its closing on `fleet`. Returns the numbers of steps after which the rule
+/// is broken, and the range of those that belong to the last action.
 fn broken_after(
     fleet: &mut dyn RouterUnderTest,
     rule: RuleId,

@@ -109,7 +109,8 @@ fn each_rule_is_broken_by_its_canary() {
     }
 }
 
-/// What a replica was told through its admin endpoint binds it until the store says otherwise.
+/// A replica need not hold what it acknowledged once the store has a newer version. Here that version is refused and
+/// takes the row away, which `atomic-refusal` reports, and `read-your-writes` does not.
 #[test]
 fn a_row_that_a_newer_refused_one_took_away_is_no_lost_write() {
     let forgetful = Strategy {

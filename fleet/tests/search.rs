@@ -1,4 +1,4 @@
-//! What the engine for scale tells on its way, where its limits cut, and how its workers share.
+//! The engine for scale: its progress, the limits that cut it, and the shares of its workers.
 
 #[path = "../../model/tests/kept/mod.rs"]
 mod kept;

@@ -1,5 +1,5 @@
-//! What stateright 0.30.2 does that a model here must not rely on, kept as tests: if one of them fails after an upgrade,
-//! a precaution in `fleet::check` can go, or a new one is due.
+//! Quirks of stateright 0.30.2 that a model here must work around, kept as tests: if one of them fails after an
+//! upgrade, a precaution in `fleet::check` can go, or a new one is due.
 
 use stateright::{Checker as _, Model, Property, Representative, UniformChooser};
 

@@ -52,10 +52,10 @@ thread_local! {
     static STATE: RefCell<Option<State>> = const { RefCell::new(None) };
 }
 
-/// Whether a panic was told: the first one is the finding, and those after it are what shrinking makes of it.
+/// Set once a panic was reported: the first one is the finding, and those after it come from shrinking it.
 static TOLD: AtomicBool = AtomicBool::new(false);
 
-/// What a process has done.
+/// The target that a process runs, and the work that it has done so far.
 struct State {
     name: &'static str,
     body: Box<dyn Body>,

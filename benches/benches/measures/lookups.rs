@@ -1,4 +1,4 @@
-//! Lookups beside what else can do them.
+//! Lookups beside other libraries that can do them.
 
 use std::hint::black_box;
 
@@ -161,7 +161,7 @@ pub(crate) fn patterns() -> Section {
     }
 }
 
-/// Patterns of every shape, beside what else can match them.
+/// Patterns of every shape, beside other libraries that can match them.
 pub(crate) fn any_shape() -> Section {
     let mut rows = vec![head(&[
         "shape",

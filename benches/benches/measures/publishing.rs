@@ -1,4 +1,5 @@
-//! Other ways to publish a snapshot, side by side: each holds the same rows by name, and no other index.
+//! Ways to publish a snapshot, side by side: that of `router-core`, and others, which hold the same rows by name and
+//! have no other index.
 
 use std::hash::BuildHasher as _;
 use std::hint::black_box;
@@ -25,7 +26,7 @@ const WAYS: [&str; 4] = [
 type Map = HashMap<Box<str>, Deployment>;
 type Persistent = imbl::GenericHashMap<Box<str>, Deployment, DefaultHashBuilder, imbl::shared_ptr::DefaultSharedPtr>;
 
-/// Reads and writes by each way.
+/// Measures a lookup and an upsert by each way.
 pub(crate) fn publishing() -> Section {
     let mut rows = vec![head(&["rows", "way", "lookup", "upsert until readers have it"])];
     for count in [10_000, 1_000_000] {
@@ -156,7 +157,7 @@ fn left_right(table: &Table) -> (WriteHandle<Held, Deployment>, ReadHandle<Held>
     (writer, reader)
 }
 
-/// Maps of their own for equal parts of the names.
+/// One map for each of [`SHARDS`] equal parts of the names.
 struct Shards {
     maps: Vec<ArcSwap<Map>>,
     hasher: DefaultHashBuilder,

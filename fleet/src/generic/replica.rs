@@ -35,7 +35,8 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// A replica that has just started.
     fn start(strategy: &Strategy) -> Self;
 
-    /// Does what is due after a write to `row` through its own endpoint left `store`, of at most `rows` rows.
+    /// Reacts as `after` says to a write to `row` through the replica's own endpoint; `store`, of at most `rows` rows,
+    /// has that write already.
     fn wrote(&mut self, after: After, rows: u8, row: u8, store: &Table);
 
     /// Looks up `row` in `store`, of at most `rows` rows, because a notification or a miss told it to.

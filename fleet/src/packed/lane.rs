@@ -269,7 +269,7 @@ impl Lane {
         }
     }
 
-    /// Does what is due after a write to `row` through the replica's own endpoint left `store`.
+    /// Reacts as `after` says to a write to `row` through the replica's own endpoint; `store` has that write already.
     pub fn after_write(&mut self, strategy: &Strategy, after: After, row: usize, store: &Cells) {
         let read = Self::reads(strategy, store);
         match after {

@@ -310,7 +310,7 @@ mod tests {
         report.counts(machine)
     }
 
-    /// As where two threads remember their states in one place.
+    /// One thread asks about two states in turn, which share its place, as the states of two threads may.
     #[test]
     fn what_is_remembered_of_one_state_is_not_taken_for_anothers() {
         let fleet = Fleet::new(

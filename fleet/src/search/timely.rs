@@ -84,7 +84,7 @@ impl<'w, S: Message, N: Message> Fabric<'w, S, N> {
         }
     }
 
-    /// This worker's number.
+    /// Returns the number of this worker.
     pub(crate) fn index(&self) -> usize {
         self.worker.index()
     }

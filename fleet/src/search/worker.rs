@@ -318,7 +318,7 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
         false
     }
 
-    /// This worker's share of the bound on memory.
+    /// Returns the share of the bound on memory that each worker has.
     fn memory_max(&self) -> Option<u64> {
         self.options.memory_max.map(|max| max / self.options.threads as u64)
     }

@@ -44,7 +44,8 @@ fn conforms(bounds: Bounds, symmetric: bool) -> (u64, u64) {
     (report.distinct, report.generated)
 }
 
-/// What shows most in little: polls in two halves that fail in two ways, notifications, and writes that must be refused.
+/// Few kinds of action that reach most of a replica's code: polls in two halves that fail in two ways, notifications,
+/// and writes that must be refused.
 const FEW: [Kind; 10] = [
     Kind::Create,
     Kind::Update,

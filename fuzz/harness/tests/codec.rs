@@ -25,7 +25,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What the generator draws from any part of any world has bytes, and they are that trace.
+    /// A trace that the generator draws from any part of any world can be encoded, and its bytes decode to that trace.
     #[test]
     fn a_drawn_trace_survives_its_bytes(header in header(), seed in any::<u32>()) {
         let (initial, steps) = changes(&header.world().scope, &header.swarm(), &mut Seeded::new(seed, 0));
@@ -55,7 +55,7 @@ proptest! {
         }
     }
 
-    /// What the mutator makes of an input is an input that fits.
+    /// A mutated input decodes unless the fuzzer's plain mutator had a part in it, and so does every splice.
     #[test]
     fn a_mutated_input_is_one(
         start in prop_oneof![bytes(), prop::collection::vec(any::<u8>(), 0..40)],

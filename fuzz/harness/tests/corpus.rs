@@ -14,7 +14,7 @@ fn files(directory: &str) -> Vec<PathBuf> {
     files
 }
 
-/// What all these inputs together made the target do, and how many of them it took.
+/// Returns the number of inputs that the target took, and the work that they all together made it do.
 fn replayed(target: &Target, inputs: impl Iterator<Item = (String, Vec<u8>)>) -> (usize, Work) {
     let mut body = (target.body)(&Settings::default()).expect("there is a router without a fault");
     let (mut taken, mut done) = (0, Work::default());

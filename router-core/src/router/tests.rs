@@ -1,7 +1,7 @@
 //! Schedules: readers beside writers, in every order that a seeded scheduler comes to.
 //!
-//! What is tried is the protocol above the swap: `arc-swap` itself is taken at its word, and loom, which tries the
-//! orders of single loads and stores, could only be told of those that are in there.
+//! They exercise the protocol above the swap of the published table. `arc-swap` itself is trusted: its loads and stores
+//! are out of reach for loom, which can only reorder the atomics of code that is built with loom's own types.
 
 use std::collections::HashSet;
 use std::mem;
