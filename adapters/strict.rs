@@ -71,7 +71,7 @@ pub(crate) fn examples<R: Rows>() {
 /// A moment of a random trace: a change, and what the specification says of it and after it.
 struct Moment {
     change: Change,
-    /// Whether the table changes; nothing if the change must be refused.
+    /// True if the table changes; nothing if the change must be refused.
     changes: Option<bool>,
     table: Table,
     /// The answers to each of [`QUERIES`] by each of [`TEAMS`].

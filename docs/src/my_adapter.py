@@ -69,7 +69,7 @@ def answer(router, query):
 
 
 def ask(router, verb, value=None):
-    """What one question is shown; only what the hello declares is asked for."""
+    """Answers one question; the gate asks only for what the hello declares."""
     if verb == "claims":
         return {"ids": list(router.rows)}
     return {"answers": answer(router, value)}
@@ -82,7 +82,7 @@ def step(router, verb, value):
 
 
 def observe(router, asked, order):
-    """The answers of one round: to all questions in their order, or to those that it names by their places."""
+    """Answers the questions of one round: all in their order, or those whose places `order` lists."""
     chosen = asked if order is None else [asked[place] for place in order]
     # A question that says no more than its verb is a string.
     pairs = [(one, None) if isinstance(one, str) else next(iter(one.items())) for one in chosen]
@@ -90,7 +90,7 @@ def observe(router, asked, order):
 
 
 def run(request):
-    """One trace, from a fresh router on, and what is seen of it on the way."""
+    """Carries out one trace from a fresh router on, and returns what came of each step and round."""
     trace, questions = request["trace"], request.get("questions", {})
     router, steps, rounds = Router(), [], []
     setup = attempt(router, router.put, *trace.get("setup", {}).get("rows", []))

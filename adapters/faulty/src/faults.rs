@@ -21,7 +21,7 @@ use crate::steps::{Correct, Steps};
 /// A planted fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// Its name, in kebab case.
+    /// The name of the fault, in kebab case.
     pub name: &'static str,
     /// The description of the fault, as a sentence.
     pub sentence: &'static str,

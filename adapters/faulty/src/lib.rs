@@ -2,24 +2,24 @@
 //!
 //! [`Router`] has the shape of `litellm.Router`: a list of rows, and beside it several derived structures that are kept
 //! in step by hand (positions by id, by name and by team, the set of known names, pattern tables with copies of the
-//! rows, upstream targets, names to show, a memo of lookups). What is done by hand is a [`Steps`] trait whose default
-//! methods are right. Each [`Fault`] is a unit struct that overrides one of them, and cites the issue or the
-//! measurement that it is modelled on. There is no switch inside the code: a planted fault must not change what else is
-//! compiled.
+//! rows, upstream targets, names to show, a memo of lookups). The steps that are done by hand are a trait, [`Steps`],
+//! whose default methods are right. Each [`Fault`] is a unit struct that overrides one of them, and cites the issue or
+//! the measurement that it is modelled on. There is no switch inside the code, so that the router without a fault is
+//! compiled without a trace of any.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`tables`] | the rows and the derived structures |
-//! | [`memo`] | what lookups have found out |
+//! | [`memo`] | the memo of lookups |
 //! | [`pattern`] | names with `*` |
-//! | [`steps`] | what keeps them in step, and what a lookup does |
+//! | [`steps`] | the steps that keep the structures in agreement, and the lookup |
 //! | [`faults`] | the faults by name |
 //! | [`router`] | the whole as a router on trial |
 //!
 //! ```
 //! use protocol::{Change, Local, Query, Row};
 //!
-//! /// How many candidates an updated wildcard has.
+//! /// Counts the candidates of an updated wildcard.
 //! struct Copies;
 //!
 //! impl adapter_faulty::Visit for Copies {

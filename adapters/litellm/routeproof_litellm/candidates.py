@@ -1,7 +1,7 @@
-"""How the candidates of a lookup are seen: a router returns one deployment, and a trial is about all it picks from.
+"""Ways to see all candidates of a lookup: a router returns one deployment, and a trial is about all it picks from.
 
-Three ways, each exact where it works. Which of them works is found out on a real router, since a release may move or
-drop what a way relies on.
+There are three, each exact where it works. Each is tried out on a real router before it is used, since a release may
+move or drop the internals that it relies on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Pick: TypeAlias = Callable[[str | None], Awaitable[Any]]
 
 
 class Way(Protocol):
-    """One way to see the candidates. What it changes in LiteLLM it changes for the time of a lookup alone."""
+    """One way to see the candidates. It changes LiteLLM for the time of a lookup alone, and puts everything back."""
 
     def paths(self, offered: tuple[str, ...]) -> tuple[str, ...]:
         """Return those of the release's code paths whose candidates this shows."""
@@ -31,7 +31,7 @@ class Way(Protocol):
 
 
 class Watched:
-    """Looks over the shoulder of the weighted pick, the last thing that both paths do in Python: up to 1.109."""
+    """Notes the deployments that are given to the weighted pick, with which both paths end: up to 1.109, in Python."""
 
     def __init__(self) -> None:
         """Find the module that calls the pick."""
@@ -40,7 +40,7 @@ class Watched:
         self._given: list[Json] | None = None
 
     def paths(self, offered: tuple[str, ...]) -> tuple[str, ...]:
-        """All of them end in that pick."""
+        """Return all of them, since each ends in that pick."""
         return offered
 
     async def candidates(self, pick: Pick, healthy: Callable[[], Awaitable[Any]]) -> list[Json]:
@@ -58,10 +58,10 @@ class Watched:
 
 
 class Forced:
-    """Picks each candidate in turn, under a strategy that is left to Python even where the router is native: 1.110.
+    """Picks each candidate in turn, under a strategy that stays in Python even where the router is native: 1.110.
 
-    The router is asked for the strategy `least-busy`, whose two methods are replaced by ones that count the candidates
-    and return the n-th. What is reported is what the router then returns, with its target filled in.
+    The router is asked to pick by the strategy `least-busy`, whose two methods are replaced by ones that count the
+    candidates and return the n-th. What the router then returns is reported, with its target filled in.
     """
 
     def __init__(self) -> None:
@@ -84,23 +84,23 @@ class Forced:
         self._count: int | None = None
 
     def paths(self, offered: tuple[str, ...]) -> tuple[str, ...]:
-        """All of them hand the strategy to Python."""
+        """Return all of them, since each leaves the strategy to Python."""
         return offered
 
     async def candidates(self, pick: Pick, healthy: Callable[[], Awaitable[Any]]) -> list[Json]:
         """Pick as the router would, and then each candidate in turn."""
         del healthy
-        # Under its own strategy first: that pick may be refused where the forced ones are not.
+        # The router picks by its own strategy first, since that may be refused where the forced picks are not.
         own = await pick(None)
         found: list[Json] = []
         with _replaced(self._handler, **self._methods):
             for self._turn in itertools.count():
                 self._count = None
                 found.append(await pick("least-busy"))
-                # The strategy is not asked about a single candidate.
+                # The strategy is not called where there is a single candidate: then nothing was counted.
                 if self._count is None or len(found) >= self._count:
                     break
-        # What the router did answer is among its candidates, whatever the forced picks show.
+        # The router's own answer is one of its candidates, even if the forced picks do not show it.
         return found if identity(own) in map(identity, found) else [*found, own]
 
     def _nth(self, deployments: Any) -> Any:
@@ -111,11 +111,11 @@ class Forced:
 class Listed:
     """Asks the router itself for the deployments that the async path would pick from.
 
-    The last resort: it says nothing of the other path, and leaves out the routers within the router.
+    The last resort: it does not show the candidates of the sync path, nor those of routers within the router.
     """
 
     def paths(self, offered: tuple[str, ...]) -> tuple[str, ...]:
-        """Only the async one filters as that list does."""
+        """Return the async path alone: only it filters as that list does."""
         return tuple(path for path in offered if path == "async")
 
     async def candidates(self, pick: Pick, healthy: Callable[[], Awaitable[Any]]) -> list[Json]:

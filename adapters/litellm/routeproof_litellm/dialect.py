@@ -1,7 +1,7 @@
-"""What this LiteLLM is asked for and how it differs from other routers: all that depends on its version.
+"""Facts that depend on LiteLLM's version: what this release is asked for, and how it differs from other routers.
 
 Read from the source of the releases 1.85.0 to 1.110.2. Values only: `router` acts on them, `__main__` announces them.
-What a release can do is not here: that is asked of its router, see `surface` and `candidates`.
+The operations that a release offers are not listed here, but found out from its router: see `surface` and `candidates`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The public members of `litellm.Router` that a trial calls, and what stands in where a release has dropped one.
+"""The public members of `litellm.Router` that a trial calls, and the replacements where a release has dropped one.
 
 Up to 1.109 the router has one method for each operation. From 1.109 on it also has a few entry points (`apply`,
 `registry`, `select`, `retire`), and 1.110 announces that most of the older methods will go. An older method is called
-while it is there, so that one code path serves every release that has it; whether it is there is asked of a router, and
-not read off the version.
+while it is there, so that one code path serves every release that has it. A router is inspected for it: the version does
+not tell.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Surface:
         self._names = frozenset(name for name in names if callable(getattr(router, name, None)))
 
     def has(self, name: str) -> bool:
-        """Whether routers of this release have a method of that name."""
+        """Return true if routers of this release have a method of that name."""
         return name in self._names
 
     def lacks(self) -> frozenset[str]:
@@ -56,7 +56,7 @@ class Surface:
         return router.apply(_changes(upsert=[deployment])).upserted[0]
 
     def add(self, router: Any, deployment: Any) -> Any:
-        """Insert a deployment; `None` where the router did not."""
+        """Insert a deployment; `None` where the router did not insert it."""
         return router.add_deployment(deployment)
 
     def delete(self, router: Any, number: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the tests share: LiteLLM in this process, where there is one."""
+"""Fixtures that the tests share: LiteLLM in this process, where it is installed."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def release() -> str:
 
 @pytest.fixture(scope="session")
 def dialect() -> Dialect:
-    """Speak for the LiteLLM beside the tests."""
+    """Make the dialect of the LiteLLM beside the tests."""
     return Dialect(release())
 
 
 @pytest.fixture(scope="session")
 def router(dialect: Dialect) -> LiteLlm:
-    """Drive it, as its own default makes it."""
+    """Drive a router that LiteLLM's own default constructs, which refuses a deployment that it cannot take."""
     return _router(dialect)
 
 
 @pytest.fixture(scope="session")
 def swallowing() -> LiteLlm:
-    """Drive it, as its proxy makes it."""
+    """Drive a router that LiteLLM's proxy constructs, which swallows a deployment that it cannot take."""
     return _router(Dialect(release(), ignore_invalid=True))
 
 

@@ -1,4 +1,4 @@
-"""What depends on the release."""
+"""Tests of the facts that depend on LiteLLM's release."""
 
 from __future__ import annotations
 
