@@ -80,7 +80,7 @@ pub trait Local {
     /// Answers one query: one answer for each path of the dialect.
     fn lookup(&self, query: &Query) -> Vec<Answer>;
 
-    /// The model names that a caller of `team` is shown.
+    /// The model names that a caller of `team` is shown; none by a router that does not list names, which is not asked.
     fn listing(&self, team: Option<&str>) -> Vec<String> {
         let _ = team;
         Vec::new()

@@ -2,8 +2,8 @@
 
 Up to 1.109 the router has one method for each operation. From 1.109 on it also has a few entry points (`apply`,
 `registry`, `select`, `retire`), and 1.110 announces that most of the older methods will go. An older method is called
-while it is there, so that one code path serves every release that has it. A router is inspected for it: the version does
-not tell.
+while it is there, so that one code path serves every release that has it. The router is inspected for it, since the
+version does not tell.
 """
 
 from __future__ import annotations

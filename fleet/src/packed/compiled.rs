@@ -12,8 +12,8 @@ use crate::machine::{Expand, Findings, Machine as _, Packed};
 use crate::packed::fleet::Fleet;
 use crate::word::Word as _;
 
-/// The most lanes beside stores that are remembered; when there are more, the memory starts anew, and all is
-/// worked out again.
+/// The most lanes beside stores that are remembered. When there are more, all are forgotten and worked out again: the
+/// bound decides how fast a worker is, and no result.
 const KNOWN_MAX: usize = 1 << 17;
 
 /// A step of one lane, or a write to the store.
@@ -40,7 +40,7 @@ pub struct Compiled {
     fleet: Fleet,
     replicas: usize,
     lane_bits: u32,
-    /// For each replica the first one of the same strategy, in whose place it is worked out.
+    /// For each replica the first one of the same strategy, for which its steps are worked out.
     stands_for: [usize; REPLICAS_MAX],
     /// For each replica, a row's notification in its lane; nothing where it does not listen.
     notices: [[u128; crate::cell::ROWS_MAX]; REPLICAS_MAX],
@@ -91,6 +91,7 @@ impl Compiled {
     /// A fleet with this store in which only this replica is up, if any.
     fn alone(&self, lane: Option<(usize, u128)>, store: u128) -> u128 {
         let store = store.unbounded_shl(self.shift(self.replicas));
+        // Lanes and the store do not overlap in a word, here and below: `|` joins them as `^` would.
         (0..self.replicas).fold(store, |word, replica| {
             let lane = lane.filter(|(of, _)| *of == replica).map_or(DOWN, |(_, lane)| lane);
             word | lane << self.shift(replica)
@@ -214,6 +215,7 @@ impl Packed for Fleet {
 }
 
 /// A hash of the words of lanes and stores. Keys are never attacker-controlled, so no DoS-resistant hash is needed.
+/// Keys of one hash are told apart by comparison, so that a poor hash makes the memory slow and never wrong.
 #[derive(Clone, Copy, Default)]
 struct Spread(u64);
 

@@ -347,6 +347,7 @@ impl Machine for Fleet {
             }
         }
         let store = word.unbounded_shr(lane_bits * u32::try_from(replicas).expect("replicas are few"));
+        // Lanes do not overlap: `|` joins them as `^` would.
         lanes[..replicas]
             .iter()
             .rev()

@@ -175,6 +175,7 @@ impl Poll2 {
     /// Visits the next lanes of a replica that is up.
     #[inline]
     fn steps(&self, lane: u64, seen: u64, mut visit: impl FnMut(Kind, u8, u64)) {
+        // The fields of a packed state do not overlap, here and below: `|` joins them as `^` would.
         let group = self.group_bits;
         let mask = self.group_mask();
         let (answered, table, read) = (lane & mask, lane >> group & mask, lane >> (2 * group) & mask);

@@ -158,6 +158,8 @@ pub fn serve<M: Machine>(machine: &M, symmetric: bool, port: u16) -> io::Result<
     let place = (Ipv4Addr::LOCALHOST, port);
     // The Explorer panics where it cannot listen.
     drop(TcpListener::bind(place)?);
+    // The Explorer never returns: only a test that runs the command, asks it over the network and stops it can reach
+    // this.
     drop(Checked::new(machine, symmetric).checker().serve(place));
     Ok(())
 }

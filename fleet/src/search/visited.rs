@@ -13,6 +13,8 @@ use crate::word::Word;
 
 /// Bits of a slot that hold the distance from where its probe started, plus one; zero is an empty slot.
 const DISTANCE_BITS: u32 = 9;
+/// The farthest that a key may lie from where its probe started. With a smaller bound a segment grows sooner, which
+/// takes more memory and loses nothing.
 const DISTANCE_MAX: usize = (1 << DISTANCE_BITS) - 2;
 const SEGMENT_BITS: u32 = 6;
 /// States narrower than this live in one segment.
@@ -131,7 +133,7 @@ impl<W: Word> Visited<W> {
     }
 }
 
-/// The fewest bits of slots with which slots of this width hold the rest of a key.
+/// Returns the fewest bits of a slot's index with which slots of this width can hold the rest of a key.
 fn slot_bits_min(key_bits: u32, width: u32) -> u32 {
     (key_bits + DISTANCE_BITS)
         .saturating_sub(width)
@@ -144,7 +146,7 @@ fn moved<W: Word, A: Slot, B: Slot>(segments: Vec<Segment<A>>, slot_bits: u32, k
     let moved = segments
         .into_iter()
         .map(|segment| segment.moved::<W, B>(slot_bits, key_bits));
-    // Not in the place of the old ones: those are to be given back.
+    // Collecting in place would keep the memory of the old segments, which is to be given back.
     let mut segments = Vec::new();
     segments.extend(moved);
     segments
@@ -218,6 +220,7 @@ fn extend<W: Word, S: Slot>(
     batch: &[W],
     mut fresh: impl FnMut(usize),
 ) -> u64 {
+    // This pass only touches the slots, so that the misses of the memory overlap. Its result is not used.
     let mut touched = false;
     for word in batch {
         let place = place(segments, segment_bits, *word);

@@ -33,7 +33,7 @@ impl Cache {
     /// A fault that says what is wrong with the directory.
     pub fn open(root: &Path) -> Result<Self, AdapterFault> {
         std::fs::create_dir_all(root).map_err(|why| fault("make the cache directory", root, &why))?;
-        // Installers run elsewhere, and must find what is here all the same.
+        // Installers run in another directory, so that a relative path would mislead them.
         let root = root
             .canonicalize()
             .map_err(|why| fault("open the cache directory", root, &why))?;
@@ -45,8 +45,8 @@ impl Cache {
         &self.root
     }
 
-    /// The directory `name`, made by `make` unless it is there and `ready`. `waiting` is called before a wait for
-    /// another process. What was left by a process that died is removed.
+    /// Returns the directory `name`, made by `make` unless it is there and `ready`. `waiting` is called before a wait
+    /// for another process. Leftovers of processes that died are removed.
     ///
     /// # Errors
     ///
@@ -64,6 +64,7 @@ impl Cache {
         }
         let _lock = self.lock(name, waiting)?;
         self.sweep();
+        // Another process may have made it while this one waited for the lock.
         if ready(&dir) {
             return Ok(dir);
         }
@@ -102,7 +103,7 @@ impl Cache {
         }
     }
 
-    /// Removes what processes that died have left half-made. Whoever is alive holds the lock of what it makes.
+    /// Removes what processes that died have left half-made. A process that is alive holds the lock of what it makes.
     fn sweep(&self) {
         let Ok(entries) = self.root.read_dir() else { return };
         for entry in entries.take(SWEEP_ENTRIES_MAX).flatten() {
@@ -114,7 +115,7 @@ impl Cache {
                 continue;
             };
             if lock.try_lock().is_ok() {
-                // What cannot be removed now is tried again the next time.
+                // A leftover that cannot be removed now is tried again the next time.
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }

@@ -1,4 +1,4 @@
-//! Any router on trial, by the text that names it: in this process, or a program at the other end of a pipe.
+//! Routers on trial, opened by the text that names them: in this process, or as a program at the other end of a pipe.
 
 pub mod builtin;
 pub mod cache;
@@ -38,7 +38,7 @@ pub struct Settings {
 ///
 /// # Errors
 ///
-/// An adapter fault; no process is left then, and nothing half-made.
+/// An adapter fault. No process is left behind then, and nothing half-made in the cache.
 pub fn open(
     spec: &Spec,
     settings: &Settings,
@@ -65,7 +65,7 @@ pub fn open(
     }
 }
 
-/// Opens the fleet that `spec` names beside a router of its own, where there is one: the reference is both.
+/// Opens the fleet that goes by the same name as a router, if there is one: only `reference` names both.
 pub fn open_fleet(spec: &Spec) -> Option<Box<dyn RouterUnderTest>> {
     (*spec == Spec::Reference).then(builtin::fleet_of_references)
 }

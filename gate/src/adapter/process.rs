@@ -68,7 +68,8 @@ enum Event {
     Ended(Ended),
 }
 
-/// A live adapter process. Dropped, its input ends; a moment later it is killed with its whole process group.
+/// A live adapter process. When the value is dropped, the input of the process ends; a moment later it is killed with
+/// its whole process group.
 pub struct Process {
     name: String,
     group: Group,
@@ -117,7 +118,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Whatever else the process does. Of every fault but [`FaultKind::Refused`] the process is dead afterwards.
+    /// A fault, if the process does anything else. The process is dead afterwards, unless the fault is
+    /// [`FaultKind::Refused`].
     pub fn ask(&mut self, id: u64, line: Vec<u8>, what: &str, wait: Duration) -> Result<Reply, AdapterFault> {
         assert!(line.ends_with(b"\n"), "a request is one whole line");
         if self.end.is_some() {
@@ -150,7 +152,7 @@ impl Process {
         }
     }
 
-    /// The process has ended. A line that it wrote just before may still be on its way.
+    /// Takes the last line of a process that has ended: it may have written its reply just before.
     fn last_line(&mut self, id: u64, what: &str, how: Ended) -> Result<Reply, AdapterFault> {
         self.end = Some(how);
         match self.events.recv_timeout(LAST_WORDS_WAIT) {
@@ -270,7 +272,7 @@ fn read_lines(stdout: ChildStdout, events: &SyncSender<Event>) {
 /// nothing is gained from skipping to the end of a line that may have none.
 fn next_line(stdout: &mut impl BufRead) -> Event {
     let mut line = Vec::new();
-    // An error of reading ends the stream as its end does.
+    // An error of reading is taken for the end of the stream.
     let _ = stdout.take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line);
     if line.last() == Some(&b'\n') {
         line.pop();

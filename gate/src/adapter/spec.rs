@@ -1,11 +1,11 @@
-//! The text that names a router to put on trial.
+//! The text that names a router on trial, such as `litellm==1.109.1`, and how it is read.
 
 use std::fmt;
 use std::path::Path;
 
 use protocol::wire::TEXT_BYTES_MAX;
 
-/// The forms that such a text has.
+/// The forms of the text that names a router.
 pub const FORMS: &str =
     "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
 
@@ -84,7 +84,7 @@ impl fmt::Display for Spec {
     }
 }
 
-/// `words` as a person would type them into a shell.
+/// Returns `words` as a person would type them into a shell.
 pub fn command_line(words: &[String]) -> String {
     let quoted = |word: &String| shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), Into::into);
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")
@@ -108,7 +108,7 @@ fn exec(command: &str) -> Result<Spec, SpecError> {
     Ok(Spec::Exec(words))
 }
 
-/// The name of something built in, behind `prefix:`.
+/// Returns `name` if something built in has it; the error names what was perhaps meant.
 fn named(what: &str, prefix: &str, name: &str, names: &[&str]) -> Result<String, SpecError> {
     if names.contains(&name) {
         return Ok(name.to_owned());
@@ -142,7 +142,7 @@ fn unknown(text: &str) -> SpecError {
     })
 }
 
-/// The word of `words` that `text` is most likely a slip of.
+/// Returns the word of which `text` is most likely a misspelling.
 fn nearest<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
     const LIKENESS_MIN: f64 = 0.8;
     words

@@ -91,7 +91,7 @@ impl Supervisor {
     }
 }
 
-/// The hello has the id before it.
+/// The id of the first message of runs; the hello has the id before it.
 const FIRST_RUNS_ID: u64 = 2;
 
 fn greet(launch: &Launch, waits: Waits) -> Result<(Process, Hello), AdapterFault> {
@@ -140,8 +140,8 @@ impl RouterUnderTest for Supervisor {
     }
 }
 
-/// Returns how many of `runs` go into one message, at least one, and its line. The line is written piece by piece, which
-/// saves a copy of every run; the unit test holds it against the type that an adapter reads it with.
+/// Returns the number of `runs` that go into one message, at least one, and its line. The line is written piece by
+/// piece, which saves a copy of every run; the unit test holds it against the type that an adapter reads it with.
 fn message(id: u64, runs: &[Run]) -> (usize, Vec<u8>) {
     let mut line = format!(r#"{{"id":{id},"call":{{"runs":["#).into_bytes();
     let mut count = 0;

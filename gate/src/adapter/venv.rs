@@ -1,4 +1,5 @@
-//! A release of LiteLLM in a virtual environment of its own: made once, kept in the cache, whole or not there.
+//! A release of LiteLLM in a virtual environment of its own: made once, kept in the cache, and either whole or not
+//! there.
 //!
 //! uv makes it where uv is found, otherwise Python's own `venv` and `pip`. LiteLLM is installed without extras, which
 //! the router does not need. Some releases pin packages to versions that no registry serves, so that they cannot be
@@ -42,7 +43,7 @@ const MARKER: &str = "routeproof-complete";
 /// Prints a line of progress.
 pub type Progress<'a> = &'a dyn Fn(&str);
 
-/// Makes what is missing and says how to start the adapter for `release`.
+/// Makes what is missing, and returns the command that starts the adapter for `release`.
 ///
 /// `path` is the `PATH` on which uv and Python are looked for.
 ///
@@ -75,7 +76,7 @@ pub fn prepare(
     Ok(Launch {
         name: format!("litellm=={release}"),
         program: python_of(&venv).into_os_string(),
-        // `-s`: what the user has installed for every Python is no part of the trial.
+        // `-s` hides the packages that the user has installed for every Python: they are no part of the trial.
         args: ["-s", "-m", MODULE].map(OsString::from).to_vec(),
         env: vec![("PYTHONPATH", packages.clone().into_os_string())],
         // Python finds modules in the current directory first, and that may well be a checkout of LiteLLM.
@@ -131,7 +132,7 @@ impl Install<'_> {
     }
 
     fn check_room(&self, dir: &Path) -> Result<(), AdapterFault> {
-        // A file system that cannot tell is tried.
+        // If the free space is not known, the install is tried.
         let Ok(room) = rustix::fs::statvfs(dir) else {
             return Ok(());
         };
@@ -190,7 +191,7 @@ impl Install<'_> {
         };
         let mut relaxed = Relaxed::default();
         let mut overrides = self.overrides(dir, &mut relaxed, failure)?;
-        // pip has no overrides: the wheel first, and then all that it requires, with the pins relaxed by hand.
+        // pip cannot override pins: LiteLLM is installed alone first, and then all that it requires, with relaxed pins.
         self.step(
             python,
             &[pip.as_slice(), &["--no-deps".as_ref(), wanted.as_ref()]].concat(),
@@ -280,7 +281,7 @@ impl Install<'_> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // Settings of a project that happens to be the current directory are not those of this install.
+        // The current directory may be that of a project, whose settings would change this install.
         command
             .current_dir(self.cache.root())
             .env_remove("PYTHONPATH")
@@ -294,7 +295,7 @@ impl Install<'_> {
         };
         let kept = Kept::of(vec![Box::new(stdout), Box::new(stderr)]);
         let ended = group.ends_within(STEP_WAIT);
-        // Whatever it left running goes now, so that the streams end.
+        // Processes that it left running are killed now, so that the streams end.
         drop(group);
         let lines = kept.lines(LAST_WORDS_WAIT);
         let how = match ended {
