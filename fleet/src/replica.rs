@@ -1,4 +1,5 @@
-//! A strategy of the model as a fleet under test, so that a trace of the model is carried out by what it is a trace of.
+//! A strategy of the model as a fleet under test, so that a trace of the model can be carried out by the strategy
+//! itself.
 //!
 //! A [`StrategyReplica`] is a [`NaiveReplica`] that speaks the vocabulary of traces: several operations may be under way at
 //! once, and each can be held at its accesses to the store. It knows the rows that the model's traces have, and answers
@@ -50,7 +51,7 @@ pub struct StrategyReplica {
 #[derive(Debug)]
 pub struct Task {
     act: Act,
-    /// The reply to a write that was made, while what is due after it is not done.
+    /// The reply to a write that was made and its revision, as long as the replica has not reacted to the write.
     written: Option<(Changed, u64)>,
 }
 
@@ -319,7 +320,7 @@ impl StrategyReplica {
 #[expect(clippy::cast_possible_truncation, reason = "it is a small constant")]
 const VERSIONS: u8 = VERSIONS_MAX as u8;
 
-/// The reason why a write is none that the model knows.
+/// Returns the reason to refuse a write that the model does not know.
 fn refused_at_the_door(write: &Write) -> Option<String> {
     let known = match write {
         Write::Put(row) | Write::Add(row) => row_of(row).is_some(),

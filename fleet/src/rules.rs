@@ -92,11 +92,11 @@ fn answer(view: &impl View, cells: &Cells, query: Query, findings: &mut Findings
         due[usize::from(candidate.row)] = true;
     });
     let missing = due.iter().zip(answers_with).any(|(due, answered)| *due && !answered);
-    // What an old version keeps out is for `current` to say.
+    // An old version may have taken the place of a row: that is a finding of `current`.
     findings.check(COMPLETE, is_stale || !missing);
 }
 
-/// The names listed against the names held. A name whose rows are all blocked may be listed or not.
+/// Compares the names listed with the names held. A name whose rows are all blocked may be listed or not.
 fn listing(view: &impl View, cells: &Cells, findings: &mut Findings) {
     for shape in Shape::ALL {
         let held = |content: Content| cells.iter().any(|cell| cell.content == content);

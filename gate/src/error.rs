@@ -18,7 +18,7 @@ pub enum Error {
     /// The adapter is to blame.
     #[error(transparent)]
     Adapter(#[from] AdapterFault),
-    /// The adapter claims semantics that there are none of.
+    /// The adapter claims a preset that does not exist.
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
     /// The processes of a search lost each other.

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use crate::error::Error;
 use crate::exit::Exit;
 
-/// Prints what a command is for and judges nothing by.
+/// Prints the text of a command that only prints, such as `rules`.
 ///
 /// # Errors
 ///

@@ -25,7 +25,7 @@ pub struct Skips {
     skip: Vec<Skip>,
 }
 
-/// One skip. What it does not name may be anything.
+/// One skip. A field that it leaves out matches any failure.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Skip {

@@ -86,7 +86,7 @@ fn rows(scope: &Scope, place: usize, id: &str) -> Vec<Row> {
                     let mut row = Row::new(id, name, "", &format!("{id}-{}", rows.len()));
                     if let Some(team) = &team {
                         row.team = Some(team.clone());
-                        // What the team calls it; its own name is one that no one asks for.
+                        // The team asks for the row by this name; its `model_name` is in no query of the matrix.
                         row.team_model_name = Some((*name).to_owned());
                         row.model_name = format!("{team}-{id}");
                     }

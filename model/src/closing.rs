@@ -15,15 +15,16 @@ use crate::generate::with_listings;
 /// The fate, in the closing, of notifications that are still under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
-    /// The notifications are lost: what is never delivered need not be dropped.
+    /// The notifications are lost. That takes no step: one that is never delivered is lost.
     Dropped,
     /// The notifications reach their replicas, the oldest first.
     Delivered,
 }
 
-/// The trace with its closing: faults and views off, what is held finished in the order in which it began, notifications,
-/// replicas that are down started, two rounds of polls, then the last replica started afresh and polled, twice, with the
-/// rows of the store in two orders.
+/// Returns the trace with its closing. Faults and views of the store are turned off, held operations are finished in
+/// the order in which they began, notifications meet their fate, and replicas that are down are started. Two rounds of
+/// polls follow. Then the last replica is started afresh and polled once, and that a second time with the store's rows
+/// in another order.
 #[must_use]
 pub fn closing(trace: &Trace, pending: Pending) -> Trace {
     let mut steps = trace.steps.clone();
@@ -87,8 +88,8 @@ pub fn judged(trace: &Trace, queries: Vec<Query>, pending: Pending, hello: &Hell
     asked(closing(trace, pending), queries, hello)
 }
 
-/// The run of a trace that is asked, before its first step and after each, these queries, and whatever else the rules need
-/// to know of a fleet that says this of itself.
+/// Returns the run of a trace that asks these queries before its first step and after each, and with them all other
+/// questions that the rules have for a fleet with this hello.
 pub fn asked(trace: Trace, queries: Vec<Query>, hello: &Hello) -> Run {
     let teams: BTreeSet<Option<String>> = queries.iter().map(|query| query.team.clone()).chain([None]).collect();
     let mut asked = with_listings(queries, teams, |capability| hello.can(capability));

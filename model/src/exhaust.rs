@@ -239,7 +239,8 @@ struct Node<S> {
     seen: Rc<Observation>,
     /// The ids of the table in the order in which they arrived.
     order: Vec<String>,
-    /// True if a rule found fault: what lies behind it is a consequence.
+    /// True if a rule was broken on the way here: the state is not explored further, since later failures may be
+    /// consequences.
     failed: bool,
 }
 

@@ -92,7 +92,7 @@ pub enum Allowed {
     Once(Version),
     /// A list with that id at most once.
     IdOnce(String),
-    /// Rows of that team, and rows of none; rows of none alone where it is absent.
+    /// Rows of that team and rows without a team; where the team is absent, the latter alone.
     RowsOf(Option<String>),
     /// A listing without that name.
     NotNamed(String),

@@ -451,7 +451,7 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// The fields that make `to` of `from`, as far as a patch can: it takes away no field.
+/// Returns the fields that turn `from` into `to`, but for those that `to` lacks: a patch can take no field away.
 fn changed(from: &Row, to: &Row) -> Fields {
     fn set<T: PartialEq + Clone>(from: &T, to: &T) -> Option<T> {
         (from != to).then(|| to.clone())

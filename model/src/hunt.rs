@@ -93,7 +93,7 @@ pub struct Work {
     pub router_ns: u64,
     /// Distinct states; of a search none.
     pub states: usize,
-    /// Changes on the longest of the shortest ways to a state.
+    /// Number of changes on the shortest way to the farthest state.
     pub depth: usize,
     /// True if a state was the router's whole memory, and not only what can be observed of it.
     pub whole_memory: bool,

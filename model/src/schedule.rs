@@ -49,7 +49,7 @@ enum Kind {
 
 /// Draws a schedule of so many replicas, and the lookups that its rows raise.
 pub fn schedule(scope: &Scope, replicas: u8, choices: &mut dyn Choices) -> (Trace, Vec<Query>) {
-    // A list that replaces all rows is nothing that a store is asked for.
+    // No write to a store replaces all of its rows by a list.
     let mut scope = scope.clone();
     scope
         .capabilities
@@ -153,7 +153,8 @@ impl Drawing<'_> {
         }
     }
 
-    /// The kind of the next step. A fault that no poll meets, and a poll that nothing overtakes, show nothing.
+    /// Draws the kind of the next step. A fault that no poll meets shows nothing, and neither does a held operation
+    /// that nothing overtakes: so a poll is likely in the one case, and a write in the other.
     fn kind(&mut self) -> Kind {
         if self.faulty && self.choices().percent(30) {
             return Kind::Poll;
@@ -181,7 +182,7 @@ impl Drawing<'_> {
         u8::try_from(self.choices().below(replicas)).unwrap_or(0)
     }
 
-    /// An operation of that kind; a poll for a kind that is none.
+    /// Draws an operation of that kind; a poll if it is not the kind of an operation.
     fn op(&mut self, kind: Kind) -> Op {
         let replica = self.replica();
         match kind {

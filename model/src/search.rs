@@ -19,7 +19,7 @@ pub const FAILURES_MAX: usize = 200;
 /// The settings of a search.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// With the version of this program it replays the search.
+    /// The random seed; the same seed and version of this program replay the search.
     pub seed: u32,
     /// The scopes that traces are drawn from, in turn.
     pub scopes: Vec<Scope>,
@@ -35,7 +35,7 @@ pub struct Settings {
 struct Search<'a> {
     judge: &'a Judge,
     hunt: Hunt,
-    /// The signatures of findings as they first showed, and what they turned out to be.
+    /// For each signature with which a finding first showed, the signature of the failure that was made small of it.
     known: BTreeMap<Signature, Signature>,
 }
 

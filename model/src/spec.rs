@@ -138,7 +138,7 @@ impl Spec {
         let stated = model.split_once('/').map(|(provider, _)| provider);
         match stated.filter(|provider| self.providers.iter().any(|known| known == provider)) {
             Some(provider) => vec![with(provider)],
-            // What the router knows of bare model names is not ours to know: each reading is allowed.
+            // How the router reads a bare model name is not known here: each reading is allowed.
             None => std::iter::once("None")
                 .chain(self.providers.iter().map(String::as_str))
                 .map(with)

@@ -71,7 +71,7 @@ impl Table {
     /// Three probes of a hash table at most, one more a tier of patterns, then a walk over the patterns; no allocation.
     #[inline]
     pub fn lookup<'a>(&'a self, query: Query<'a>) -> Answer<'a> {
-        // What most lookups end with is short enough to be inlined.
+        // Most lookups end here, and this part is short enough to be inlined.
         let found = match query.team {
             None => match self.names().find((None, query.model)) {
                 Some(group) => serve(group, None),
@@ -93,7 +93,7 @@ impl Table {
         }
     }
 
-    /// The tiers below the exact names. What is no valid name is found out here: no row has such a name.
+    /// Looks through the tiers below the exact names. Invalid queries are found out here, since no row has such a name.
     #[inline(never)]
     fn lookup_by_other_than_name<'a>(&'a self, query: Query<'a>) -> Result<Found<'a>, Refusal> {
         let Query { model, team } = query;

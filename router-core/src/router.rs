@@ -160,7 +160,7 @@ trait Primitives {
     fn swap(slot: &Self::Slot, snapshot: Arc<Snapshot>) -> Arc<Snapshot>;
     fn lock<T>(value: T) -> Self::Lock<T>;
     fn with<T, R>(lock: &Self::Lock<T>, act: impl FnOnce(&mut T) -> R) -> R;
-    /// Gives readers time to finish; the more of it, the more turns were to no avail.
+    /// Gives readers time to finish. Later turns, after earlier ones were in vain, may give more of it.
     fn pause(turn: usize);
 }
 

@@ -61,7 +61,7 @@ impl ReferenceReplica {
         }
     }
 
-    /// Goes on with a write, which has been given that; `tries` and `change` are those of its task.
+    /// Goes on with a write that was given this result; `task` has its number of tries and the change to serve.
     fn write(&mut self, write: &Write, task: (&mut u32, &mut Option<Change>), given: Given) -> Want {
         let (tries, change) = task;
         match given {

@@ -188,8 +188,9 @@ impl<R: Replica> Machine for FleetOf<R> {
         }
     }
 
-    /// Replicas of one strategy in the order of their fingerprints: states of one representative differ in nothing else,
-    /// but two that do not may have two representatives, where fingerprints collide.
+    /// Puts replicas of one strategy into the order of their fingerprints. States of one representative differ in
+    /// nothing but the numbering of the replicas; if fingerprints collide, states that differ in nothing else may have
+    /// two representatives.
     fn canonical(&self, state: &StateOf<R>) -> StateOf<R> {
         let mut state = state.clone();
         let strategies = &self.bounds.strategies;
@@ -245,7 +246,7 @@ impl<R: Replica> Machine for FleetOf<R> {
 }
 
 impl<R: Replica> Converging for FleetOf<R> {
-    /// A store with an invalid row asks for nothing in particular.
+    /// While the store has an invalid row, nothing is prescribed, and every state counts as agreed.
     fn agrees(&self, state: &StateOf<R>) -> bool {
         let store = cells(&state.store);
         let agrees = |(seat, strategy): (&Seat<R>, &Strategy)| {

@@ -36,14 +36,14 @@ impl NaiveReplica {
         &self.gone
     }
 
-    /// Drops every row, as some do before they poll.
+    /// Drops every row, as replicas of some strategies do before they poll.
     pub(crate) fn drop_rows(&mut self) {
         for row in self.list.clone().into_keys() {
             self.remove(row, self.strategy.on_delete);
         }
     }
 
-    /// The row as it is deleted after everything that is known of it.
+    /// Returns the row as deleted, in the version after the newest that is known of it.
     pub(crate) fn deleted_next(&self, row: u8) -> Cell {
         Cell {
             version: self.newest(row) + 1,

@@ -392,7 +392,7 @@ impl Machine for Fleet {
 }
 
 impl Converging for Fleet {
-    /// A store with an invalid row asks for nothing in particular.
+    /// While the store has an invalid row, nothing is prescribed, and every state counts as agreed.
     fn agrees(&self, word: &u128) -> bool {
         let state = self.unpack(*word);
         let lanes = || state.lanes.iter().zip(&self.bounds.strategies);

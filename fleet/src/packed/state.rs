@@ -31,7 +31,7 @@ pub struct Held {
 pub struct Lane {
     /// True if the replica is down.
     pub down: bool,
-    /// 0: it holds no read. Otherwise one more than how many parts of its read it has applied.
+    /// 0 if it holds no read; else one more than the number of parts of its read that it has applied.
     pub phase: u8,
     /// Names that were ever served, a bit a shape; only where names are sticky.
     pub names: u8,

@@ -99,7 +99,7 @@ impl<W: Word> Counted<W> {
     }
 }
 
-/// The least of what there is.
+/// Returns the lesser of two values, either of which may be absent.
 pub(crate) fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),

@@ -36,7 +36,7 @@ pub(crate) fn connect(hosts: &Hosts) -> Result<Vec<Option<TcpStream>>, ExploreEr
             }
         }
         while let Ok((caller, _)) = listener.accept() {
-            // Whoever does not greet is none of ours.
+            // A caller that does not greet is no process of the search.
             if let Ok((process, caller)) = greeted(caller)
                 && process > hosts.process
                 && let Some(stream) = streams.get_mut(process)

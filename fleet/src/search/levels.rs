@@ -73,13 +73,13 @@ pub enum CheckpointError {
         /// The run that was to go on from it.
         wanted: String,
     },
-    /// There is something to lose.
+    /// The directory holds a checkpoint, which would be overwritten.
     #[error("`{dir}` already holds a checkpoint: resume it, or take another directory")]
     Occupied {
         /// The directory.
         dir: PathBuf,
     },
-    /// There is nothing to go on from.
+    /// The directory holds no checkpoint to go on from.
     #[error("`{dir}` holds no checkpoint to resume")]
     Nothing {
         /// The directory.
@@ -387,7 +387,8 @@ fn hexadecimal(sum: u64) -> String {
     format!("{sum:016x}")
 }
 
-/// The checksum of what `sum` is of, followed by `state`. A change of one state always changes it.
+/// Returns the checksum of some states and `state` behind them, given the checksum `sum` of the former. A change of one
+/// state always changes it.
 fn checksum<W: Word>(sum: u64, state: W) -> u64 {
     let mixed = (state.low() ^ (state.wide() >> 64).low()).scramble(64);
     (sum.rotate_left(5) ^ mixed).wrapping_mul(0x0000_0100_0000_01b3)

@@ -387,7 +387,7 @@ impl Trial {
             Write::Put(row) | Write::Add(row) if known => {
                 Put::Put(core_row(row).parse().map_err(|why| why.to_string())?)
             }
-            // What the replica refuses is none of this step, and no input has bytes for a patch.
+            // A write that the replica refuses is no write, and no input has bytes for a patch.
             Write::Put(_) | Write::Add(_) | Write::Patch(_) => return Ok(()),
         };
         let Some(node) = &mut self.nodes[usize::from(replica)] else {

@@ -25,8 +25,9 @@ const DRAWN_PERCENT: usize = 80;
 const SPLICED_PERCENT: usize = 25;
 /// The most changes to one input at a time.
 const CHANGES_MAX: usize = 4;
-/// The worlds that a drawn trace is of, each as often as it stands here: big finds most, mid what easily confused texts hide,
-/// and the fourth one ties between patterns. One time more it is any world.
+/// The numbers of the worlds that a drawn trace is of, each as often as it is drawn. Big (2) finds most, mid (1) the
+/// faults that easily confused texts show, and overlapping patterns (3) those of ties. One time more any world is
+/// drawn.
 const DRAWN_WORLDS: [u8; 9] = [2, 2, 2, 2, 2, 2, 1, 0, 3];
 
 /// An input as the mutator sees it.
@@ -75,7 +76,7 @@ pub fn splice(one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
     };
     one.records.truncate(choices.below(one.records.len() + 1));
     if one.header.world == other.header.world {
-        // What the other one's steps name, they go on naming.
+        // The steps of the other one go on naming the texts that they named.
         one.header.swarm |= other.header.swarm;
     }
     let from = choices.below(other.records.len() + 1);

@@ -20,7 +20,7 @@ use crate::{Body, Ran, Settings, Work};
 
 /// The most questions of one input.
 const QUESTIONS_MAX: usize = 256;
-/// In one state of so many the specification itself is asked, and not what is kept of it.
+/// In one state of so many the specification itself is asked, and not the answers that are kept of it.
 const ASKED_ITSELF: u64 = 256;
 /// The most questions that it is then asked.
 const ASKED_ITSELF_MAX: usize = 16;

@@ -79,10 +79,10 @@ pub struct ExploreArgs {
     /// Cut the run when the states of this process take more memory
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub memory_max: Option<u64>,
-    /// Keep each level there
+    /// Keep each level of the search in this directory
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
-    /// Go on from the levels that are there
+    /// Go on from the levels in that directory
     #[arg(long, requires = "checkpoint")]
     pub resume: bool,
     /// Directory of the counterexamples, as traces, ITF and diagrams
@@ -181,7 +181,7 @@ impl ExploreArgs {
     /// The fleet that is asked for.
     pub fn fleet(&self) -> Result<Fleet, Error> {
         let bounds = self.bounds(self.strategies()?)?;
-        // What was asked for by name must be able to happen.
+        // Actions that were asked for by name must be able to happen: they are refused if not.
         let bounds = if self.actions.is_empty() {
             bounds.possible()
         } else {

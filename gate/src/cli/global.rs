@@ -60,7 +60,7 @@ impl Global {
     }
 }
 
-/// The XDG rule: a relative path is as good as none.
+/// Returns the cache directory by the XDG rules, by which a relative path counts as none.
 fn default_cache(environment: &Environment) -> Option<PathBuf> {
     let absolute = |text: &OsString| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
     let cache = environment.cache_home.as_ref().and_then(absolute);

@@ -7,7 +7,7 @@ use clap::Args;
 /// Files of reports, beside stdout.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// Write a report there too; its ending is its format: `.json`
+    /// Write the report to this file too; its ending says the format: `.json`
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
 }

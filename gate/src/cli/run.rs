@@ -19,7 +19,8 @@ pub struct RunArgs {
     /// The router on trial.
     #[arg(help = FORMS, long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
-    /// The rules to judge by: an id, a pattern such as `*-free`, or with a `!` in front one to leave out; may be repeated
+    /// The rules to judge by: an id or a pattern such as `*-free`; with a `!` in front, rules to leave out; may be
+    /// repeated
     #[arg(long, value_name = "GLOB")]
     pub rule: Vec<String>,
     /// Time to look for failures and make them small, such as `30s` or `5m`; where absent, until there is enough for a

@@ -40,7 +40,7 @@ pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
             interrupted: None,
         }));
     }
-    // A file that cannot be read is told before anything is tried.
+    // A file that cannot be read is reported before anything is tried.
     for file in &files {
         read(file)?;
     }
@@ -228,7 +228,8 @@ fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
     Some(format!("this router has no extra `{unknown}`"))
 }
 
-/// The run of a trace: what it asks itself, and where it looks nothing up, every question that its rows raise.
+/// Returns the run of a trace. It asks the lookups of the trace, or, if there are none, every question that its rows
+/// raise.
 fn to_run(kept: &Kept, hello: &Hello) -> Run {
     let trace = &kept.file.trace;
     let looked_up: BTreeSet<Query> = trace
@@ -251,6 +252,6 @@ fn to_run(kept: &Kept, hello: &Hello) -> Run {
     }
     let teams: BTreeSet<Option<String>> = rows.iter().map(|row| row.team.clone()).chain([None]).collect();
     let all = beside(&scope, queries, teams);
-    // To look more often than the trace does may hide what it shows; a refusal is judged by what is around it.
+    // To ask more often than the trace does may hide its failure. But a refusal is judged by the answers around it.
     asking(trace.clone(), all, kept.rule == Some(RuleId::AtomicRefusal))
 }

@@ -49,7 +49,7 @@ pub struct ExplorationReport {
     pub transitions: u64,
     /// Answers judged.
     pub answers: u64,
-    /// Changes on the longest of the shortest ways to a state.
+    /// The number of changes on the shortest way to the farthest state.
     pub depth: usize,
     /// True if every change was carried out from every state; else it was cut.
     pub closed: bool,

@@ -34,7 +34,7 @@ pub struct Verdict {
 pub struct Counts {
     /// The number that held, were as documented, or were found.
     pub passed: usize,
-    /// The number that did not.
+    /// The number that did not hold, were not as documented, or were not found.
     pub failed: usize,
     /// The number that could not apply.
     pub skipped: usize,

@@ -43,7 +43,7 @@ pub(super) fn fleets(args: &ExploreArgs) -> Result<Vec<FleetReport>, Error> {
 }
 
 fn fleet(args: &ExploreArgs, strategies: Vec<Strategy>) -> Result<FleetReport, Error> {
-    // What one fleet cannot do, another can: each gets what applies to it.
+    // Some actions can happen in one fleet and not in another: each gets those that apply to it.
     let bounds = args.bounds(strategies)?.possible();
     let fleet = Fleet::new(bounds).map_err(|why| Error::Usage(why.to_string()))?;
     let (told, _) = explored(args, &fleet, Arc::new(|_| {}))?;

@@ -85,13 +85,13 @@ fn rules<M: Machine>(machine: &M, report: &Report<M::State>) -> Vec<FleetRuleRep
         .collect()
 }
 
-/// Returns what a rule without premises needs and was not given, if it was not asked for.
+/// Names what a rule without premises needs, if the exploration was not asked to allow it.
 fn lacking(rule: RuleId, kinds: &[Kind]) -> Option<String> {
     let needed = match rule {
         RuleId::AtomicRefusal => Kind::Break,
         RuleId::FailsSafe => Kind::FailedPoll,
         RuleId::Monotonic => Kind::Request,
-        // Writes through a replica are no kind of their own.
+        // Writes through a replica are no kind of action, but a flag.
         RuleId::ReadYourWrites => return Some("it needs writes through a replica".to_owned()),
         _ => return None,
     };

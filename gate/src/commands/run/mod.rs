@@ -350,7 +350,7 @@ fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
     if rule.oracle == Oracle::Spec {
         return Some("the adapter claims no semantics".to_owned());
     }
-    // Without a preset only an id that exists tells that a change must be refused.
+    // Without a preset the only change that must be refused is to add an id that exists.
     let refusable = id != RuleId::AtomicRefusal || hello.can(Capability::Add);
     (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
 }

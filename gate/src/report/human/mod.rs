@@ -1,6 +1,6 @@
 //! The text of a document for a person. It is not a stable interface.
 //!
-//! Styles are for the stream to strip where they do not belong.
+//! The text has styles everywhere; the stream that it is written to strips them where they do not belong.
 
 mod explore;
 mod faults;

@@ -13,7 +13,8 @@ const ROWS_SHOWN_MAX: usize = 6;
 /// Characters shown of one answer.
 const TEXT_SHOWN_MAX: usize = 400;
 
-/// The question that a finding answers; the place where none was put.
+/// The question of a finding in words. Only lookups and listings need them: for others, the finding's place says
+/// enough.
 pub(super) fn asked_text(finding: &FindingReport) -> String {
     match &finding.asked {
         Some(question @ (Question::Lookup(_) | Question::Listing(_))) => question_text(None, question),
