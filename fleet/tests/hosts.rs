@@ -1,4 +1,4 @@
-//! A search that several processes share: here each of them is a thread, and what is between them is real.
+//! A search that several processes share: here each of them is a thread, and the connections between them are real.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -49,8 +49,8 @@ fn processes_count_what_one_does_whoever_else_calls() {
             scope.spawn(move || process(addresses, number, Duration::from_mins(1)))
         };
         let first = run(0);
-        // Three who are none of the search: one says nothing that is known, the others name a process that there is not,
-        // and the one that listens.
+        // Three strangers: one sends no known greeting, one names a process that does not exist, and one names the
+        // process that listens.
         for greeting in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
             b"rtproof1\0\0\0\0\0\0\0\x07",

@@ -1,4 +1,4 @@
-//! Counterexamples of the model, carried out by the strategies that they are of.
+//! Counterexamples of the model, carried out by the strategies in which they were found.
 
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ fn replay(bounds: impl IntoIterator<Item = Bounds>) -> (usize, Vec<(&'static str
                     RuleId::Heals | RuleId::Converges => after.iter().any(|after| after > last.end()),
                     // A fresh replica, to hold the sizes against, is there in the closing alone.
                     RuleId::Bounded => !after.is_empty(),
-                    // The answers of one moment are not held against each other, but against those of the next.
+                    // The answers of one moment are not compared with each other, but with those of the next.
                     RuleId::Monotonic => after
                         .iter()
                         .any(|after| (*last.start()..=last.end() + 1).contains(after)),

@@ -1,6 +1,6 @@
 //! Puts the targets of the harness behind libFuzzer.
 //!
-//! It owns what a process of a fuzzer is set by from outside, and what it says: environment variables, the counters that are
+//! It owns everything between the process of a fuzzer and the outside: environment variables, the counters that are
 //! printed at the end, and the file that a found trace is written to.
 //!
 //! | variable | meaning |

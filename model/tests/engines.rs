@@ -369,7 +369,7 @@ fn what_an_exploration_finds_is_made_small() {
         let judge = judge(router.hello());
         writeln!(text, "{fault}").unwrap();
         for mut failure in observed(fault, first).failures.into_values() {
-            // What tells it apart is found out anew.
+            // Shrinking works the signature out anew.
             failure.signature.last = "construction";
             let shrunk = shrink_failure(router.as_mut(), &judge, &failure, &mut || true).unwrap();
             add_failure(&mut text, &shrunk, true);

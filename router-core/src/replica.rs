@@ -195,7 +195,7 @@ impl Replica {
                 None => changes.push(Change::Delete(id.into())),
             }
         }
-        // What remains is held by no row; it may still be a row that the replica itself has deleted since.
+        // The rows that remain are not held. Those that the replica itself has deleted since the reading stay so.
         let added = reading.rows.into_iter().filter(|(id, _)| !self.own.contains_key(id));
         changes.extend(added.map(|(_, row)| Change::Put(row)));
         drop(snapshot);
@@ -212,7 +212,7 @@ impl Replica {
         if own.max(self.applied).is_some_and(|newest| revision <= newest) {
             return false;
         }
-        // An id that is none is in no table; it need not be remembered either.
+        // An invalid id is in no table, and need not be remembered.
         if Id::parse(change.id()).is_ok() {
             self.own.insert(change.id().into(), revision);
         }

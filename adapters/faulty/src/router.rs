@@ -112,7 +112,7 @@ fn taken(row: &Row) -> Row {
     }
 }
 
-// Derived implementations would ask the same of `S`, of which there is never a value.
+// Derived implementations would require these traits of `S`, although there is never a value of it.
 
 impl<S> Default for Router<S> {
     fn default() -> Self {

@@ -336,7 +336,7 @@ pub trait Steps: Sized + 'static {
         tables.team_patterns.clear();
     }
 
-    /// Forgets what lookups found out, after every change, whatever became of it.
+    /// Empties the memo of lookups, after every change, whatever its outcome.
     fn forget(tables: &mut Tables) {
         Self::forget_patterns(tables);
         Self::forget_misses(tables);
@@ -543,11 +543,11 @@ impl Steps for Correct {
     const SOURCE: &'static str = "the strict semantics";
 }
 
-/// Holds the texts of a row against what a text may be.
+/// Checks that each text of a row is one that a row may have.
 ///
 /// # Errors
 ///
-/// What is wrong with the first that is wrong, and what to do.
+/// The fault of the first text that is not, and what to do.
 pub(crate) fn check_texts(row: &Row) -> Result<(), String> {
     let texts = [
         ("id", Some(&row.id)),
@@ -568,11 +568,11 @@ pub(crate) fn check_texts(row: &Row) -> Result<(), String> {
     Ok(())
 }
 
-/// Holds one text of a row or query against what a text may be.
+/// Checks that a text is one that a row or query may have.
 ///
 /// # Errors
 ///
-/// What is wrong with it and what to do.
+/// The fault of the text, and what to do.
 fn check_text(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("is empty: give it a text or leave the row out".to_owned());

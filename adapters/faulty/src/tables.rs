@@ -1,6 +1,6 @@
 //! The rows and the derived structures beside them: plain data, with the operations that touch one structure each.
 //!
-//! Owned by [`Router`](crate::Router). Who calls which operation when is for [`Steps`](crate::Steps) to say.
+//! Owned by [`Router`](crate::Router). [`Steps`](crate::Steps) decides which operation is called when.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -24,7 +24,7 @@ EXIT_UNUSABLE = 2
 """LiteLLM is missing here, or is a release that is not driven."""
 
 PARENT_SECONDS = 1.0
-"""How often the parent is looked for."""
+"""The time between two looks for the parent."""
 
 
 def main() -> NoReturn:
@@ -106,7 +106,7 @@ def _router(dialect: Dialect) -> LiteLlm:
 def _refuse(why: str) -> NoReturn:
     sys.stderr.write(f"routeproof_litellm: {why}\n")
     sys.stderr.flush()
-    # At once, as in the end.
+    # At once, as at the end of `main`: threads of LiteLLM may still run.
     os._exit(EXIT_UNUSABLE)
 
 

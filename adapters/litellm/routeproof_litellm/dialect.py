@@ -23,11 +23,11 @@ OLDEST: Version = (1, 85, 0)
 """The first release that this adapter knows how to drive."""
 
 ENVIRONMENT = "production"
-"""What `LITELLM_ENVIRONMENT` says, which `supported_environments` is held against."""
+"""The value of `LITELLM_ENVIRONMENT`, with which `supported_environments` is compared."""
 
 ROUTED_MODEL = "a"
-"""Where the routers within the router send requests: one name only, since they choose at random, and a short one, so
-that traces are likely to have it."""
+"""The name that the routers within the router send requests to: only one, since they choose at random, and a short one,
+so that traces are likely to have it."""
 
 CAPABILITIES = (
     "upsert",
@@ -45,7 +45,7 @@ CAPABILITIES = (
 )
 
 TARGET_PREFIXES = ("openai/", "azure/", "anthropic/")
-"""Providers that every release knows: a target of none is refused."""
+"""Providers that every release knows; a target without a known provider is refused."""
 
 _COMPROMISED = MappingProxyType(
     {
@@ -77,7 +77,7 @@ class Bundle(NamedTuple):
     target: str | None = None
     since: Version = OLDEST
     plain: bool = True
-    """Whether such a row is taken, and answers lookups, like any other."""
+    """True if such a row is taken, and answers lookups, like any other."""
 
     def extra(self) -> Json:
         """Announce the bundle."""
@@ -365,7 +365,8 @@ class Dialect:
         """Introduce a router that can be asked on these code paths, and lacks these capabilities."""
         return {
             "protocol": PROTOCOL_VERSION,
-            # Another router: it takes what this one refuses, and documented issues of this one are none of its own.
+            # The proxy's router has a name of its own: it takes what the plain one refuses, and the documented issues
+            # of the plain one need not be its own.
             "router": "litellm-proxy" if self.ignore_invalid else "litellm",
             "version": self.release,
             "capabilities": [word for word in CAPABILITIES if word not in lacks],

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from routeproof_litellm.wire import Question, Step
 
 TEXT_CHARACTERS_MAX = 1_000
-"""How much of an exception's text is passed on."""
+"""The most of an exception's text that is passed on."""
 
 _BLOCKED = (
     ("RouterRateLimitError", "No deployments available for selected model"),
@@ -156,7 +156,7 @@ class LiteLlm:
                 return
         raise AttributeError("there is no way to see what its router picks from")
 
-    # A running loop is what the router has in its proxy; some of its parts ask for one when they are made.
+    # In the proxy the router has a running loop, and some of its parts ask for one when they are made.
     async def _run(self, run: Run) -> Json:
         setup = self._construct(run.rows)
         steps: list[Json] = []
@@ -212,7 +212,7 @@ class LiteLlm:
         return "applied"
 
     def _nothing_done(self, verb: str, row: Row) -> Json | str:
-        """Tell what `None` means, which is returned for what is as it was and also for a refusal that is swallowed."""
+        """Tell what `None` means: it stands for a row that is as it was, and for a refusal that was swallowed."""
         held = self._surface.deployment(self._router, row.id)
         if held is None:
             return {"refused": f"{verb} returned None, and there is no deployment of this id"}
@@ -331,7 +331,7 @@ def _request(query: Query, strategy: str | None) -> Json:
     request: Json = {"metadata": {} if query.team is None else {"user_api_key_team_id": query.team}}
     if strategy is not None:
         request["routing_strategy"] = strategy
-    # The routers within the router need something to judge by.
+    # The routers within the router need a message to judge by.
     return {"messages": [{"role": "user", "content": "hello"}], "request_kwargs": request}
 
 
@@ -343,7 +343,7 @@ def _failed(error: Exception) -> Json:
     classes = [kind.__name__ for kind in type(error).__mro__]
     if any(kind in classes and part in str(error) for kind, part in _BLOCKED):
         return {"refused": "blocked"}
-    # The class itself: what is derived from it says something else of the request.
+    # Only the class itself counts: classes that are derived from it say something else of the request.
     return {"refused": "unknown_model"} if classes[0] == _UNKNOWN_MODEL else {"failed": _text(error)}
 
 

@@ -24,7 +24,7 @@ PACKAGE = Path(__file__).parent.parent
 ROW = {"id": "d1", "model_name": "m", "model": "openai/m", "tag": "v1"}
 END_SECONDS = 30
 START_SECONDS = 300
-"""How long the import of LiteLLM may take where much else runs."""
+"""The longest that the import of LiteLLM may take where much else runs."""
 
 
 @contextmanager

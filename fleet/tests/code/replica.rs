@@ -25,13 +25,13 @@ impl Replica for CoreReplica {
         Self::default()
     }
 
-    // What is due is for the replica to say, and not for the strategy.
+    // The replica itself decides how it reacts to a write, and not the strategy.
     fn wrote(&mut self, _after: After, _rows: u8, row: u8, store: &Table) {
         let change = match fleet::trace::row(row, store[&row]) {
             None => Change::Delete(id(row).into()),
             Some(row) => match core_row(&row).parse() {
                 Ok(row) => Change::Put(row),
-                // It is refused before it gets to the replica.
+                // A row that does not parse is refused before it gets to the replica.
                 Err(_) => return,
             },
         };
@@ -49,7 +49,7 @@ impl Replica for CoreReplica {
 
     fn apply(&mut self, _part: u8, read: &Read) {
         match read {
-            // It was made some time ago and held since: it is applied whatever the store has come to.
+            // The reading was made some time ago and held since: it is applied even if the store has changed.
             Read::Whole(_) => {
                 if let Ok(reading) = Shown(read).read() {
                     self.replica.apply(reading);
@@ -104,7 +104,7 @@ impl Replica for CoreReplica {
 }
 
 impl CoreReplica {
-    /// Polls a store that shows this. Of a refusal only what has become of the rows is looked at, and that by the rules.
+    /// Polls a store that shows this. A refusal is not looked at: the rules judge the rows that it leaves.
     fn poll(&mut self, read: &Read) {
         drop(self.replica.poll(&mut Shown(read)));
     }

@@ -110,8 +110,8 @@ impl Oracle {
         &self.spec
     }
 
-    /// The numbers of at most `max` questions that the rows of these names and ids raise, and of some others where
-    /// there is room. Which, where there are more, `from` decides.
+    /// Returns the numbers of at most `max` questions that the rows of these names and ids raise, and of some others
+    /// where there is room. If there are more, `from` decides which are taken.
     pub fn questions<'a>(&self, rows: impl Iterator<Item = &'a Row>, from: usize, max: usize) -> Vec<usize> {
         let mut raised = vec![0; self.by_team[0].len()];
         for row in rows {

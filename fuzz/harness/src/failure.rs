@@ -58,7 +58,7 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
 ///
 /// # Panics
 ///
-/// The router claims a preset that there is none of.
+/// The router claims a preset that does not exist.
 pub fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<Failure>> {
     let rules = RuleSet::of(Level::Router);
     let judge = Judge::new(router.hello(), rules).expect("routers in this process know their presets");
@@ -67,7 +67,7 @@ pub fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<Failure
         Err(fault) => return Some(Failure::of_bytes(fault.to_string())),
     };
     let mut findings: Vec<_> = findings.collect();
-    // One with a query is shown by a lookup, which any build of the router shows.
+    // Findings with a query come first: any build of the router can be asked a lookup.
     findings.sort_by_key(|finding| finding.question.as_ref().and_then(Question::query).is_none());
     let finding = findings.into_iter().next()?;
     let shrunk = shrink(router, &judge, run, &finding, &mut || true).ok().flatten();
