@@ -80,13 +80,12 @@ impl Shelf {
         failure.replay = Some(command_line(&words.map(str::to_owned)));
     }
 
-    /// Removes the files of a failure that turned out to be another that has its own.
+    /// Removes the files of a failure that does not stand, or that turned out to be another that has its own.
     pub fn remove(&mut self, failure: &FailureReport) {
         for file in &failure.files {
             if let Err(why) = fs::remove_file(file) {
-                self.trouble.get_or_insert_with(|| {
-                    format!("{file} cannot be removed: {why}; another file shows the same failure")
-                });
+                self.trouble
+                    .get_or_insert_with(|| format!("{file} cannot be removed: {why}; the report does not name it"));
             }
         }
     }

@@ -17,15 +17,18 @@ use protocol::{
 };
 
 use crate::alphabet::{alphabet, matrix};
-use crate::evidence::{Fresh, Issued, Look, Moment, Transition, applied, arrive, in_order, took_an_id_twice};
+use crate::evidence::{Arrivals, Fresh, Issued, Look, Moment, Transition, applied, took_an_id_twice};
 use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::generate::{beside, viewers};
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work};
 use crate::rules::{Tally, add_premises};
 use crate::shrink::about;
 use crate::spec::Table;
-use crate::trial::{Judge, carry_out, orders, seen_fresh};
+use crate::trial::{Judge, carry_out, seen_fresh};
 use crate::universe::Scope;
+
+/// The most rows of which every order is tried in each state; of more, those that routers keep by a plain policy.
+const EVERY_ORDER_OF: usize = 3;
 
 /// The limits of an exploration.
 #[derive(Clone, Copy, Debug)]
@@ -237,8 +240,8 @@ struct Node<S> {
     depth: usize,
     changed: Changed,
     seen: Rc<Observation>,
-    /// The ids of the table in the order in which they arrived.
-    order: Vec<String>,
+    /// The orders of the ids of the table.
+    arrivals: Arrivals,
     /// True if a rule was broken on the way here: the state is not explored further, since later failures may be
     /// consequences.
     failed: bool,
@@ -305,7 +308,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             depth: 0,
             changed,
             seen,
-            order: Vec::new(),
+            arrivals: Arrivals::default(),
             failed: false,
         };
         self.nodes.insert((state, Table::new()), node);
@@ -373,8 +376,8 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         self.hunt.work.changes += 1;
         let now = applied(table, change, &changed.outcome);
         let lost = took_an_id_twice(change, &changed.outcome, &now);
-        let mut order = self.nodes[from].order.clone();
-        arrive(&mut order, change, &changed.outcome, &now);
+        let mut arrivals = self.nodes[from].arrivals.clone();
+        arrivals.follow(change, &changed.outcome, &now);
         self.hunt.work.effects += u64::from(now != *table);
         let key = (state, now);
         let known = self.nodes.get(&key).map(|node| Rc::clone(&node.seen));
@@ -388,7 +391,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         self.judge_transition(from, change, (table, &key.1), (&changed, &seen), &mut tally);
         let depth = path.len() + 1;
         if new {
-            self.judge_moment(depth, &key.1, &order, &seen, &mut tally)?;
+            self.judge_moment(depth, &key.1, &arrivals, &seen, &mut tally)?;
             self.hunt.work.depth = self.hunt.work.depth.max(depth);
         }
         let failed = !tally.findings.is_empty();
@@ -400,7 +403,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
                 depth,
                 changed,
                 seen,
-                order,
+                arrivals,
                 failed,
             };
             self.nodes.insert(key, node);
@@ -426,6 +429,8 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             now,
             held_before: node.changed.held.as_deref(),
             seen: Some((self.questions.look(&node.seen), self.questions.look(seen))),
+            // Each refusal in each state would take a fresh router of its own: that is left to drawn traces.
+            again: &[],
         };
         self.judge.rules().judge_transition(&transition, tally);
     }
@@ -434,16 +439,37 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         &mut self,
         after: usize,
         table: &Table,
-        order: &[String],
+        arrivals: &Arrivals,
         seen: &Observation,
         tally: &mut Tally,
     ) -> Result<(), AdapterFault> {
-        let mut fresh = Vec::new();
-        if self.judge.rules().needs_fresh() {
-            for rows in orders(&in_order(order, table)) {
-                fresh.push(self.fresh_of(rows)?);
-            }
+        self.hunt.work.answers += seen.shown.iter().map(count_of_answers).sum::<usize>() as u64;
+        let two = if self.judge.rules().needs_fresh() {
+            arrivals.two_orders(table)
+        } else {
+            Vec::new()
+        };
+        let mut of_moment = self.moment_beside(after, table, two, seen)?;
+        let mut findings = of_moment.findings.iter();
+        if findings.any(|finding| finding.rule.rests_on_any_order()) {
+            let orders = arrivals.orders(table, EVERY_ORDER_OF);
+            of_moment = self.moment_beside(after, table, orders, seen)?;
         }
+        tally.absorb(of_moment);
+        Ok(())
+    }
+
+    /// Judges a moment beside fresh routers of the rows in these orders.
+    fn moment_beside(
+        &mut self,
+        after: usize,
+        table: &Table,
+        orders: Vec<Vec<Row>>,
+        seen: &Observation,
+    ) -> Result<Tally, AdapterFault> {
+        let fresh: Result<Vec<Fresh>, AdapterFault> = orders.into_iter().map(|rows| self.fresh_of(rows)).collect();
+        let fresh = fresh?;
+        let mut tally = Tally::default();
         let moment = Moment {
             replica: None,
             polls: 0,
@@ -455,9 +481,8 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             look: self.questions.look(seen),
             fresh: &fresh,
         };
-        self.hunt.work.answers += seen.shown.iter().map(count_of_answers).sum::<usize>() as u64;
-        self.judge.rules().judge_moment(&moment, tally);
-        Ok(())
+        self.judge.rules().judge_moment(&moment, &mut tally);
+        Ok(tally)
     }
 
     fn fresh_of(&mut self, rows: Vec<Row>) -> Result<Fresh, AdapterFault> {

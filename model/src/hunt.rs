@@ -18,7 +18,8 @@ pub struct Hunt {
     pub premises: BTreeMap<RuleId, u64>,
     /// The distinct failures.
     pub failures: BTreeMap<Signature, Failure>,
-    /// Findings that look new and were not made small: the hunt was stopped, or held as many failures as it may.
+    /// Findings that look new and were not made small: the hunt was stopped, or held as many failures as it may, or some
+    /// order of the rows may explain them.
     pub uncounted: u64,
     /// The way in which the hunt ended.
     pub ended: Ended,

@@ -10,7 +10,7 @@ use crate::generate::{Cadence, Seeded, generate};
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit};
 use crate::rules::add_premises;
 use crate::shrink::{Shrunk, about, shrink};
-use crate::trial::{Judge, trial};
+use crate::trial::{Judge, stands, trial};
 use crate::universe::Scope;
 
 /// The most failures that are told apart and made small; those beyond are counted.
@@ -155,17 +155,25 @@ impl Search<'_> {
                 continue;
             }
             let hunt = &self.hunt;
-            let shrunk = shrink(router, self.judge, &drawn.run, &finding, &mut || {
+            let shrunk = match shrink(router, self.judge, &drawn.run, &finding, &mut || {
                 go_on(hunt).is_continue()
-            });
-            let (shrunk, fault) = match shrunk {
-                Ok(shrunk) => (shrunk, None),
-                Err(fault) => (None, Some(fault)),
+            }) {
+                Ok(shrunk) => shrunk,
+                Err(fault) => {
+                    // What rests on the order of rows is told only once every order was tried.
+                    if !finding.rule.rests_on_any_order() {
+                        self.hunt.keep(drawn.failure(finding, None));
+                    }
+                    return Err(fault);
+                }
             };
+            if shrunk.is_none() && !stands(router, self.judge, &drawn.run, &finding)? {
+                self.hunt.uncounted += 1;
+                continue;
+            }
             let failure = drawn.failure(finding, shrunk);
             self.known.insert(first, failure.signature.clone());
             self.hunt.keep(failure);
-            fault.map_or(Ok(()), Err)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use protocol::{AdapterFault, Change, Question, Questions, RouterUnderTest, Row, 
 
 use crate::failure::{Failure, Finding, Kind, Signature, touches};
 use crate::rules::RuleId;
-use crate::trial::{Judge, trial};
+use crate::trial::{Judge, stands, trial};
 
 /// The most attempts at making one failure small.
 pub const ATTEMPTS_MAX: usize = 400;
@@ -41,8 +41,9 @@ pub fn asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
     Run { trace, questions }
 }
 
-/// Returns the failure with its trace carried out again and made small, or as it was if it does not show again. A
-/// failure of an exploration may not: there everything was asked on the way, and rows have the tags of the alphabet.
+/// Returns the failure with its trace carried out again and made small, or as it was if it does not show again, or none if
+/// it then does not stand either. A failure of an exploration may not show again: there everything was asked on the way, and
+/// rows have the tags of the alphabet.
 ///
 /// # Errors
 ///
@@ -52,18 +53,19 @@ pub fn shrink_failure(
     judge: &Judge,
     failure: &Failure,
     go_on: &mut dyn FnMut() -> bool,
-) -> Result<Failure, AdapterFault> {
+) -> Result<Option<Failure>, AdapterFault> {
     let failure = failure.clone();
     let Some(shrunk) = shrink(router, judge, &failure.run, &failure.finding, go_on)? else {
-        return Ok(failure);
+        let stands = stands(router, judge, &failure.run, &failure.finding)?;
+        return Ok(stands.then_some(failure));
     };
-    Ok(Failure {
+    Ok(Some(Failure {
         signature: Signature::of(&shrunk.finding, &shrunk.run.trace.steps),
         run: shrunk.run,
         finding: shrunk.finding,
         shrunk: shrunk.least,
         ..failure
-    })
+    }))
 }
 
 /// A failure made small.

@@ -1,18 +1,24 @@
 //! Drives traces through a router and judges every observation.
 
+mod fresh;
+
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::rc::Rc;
 
 use protocol::{
-    AdapterFault, Change, Changed, Hello, Level, Observation, Outcome, Questions, Round, RouterUnderTest, Row, Run,
-    RunReply, Step, StepReply, Trace,
+    AdapterFault, Change, Changed, Hello, Level, Observation, Outcome, Questions, RouterUnderTest, Run, RunReply, Step,
+    StepReply,
 };
+
+use self::fresh::{Orders, Wanted};
+pub(crate) use self::fresh::{carry_out, seen_fresh};
 
 use crate::evidence::fleet::{History, Sight};
 use crate::evidence::{
-    Fresh, Ground, Issued, Look, Moment, Transition, applied, arrive, check_tags, in_order, took_an_id_twice,
+    Arrivals, Beside, EVERY_ORDER_ROWS_MAX, Fresh, Ground, Issued, Look, Moment, Transition, applied, check_tags,
+    took_an_id_twice,
 };
+use crate::failure::{Finding, Kind};
 use crate::pattern::Patterns;
 use crate::rules::{Oracle, RuleId, RuleSet, Tally};
 use crate::semantics::Semantics;
@@ -71,9 +77,9 @@ impl Judge {
         &self.rules
     }
 
-    /// Judges the run of one router. `fresh` are the answers of fresh routers that were given the rows of
-    /// [`Tracked::arrivals`]; they are compared with those to the last round of questions.
-    pub fn judge(&self, run: &Run, reply: &RunReply, tracked: &Tracked, fresh: &[Fresh]) -> Tally {
+    /// Judges the run of one router beside fresh ones, with which its last round of questions and its refused changes are
+    /// compared.
+    pub fn judge(&self, run: &Run, reply: &RunReply, tracked: &Tracked, beside: &Beside) -> Tally {
         let mut tally = Tally::default();
         let looks: Vec<Look> = looks(run, reply).collect();
         let look_after = |after: usize| looks.iter().find(|look| look.round.after as usize == after).copied();
@@ -91,6 +97,7 @@ impl Judge {
                 now,
                 held_before,
                 seen: after.checked_sub(1).and_then(look_after).zip(look_after(after)),
+                again: beside.refused.get(&after).map_or(&[], Vec::as_slice),
             };
             self.rules.judge_transition(&transition, &mut tally);
             held_before = changed.held.as_deref();
@@ -111,7 +118,7 @@ impl Judge {
             }
         }
         for (number, look) in (1..).zip(&looks) {
-            let fresh = if number == looks.len() { fresh } else { &[] };
+            let fresh = if number == looks.len() { &beside.at_end[..] } else { &[] };
             self.moment(tracked, *look, fresh, &mut tally);
         }
         tally
@@ -279,8 +286,8 @@ pub struct Tracked {
     lost: Option<usize>,
     /// Every version that was given.
     pub issued: Issued,
-    /// The ids of the last table, in the order in which they arrived.
-    order: Vec<String>,
+    /// The orders of the ids of each table.
+    arrivals: Vec<Arrivals>,
     empty: Table,
 }
 
@@ -299,7 +306,7 @@ impl Tracked {
             tables: Vec::with_capacity(trace.steps.len() + 1),
             lost: None,
             issued,
-            order: Vec::new(),
+            arrivals: Vec::with_capacity(trace.steps.len() + 1),
             empty: Table::new(),
         };
         tracked.follow(&Change::Replace(trace.setup.rows.clone()), &reply.setup.outcome);
@@ -325,28 +332,24 @@ impl Tracked {
     fn follow(&mut self, change: &Change, outcome: &Outcome) {
         let before = self.tables.last().unwrap_or(&self.empty);
         let table = applied(before, change, outcome);
-        arrive(&mut self.order, change, outcome, &table);
+        let mut arrivals = self.arrivals.last().cloned().unwrap_or_default();
+        arrivals.follow(change, outcome, &table);
         if took_an_id_twice(change, outcome, &table) {
             self.lost = Some(self.tables.len());
         }
         self.tables.push(table);
+        self.arrivals.push(arrivals);
     }
 
     fn keep(&mut self) {
         let table = self.tables.last().cloned().unwrap_or_default();
         self.tables.push(table);
+        self.arrivals.push(self.arrivals.last().cloned().unwrap_or_default());
     }
 
     /// The number of steps that changed the table.
     fn effects(&self) -> u64 {
         self.tables.windows(2).filter(|tables| tables[0] != tables[1]).count() as u64
-    }
-
-    /// The rows of the last table, in the order in which their ids arrived.
-    pub fn arrivals(&self) -> Vec<Row> {
-        self.tables
-            .last()
-            .map_or_else(Vec::new, |table| in_order(&self.order, table))
     }
 }
 
@@ -361,12 +364,43 @@ pub struct Judged {
     pub router_ns: u64,
 }
 
-/// A run as it was carried out, ready to be judged.
+/// A run that was carried out, ready to be judged.
+struct Carried<'a> {
+    run: &'a Run,
+    reply: &'a RunReply,
+    evidence: Evidence<'a>,
+}
+
+/// The evidence of a run, beside its reply.
 enum Evidence<'a> {
-    /// The run of one router, and where its fresh routers stand among those of all runs.
-    Router(Tracked, Range<usize>),
-    /// The run of a fleet.
+    /// The table of one router after each step.
+    Router(Tracked),
+    /// The history of a fleet.
     Fleet(Box<History<'a>>),
+}
+
+impl<'a> Carried<'a> {
+    fn new(run: &'a Run, reply: &'a RunReply) -> Result<Self, AdapterFault> {
+        let evidence = match run.trace.level {
+            Level::Fleet => Evidence::Fleet(Box::new(History::new(run, reply)?)),
+            Level::Router => Evidence::Router(Tracked::new(run, reply)?),
+        };
+        Ok(Self { run, reply, evidence })
+    }
+
+    fn wanted(&self, rules: &RuleSet, orders: &Orders) -> Wanted {
+        match &self.evidence {
+            Evidence::Router(tracked) if rules.needs_fresh() => Wanted::new(self.run, self.reply, tracked, orders),
+            Evidence::Router(_) | Evidence::Fleet(_) => Wanted::default(),
+        }
+    }
+
+    fn judge(&self, judge: &Judge, beside: &Beside) -> Tally {
+        match &self.evidence {
+            Evidence::Router(tracked) => judge.judge(self.run, self.reply, tracked, beside),
+            Evidence::Fleet(history) => judge.judge_fleet(history),
+        }
+    }
 }
 
 /// Carries out `runs`, then whatever fresh routers the rules need, and judges: one result a run. The run of a fleet brings
@@ -377,93 +411,99 @@ enum Evidence<'a> {
 /// A fault of the router under test, or an answer with a tag that no row was given.
 pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> Result<Vec<Judged>, AdapterFault> {
     let replies = router.run(runs)?;
-    let mut evidence = Vec::with_capacity(runs.len());
-    let mut fresh_runs = Vec::new();
-    for (run, reply) in runs.iter().zip(&replies) {
-        evidence.push(match run.trace.level {
-            Level::Fleet => Evidence::Fleet(Box::new(History::new(run, reply)?)),
-            Level::Router => {
-                let tracked = Tracked::new(run, reply)?;
-                let first = fresh_runs.len();
-                if judge.rules.needs_fresh() {
-                    fresh_runs.extend(fresh_runs_of(run, &tracked));
-                }
-                Evidence::Router(tracked, first..fresh_runs.len())
-            }
-        });
-    }
-    let fresh_replies = carry_out(router, &fresh_runs)?;
-    // The tags of fresh routers are checked like all others; their tables are not needed.
-    for (run, reply) in fresh_runs.iter().zip(&fresh_replies) {
-        Tracked::new(run, reply)?;
-    }
-    let judged = runs
+    let carried: Result<Vec<Carried>, AdapterFault> = runs
         .iter()
         .zip(&replies)
-        .zip(&evidence)
-        .map(|((run, reply), evidence)| {
-            let (tally, effects, of_fresh): (Tally, u64, &[RunReply]) = match evidence {
-                Evidence::Fleet(history) => (judge.judge_fleet(history), 0, &[]),
-                Evidence::Router(tracked, range) => {
-                    let replies = &fresh_replies[range.clone()];
-                    let fresh: Vec<Fresh> = replies.iter().map(seen_fresh).collect();
-                    (judge.judge(run, reply, tracked, &fresh), tracked.effects(), replies)
-                }
-            };
-            let times = of_fresh.iter().chain([reply]).filter_map(|reply| reply.router_ns);
-            Judged {
-                tally,
-                effects,
-                router_ns: times.sum(),
-            }
-        });
+        .map(|(run, reply)| Carried::new(run, reply))
+        .collect();
+    let carried: Vec<Carried> = carried?;
+    let all: Vec<(&Carried, Orders)> = carried.iter().map(|one| (one, Orders::Two)).collect();
+    let mut judged = judge_beside(router, judge, &all)?;
+    let is_open = |judged: &Judged| {
+        judged
+            .tally
+            .findings
+            .iter()
+            .any(|finding| finding.rule.rests_on_any_order())
+    };
+    let open: Vec<usize> = (0..judged.len()).filter(|place| is_open(&judged[*place])).collect();
+    let that_may_clear = |place: &usize| Orders::that_may_clear(&judged[*place].tally.findings);
+    let again: Vec<(&Carried, Orders)> = open
+        .iter()
+        .map(|place| (&carried[*place], that_may_clear(place)))
+        .collect();
+    for (place, again) in open.into_iter().zip(judge_beside(router, judge, &again)?) {
+        judged[place].tally = again.tally;
+        judged[place].router_ns += again.router_ns;
+    }
+    for (judged, reply) in judged.iter_mut().zip(&replies) {
+        judged.router_ns += reply.router_ns.unwrap_or(0);
+    }
+    Ok(judged)
+}
+
+/// Judges runs beside fresh routers, whose time alone is counted.
+fn judge_beside(
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    carried: &[(&Carried, Orders)],
+) -> Result<Vec<Judged>, AdapterFault> {
+    let wanted: Vec<Wanted> = carried
+        .iter()
+        .map(|(one, orders)| one.wanted(&judge.rules, orders))
+        .collect();
+    let runs: Vec<Run> = wanted.iter().flat_map(Wanted::runs).cloned().collect();
+    let replies = carry_out(router, &runs)?;
+    for (run, reply) in runs.iter().zip(&replies) {
+        check_tags(&run.trace.rows().map(|row| row.tag.as_str()).collect(), reply)?;
+    }
+    let mut rest = &replies[..];
+    let judged = carried.iter().zip(&wanted).map(|((carried, _), wanted)| {
+        let (of_run, after) = rest.split_at(wanted.runs().count());
+        rest = after;
+        Judged {
+            tally: carried.judge(judge, &wanted.beside(of_run)),
+            effects: match &carried.evidence {
+                Evidence::Router(tracked) => tracked.effects(),
+                Evidence::Fleet(_) => 0,
+            },
+            router_ns: of_run.iter().filter_map(|reply| reply.router_ns).sum(),
+        }
+    });
     Ok(judged.collect())
 }
 
-/// Returns the runs that build fresh routers of the rows at the end of a run, in more than one order, and ask them its
-/// last round of questions. There are none if those rows are not known, or if nothing is asked at the end.
-fn fresh_runs_of(run: &Run, tracked: &Tracked) -> Vec<Run> {
-    let last = run.questions.rounds.last();
-    let at_end = last.filter(|round| round.after as usize == run.trace.steps.len() && tracked.lost.is_none());
-    let Some(round) = at_end else { return Vec::new() };
-    let of_fresh = |rows| Run {
-        trace: Trace::of_router(rows, Vec::new()),
-        questions: Questions {
-            asked: run.questions.asked.clone(),
-            rounds: vec![Round {
-                after: 0,
-                ..round.clone()
-            }],
-        },
+/// Returns whether a finding of a trace that was not made small may be told. One that rests on fresh routers may only if
+/// none gives what came, whatever the order of its rows; of a large table that is not known.
+///
+/// # Errors
+///
+/// Those of the router under test.
+pub(crate) fn stands(
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    run: &Run,
+    finding: &Finding,
+) -> Result<bool, AdapterFault> {
+    if run.trace.level == Level::Fleet || !finding.rule.rests_on_any_order() {
+        return Ok(true);
+    }
+    let mut run = run.clone();
+    run.trace.steps.truncate(finding.after);
+    run.questions
+        .rounds
+        .retain(|round| round.after as usize <= finding.after);
+    let replies = router.run(std::slice::from_ref(&run))?;
+    let Some(reply) = replies.first() else { return Ok(false) };
+    let carried = Carried::new(&run, reply)?;
+    let rows = match &carried.evidence {
+        Evidence::Router(tracked) => tracked.tables.last().map_or(0, Table::len),
+        Evidence::Fleet(_) => 0,
     };
-    orders(&tracked.arrivals()).into_iter().map(of_fresh).collect()
-}
-
-/// Carries out any number of runs, a batch at a time.
-pub(crate) fn carry_out(router: &mut dyn RouterUnderTest, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
-    let mut replies = Vec::with_capacity(runs.len());
-    for batch in runs.chunks(protocol::wire::BATCH_RUNS_MAX) {
-        replies.extend(router.run(batch)?);
+    if rows > EVERY_ORDER_ROWS_MAX {
+        return Ok(false);
     }
-    Ok(replies)
-}
-
-/// The orders in which fresh routers are given the rows: as they arrived, and the other way round.
-pub(crate) fn orders(arrivals: &[Row]) -> Vec<Vec<Row>> {
-    let mut orders = vec![arrivals.to_vec()];
-    if arrivals.len() > 1 {
-        orders.push(arrivals.iter().rev().cloned().collect());
-    }
-    orders
-}
-
-pub(crate) fn seen_fresh(reply: &RunReply) -> Fresh {
-    match &reply.setup.outcome {
-        Outcome::Refused(why) => Err(format!("a fresh router refuses the rows: {why}")),
-        Outcome::Applied | Outcome::Unchanged => reply
-            .rounds
-            .first()
-            .and_then(|seen| seen.first().cloned())
-            .ok_or_else(|| "a fresh router showed nothing".to_owned()),
-    }
+    let judged = judge_beside(router, &judge.of_rule(finding.rule), &[(&carried, Orders::Every)])?;
+    let mut findings = judged.iter().flat_map(|judged| &judged.tally.findings);
+    Ok(findings.any(|other| Kind::of(other) == Kind::of(finding)))
 }

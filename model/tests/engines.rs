@@ -371,7 +371,9 @@ fn what_an_exploration_finds_is_made_small() {
         for mut failure in observed(fault, first).failures.into_values() {
             // Shrinking works the signature out anew.
             failure.signature.last = "construction";
-            let shrunk = shrink_failure(router.as_mut(), &judge, &failure, &mut || true).unwrap();
+            let shrunk = shrink_failure(router.as_mut(), &judge, &failure, &mut || true)
+                .unwrap()
+                .unwrap();
             add_failure(&mut text, &shrunk, true);
         }
     }

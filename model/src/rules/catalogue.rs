@@ -95,6 +95,12 @@ impl RuleId {
         }
     }
 
+    /// Returns whether the rule holds one router against fresh ones of which it is enough that one agrees, whatever the order
+    /// in which it was given its rows.
+    pub(crate) const fn rests_on_any_order(self) -> bool {
+        matches!(self, Self::HistoryFree | Self::Bounded)
+    }
+
     /// The entry of the rule in the catalogue.
     pub fn rule(self) -> &'static Rule {
         &RULES[self as usize]
@@ -273,10 +279,13 @@ pub static RULES: [Rule; 17] = [
         oracle: Oracle::Metamorphic,
         needs: &[],
         effect: Effect::RestartChanges,
-        premise: "an answer or listing, after at least one change, that a fresh router gave too",
+        premise: "an answer or listing, after at least one change, that a fresh router gave too, or a refused change that \
+            one was asked to make",
         explanation: "A restart would change the answer. Whatever differs is left over from, or was lost to, an earlier \
             change: `extra`, `missing` and `other` candidates, another `refusal`, another `listing`, rows that were taken \
-            and of which no router can be built (`unbuildable`).",
+            and of which no router can be built (`unbuildable`), a change that is `refused` and that a fresh router makes. It \
+            is broken only if no fresh router agrees, whatever the order in which it was given its rows: in the order of \
+            their arrival or of their last change, from either end, and of up to five rows in every order.",
     },
     Rule {
         id: RuleId::OrderFree,

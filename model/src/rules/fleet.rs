@@ -344,9 +344,9 @@ pub(super) fn converges(moment: &Moment, notes: &mut Notes) {
 /// Notes each answer that differs from that of a fresh replica. Each fresh replica had the rows in another order, so
 /// the one from which the fewest answers differ counts.
 fn answers_as_fresh(moment: &Moment, notes: &mut Notes) {
-    let ways = moment.fresh.iter().flatten().map(|fresh| {
+    let ways = moment.built().map(|fresh| {
         let mut way = notes.blank();
-        compare(moment, moment.look_of(fresh), moment.look, &mut way);
+        compare(moment, &[fresh], moment.look, &mut way);
         way
     });
     let ways: Vec<Notes> = ways.collect();

@@ -1,35 +1,55 @@
 //! The rules that rest on a fresh router of the same kind.
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Answer, Query, Question, Shown};
+use protocol::{Answer, Outcome, Query, Question, Shown};
 
 use super::notes::{Asked, Notes, Subject, difference};
-use crate::evidence::{Look, Moment};
+use crate::evidence::{Look, Moment, Transition};
 use crate::failure::{Allowed, Got, Size};
 
 pub(super) fn history_free(moment: &Moment, notes: &mut Notes) {
     if moment.after == 0 {
         return;
     }
+    let built: Vec<Look> = moment.built().collect();
     match moment.fresh.first() {
-        None => {}
-        Some(Ok(fresh)) => compare(moment, moment.look_of(fresh), moment.look, notes),
-        Some(Err(why)) => unbuildable(moment, why, notes),
+        Some(Err(why)) if built.is_empty() => unbuildable(moment, why, notes),
+        _ => compare(moment, &built, moment.look, notes),
     }
 }
 
-pub(super) fn order_free(moment: &Moment, notes: &mut Notes) {
-    let Some((Ok(first), others)) = moment.fresh.split_first() else {
+/// Notes a change that was refused, and that every fresh router of the same rows makes.
+pub(super) fn refuses_alike(transition: &Transition, notes: &mut Notes) {
+    let Outcome::Refused(why) = &transition.changed.outcome else {
         return;
     };
+    let Some(taken) = transition.again.first() else { return };
+    notes.premise();
+    if transition
+        .again
+        .iter()
+        .any(|outcome| matches!(outcome, Outcome::Refused(_)))
+    {
+        return;
+    }
+    notes.fail(
+        "refused",
+        Subject::of(Question::Claims, transition.change.rows().first()),
+        Allowed::Outcome(taken.clone()),
+        Got::Outcome(Outcome::Refused(why.clone())),
+    );
+}
+
+pub(super) fn order_free(moment: &Moment, notes: &mut Notes) {
+    let Some(first) = moment.built().next() else { return };
     if moment.table.len() < 2 {
         return;
     }
-    for other in others {
-        match other {
-            Ok(other) => compare(moment, moment.look_of(first), moment.look_of(other), notes),
-            Err(why) => unbuildable(moment, why, notes),
-        }
+    for other in moment.built().skip(1) {
+        compare(moment, &[first], other, notes);
+    }
+    for why in moment.fresh.iter().filter_map(|fresh| fresh.as_ref().err()) {
+        unbuildable(moment, why, notes);
     }
 }
 
@@ -42,59 +62,96 @@ fn unbuildable(moment: &Moment, why: &str, notes: &mut Notes) {
     notes.fail("unbuildable", subject, Allowed::Built, Got::Unbuildable(why.to_owned()));
 }
 
-/// Notes every answer and listing of `other` that differs from that of `one`.
-pub(super) fn compare(moment: &Moment, one: Look, other: Look, notes: &mut Notes) {
-    for (place, question, one) in one.iter() {
-        match (question, one, other.get(place)) {
-            (Question::Lookup(query), Shown::Answers(one), Some(Shown::Answers(other))) => {
-                for (path, (one, other)) in one.iter().zip(other).enumerate() {
+/// Notes every answer and listing of `look` that none of `allowed` gives, where they were asked the same.
+pub(super) fn compare(moment: &Moment, allowed: &[Look], look: Look, notes: &mut Notes) {
+    for (place, question, shown) in look.iter() {
+        let mut of_allowed = allowed.iter().filter_map(|other| other.get(place)).peekable();
+        if of_allowed.peek().is_none() {
+            continue;
+        }
+        match (question, shown) {
+            (Question::Lookup(query), Shown::Answers(got)) => {
+                let allowed: Vec<&[Answer]> = of_allowed.filter_map(answers_of).collect();
+                for (path, got) in got.iter().enumerate() {
+                    let allowed = allowed.iter().filter_map(|answers| answers.get(path));
                     notes.premise();
-                    compare_answers(moment, query, path, (one, other), notes);
+                    compare_answers(moment, query, path, (allowed, got), notes);
                 }
             }
-            (_, Shown::Names(one), Some(Shown::Names(other))) => {
+            (_, Shown::Names(got)) => {
                 notes.premise();
-                let [one, other] = [one, other].map(|names| names.iter().cloned().collect::<BTreeSet<String>>());
-                if one != other {
-                    let [one, other] = [one, other].map(|names| names.into_iter().collect());
-                    let subject = Subject::of(question.clone(), None);
-                    notes.fail("listing", subject, Allowed::Names(one), Got::Names(other));
-                }
+                let allowed = of_allowed.filter_map(|shown| match shown {
+                    Shown::Names(names) => Some(names.as_slice()),
+                    _ => None,
+                });
+                compare_names(question, (allowed, got), notes);
             }
             _ => {}
         }
     }
 }
 
-fn compare_answers(moment: &Moment, query: &Query, path: usize, (one, other): (&Answer, &Answer), notes: &mut Notes) {
-    let (one, other) = (one.clone().sorted(), other.clone().sorted());
-    // The text of a failure is for people, and is not compared.
-    if one == other || matches!((&one, &other), (Answer::Failed(_), Answer::Failed(_))) {
+fn answers_of(shown: &Shown) -> Option<&[Answer]> {
+    match shown {
+        Shown::Answers(answers) => Some(answers),
+        _ => None,
+    }
+}
+
+fn compare_names<'a>(
+    question: &Question,
+    (mut allowed, got): (impl Iterator<Item = &'a [String]>, &[String]),
+    notes: &mut Notes,
+) {
+    let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<String>>();
+    let got = set(got);
+    let Some(nearest) = allowed.next().map(set) else { return };
+    if nearest == got || allowed.any(|names| set(names) == got) {
         return;
     }
-    let (class, differing) = difference(&one, &other);
+    let [nearest, got] = [nearest, got].map(|names| names.into_iter().collect());
+    let subject = Subject::of(question.clone(), None);
+    notes.fail("listing", subject, Allowed::Names(nearest), Got::Names(got));
+}
+
+fn compare_answers<'a>(
+    moment: &Moment,
+    query: &Query,
+    path: usize,
+    (mut allowed, got): (impl Iterator<Item = &'a Answer>, &Answer),
+    notes: &mut Notes,
+) {
+    let Some(nearest) = allowed.next() else { return };
+    let got = got.clone().sorted();
+    let agrees = |one: &Answer| {
+        let fail_both = matches!((one, &got), (Answer::Failed(_), Answer::Failed(_)));
+        fail_both || one.clone().sorted() == got
+    };
+    if agrees(nearest) || allowed.any(agrees) {
+        return;
+    }
+    let nearest = nearest.clone().sorted();
+    let (class, differing) = difference(&nearest, &got);
     let row = differing.and_then(|candidate| moment.version(candidate));
     let asked = Asked {
         query,
         path,
-        answer: &other,
+        answer: &got,
     };
     let subject = asked.about(moment.ground, row);
     let got = asked.got();
-    notes.fail(class, subject, Allowed::Answer(one), got);
+    notes.fail(class, subject, Allowed::Answer(nearest), got);
 }
 
 pub(super) fn bounded(moment: &Moment, notes: &mut Notes) {
-    let Some(Ok(fresh)) = moment.fresh.first() else { return };
     if moment.after == 0 {
         return;
     }
-    let of_fresh: BTreeMap<&String, u64> = moment
-        .look_of(fresh)
-        .sizes()
-        .flatten()
-        .map(|(structure, &size)| (structure, size))
-        .collect();
+    let mut of_fresh: BTreeMap<&String, u64> = BTreeMap::new();
+    for (structure, &size) in moment.built().flat_map(Look::sizes).flatten() {
+        let most = of_fresh.entry(structure).or_default();
+        *most = size.max(*most);
+    }
     for (structure, &size) in moment.look.sizes().flatten() {
         let Some(&of_fresh) = of_fresh.get(structure) else {
             continue;

@@ -14,7 +14,7 @@ use protocol::Level;
 use self::absolute::{atomic_refusal, claims_no_ghost, claims_once, current, no_duplicate, not_blocked, scoped};
 pub use self::catalogue::{Effect, Oracle, RULES, Rule, RuleId, UnknownRule};
 use self::fleet::{claims_each_once, converges, fails_safe, heals, monotonic, read_your_writes, refuses_atomically};
-use self::metamorphic::{bounded, history_free, order_free};
+use self::metamorphic::{bounded, history_free, order_free, refuses_alike};
 use self::notes::Notes;
 use self::prescribed::{complete, listing, resolved, takes_what_is_valid};
 use crate::evidence::fleet::History;
@@ -37,7 +37,7 @@ fn predicates(id: RuleId) -> (Option<OfMoment>, Option<OfTransition>) {
         RuleId::Scoped => (Some(scoped), None),
         RuleId::NotBlocked => (Some(not_blocked), None),
         RuleId::Resolved => (Some(resolved), None),
-        RuleId::HistoryFree => (Some(history_free), None),
+        RuleId::HistoryFree => (Some(history_free), Some(refuses_alike)),
         RuleId::OrderFree => (Some(order_free), None),
         RuleId::AtomicRefusal => (None, Some(atomic_refusal)),
         RuleId::Listing => (Some(listing), None),

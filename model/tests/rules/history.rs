@@ -1,6 +1,6 @@
 //! Histories written by hand, and what a rule says of them.
 
-use model::evidence::Fresh;
+use model::evidence::{Beside, Fresh};
 use model::failure::{Finding, Kind};
 use model::rules::{RuleId, RuleSet, Tally};
 use model::trial::{Judge, Tracked};
@@ -20,6 +20,8 @@ pub(crate) struct History {
     pub(crate) listing: &'static [&'static str],
     pub(crate) sizes: &'static [(&'static str, u64)],
     pub(crate) fresh: Vec<Fresh>,
+    /// What fresh routers of the rows before it say to the last change.
+    pub(crate) again: Vec<Outcome>,
 }
 
 impl History {
@@ -32,6 +34,7 @@ impl History {
             listing: &[],
             sizes: &[],
             fresh: Vec::new(),
+            again: Vec::new(),
         }
     }
 
@@ -90,7 +93,11 @@ impl History {
             },
         };
         let judge = Judge::new(&hello, RuleSet::only(id(rule))).unwrap();
-        judge.judge(&run, &reply, &Tracked::new(&run, &reply).unwrap(), &self.fresh)
+        let beside = Beside {
+            at_end: self.fresh.clone(),
+            refused: [(self.changes.len(), self.again.clone())].into(),
+        };
+        judge.judge(&run, &reply, &Tracked::new(&run, &reply).unwrap(), &beside)
     }
 
     pub(crate) fn passes(&self, rule: &str) {

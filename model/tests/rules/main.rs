@@ -348,6 +348,52 @@ fn history_free() {
 }
 
 #[test]
+fn an_answer_that_any_fresh_router_gives_is_free_of_history() {
+    let seen = |answer: &Answer| Ok(observation(answer.clone(), &[], &[]));
+    let (one, other) = (candidates(&[("d1", "up/x", "v2")]), unknown());
+    let mut history = updated(other.clone());
+    history.fresh = vec![seen(&one), Err("refuses the rows".into()), seen(&other)];
+    history.passes("history-free");
+    history.fresh.pop();
+    history.fails(
+        "history-free",
+        "missing",
+        "global pattern",
+        "d1 asked ax by anyone on path 0 after 2: d1 v2 -> up/x; refused: unknown model",
+    );
+    let mut failed = updated(Answer::Failed("KeyError".into()));
+    failed.fresh = vec![seen(&one), seen(&Answer::Failed("IndexError".into()))];
+    failed.passes("history-free");
+}
+
+#[test]
+fn a_change_that_a_fresh_router_refuses_too_is_free_of_history() {
+    let refused = |why: &str| Outcome::Refused(why.to_owned());
+    let changes = vec![
+        upsert(row("d1", "a", "v1")),
+        (Change::Add(row("d2", "a", "v2")), refused("busy"), &["d1"][..]),
+    ];
+    let mut history = History::of(changes, Query::new("b", None), unknown());
+    let premises = |history: &History| {
+        history
+            .judge("history-free")
+            .premises
+            .get(&RuleId::HistoryFree)
+            .copied()
+    };
+    assert_eq!(premises(&history), None, "no fresh router was asked to make it");
+    history.again = vec![Outcome::Applied, refused("for another reason")];
+    history.passes("history-free");
+    history.again = vec![Outcome::Applied, Outcome::Unchanged];
+    history.fails(
+        "history-free",
+        "refused",
+        "claims",
+        "d2 on path 0 after 2: applied; refused: busy",
+    );
+}
+
+#[test]
 fn order_free() {
     let changes = || {
         vec![

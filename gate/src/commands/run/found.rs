@@ -106,6 +106,13 @@ impl<'a> Found<'a> {
         }
     }
 
+    /// Removes a failure that does not stand, and its files.
+    pub(super) fn remove(&mut self, signature: &Signature) {
+        if let Some(entry) = self.entries.remove(signature) {
+            self.shelf.remove(&entry.report);
+        }
+    }
+
     /// Adds what a hunt that has ended says of how often each rule had something to check and each failure was seen.
     pub(super) fn count(&mut self, hunt: &Hunt) {
         add_premises(&mut self.premises, hunt.premises.clone());

@@ -258,8 +258,10 @@ impl Trial<'_> {
         let clock = self.clock;
         let mut go_on = || clock.elapsed() < until && stopped().is_none();
         for (signature, failure) in &explored.failures {
-            let small = shrink_failure(router, self.judge, failure, &mut go_on)?;
-            self.found.replace(signature, small, clock.elapsed());
+            match shrink_failure(router, self.judge, failure, &mut go_on)? {
+                Some(small) => self.found.replace(signature, small, clock.elapsed()),
+                None => self.found.remove(signature),
+            }
         }
         Ok(())
     }

@@ -1,0 +1,319 @@
+//! Small routers, each right in a way of its own, and wrong twins of them.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use protocol::wire::{Dialect, PROTOCOL_VERSION};
+use protocol::{Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, Query, Refusal, Row};
+
+/// The order of rows that a router keeps, and which of those that match it answers with.
+pub(crate) trait Policy: Default {
+    /// Puts a row that is new, or in the place of another of its id.
+    fn put(rows: &mut Vec<Row>, row: Row) {
+        match rows.iter_mut().find(|held| held.id == row.id) {
+            Some(held) => *held = row,
+            None => rows.push(row),
+        }
+    }
+
+    /// Takes a list in place of all rows.
+    fn load(rows: &mut Vec<Row>, list: &[Row]) {
+        *rows = list.to_vec();
+    }
+
+    /// Chooses the rows that serve a query among those that match it, in the order in which they are held.
+    fn choose(matching: Vec<&Row>) -> Vec<&Row>;
+}
+
+/// The mistake of a wrong twin.
+pub(crate) trait Mistake: Default {
+    /// Carries out what a change leaves undone or does too much of, on the rows and on what is remembered, and says the
+    /// outcome.
+    fn spoil(
+        _before: &[Row],
+        _change: &Change,
+        _rows: &mut Vec<Row>,
+        _memory: &mut Memory,
+        outcome: Outcome,
+    ) -> Outcome {
+        outcome
+    }
+}
+
+/// Rows and marks that a router keeps beside its rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    /// Rows that are served although they are held no more.
+    pub(crate) stale: Vec<Row>,
+    /// Ids of rows that are held and not served.
+    pub(crate) lost: Vec<String>,
+    /// True once every change is refused.
+    pub(crate) frozen: bool,
+}
+
+/// A router that keeps its rows in a list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fake<P, M> {
+    rows: Vec<Row>,
+    memory: Memory,
+    kind: PhantomData<(P, M)>,
+}
+
+/// No mistake.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Right;
+
+impl Mistake for Right {}
+
+/// The old version of an updated row is served as well.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stale;
+
+impl Mistake for Stale {
+    fn spoil(before: &[Row], change: &Change, _: &mut Vec<Row>, memory: &mut Memory, outcome: Outcome) -> Outcome {
+        if let Change::Upsert(row) = change {
+            memory
+                .stale
+                .extend(before.iter().filter(|old| old.id == row.id).cloned());
+        }
+        outcome
+    }
+}
+
+/// A row that is updated twice is served no more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Loses;
+
+impl Mistake for Loses {
+    fn spoil(before: &[Row], change: &Change, _: &mut Vec<Row>, memory: &mut Memory, outcome: Outcome) -> Outcome {
+        if let Change::Upsert(row) = change
+            && before.iter().any(|old| old.id == row.id)
+        {
+            memory.lost.push(row.id.clone());
+        }
+        outcome
+    }
+}
+
+/// A refusal freezes all later changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Freezes;
+
+impl Mistake for Freezes {
+    fn spoil(before: &[Row], _: &Change, rows: &mut Vec<Row>, memory: &mut Memory, outcome: Outcome) -> Outcome {
+        if memory.frozen {
+            *rows = before.to_vec();
+            return Outcome::Refused("busy".to_owned());
+        }
+        memory.frozen = matches!(outcome, Outcome::Refused(_));
+        outcome
+    }
+}
+
+impl<P: Policy, M: Mistake> Fake<P, M> {
+    fn carry_out(&mut self, change: &Change) -> Outcome {
+        match change {
+            Change::Add(row) if self.rows.iter().any(|held| held.id == row.id) => {
+                return Outcome::Refused(format!("`{}` exists", row.id));
+            }
+            Change::Upsert(row) | Change::Add(row) => P::put(&mut self.rows, row.clone()),
+            Change::Delete(id) => self.rows.retain(|row| row.id != *id),
+            Change::Replace(rows) => P::load(&mut self.rows, rows),
+        }
+        Outcome::Applied
+    }
+
+    fn changed(&self, outcome: Outcome) -> Changed {
+        Changed {
+            outcome,
+            held: Some(self.claims()),
+        }
+    }
+}
+
+impl<P: Policy, M: Mistake> Local for Fake<P, M> {
+    fn describe() -> Hello {
+        Hello {
+            protocol: PROTOCOL_VERSION,
+            router: "fake".to_owned(),
+            version: "1".to_owned(),
+            capabilities: vec![
+                Capability::Upsert,
+                Capability::Add,
+                Capability::Delete,
+                Capability::Replace,
+                Capability::Patterns,
+                Capability::Teams,
+                Capability::Listing,
+                Capability::Sizes,
+                Capability::Claims,
+            ],
+            dialect: Dialect::default(),
+        }
+    }
+
+    fn reset(&mut self, initial: &[Row]) -> Changed {
+        *self = Self {
+            rows: initial.to_vec(),
+            ..Self::default()
+        };
+        self.changed(Outcome::Applied)
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        let before = self.rows.clone();
+        let outcome = self.carry_out(change);
+        let outcome = M::spoil(&before, change, &mut self.rows, &mut self.memory, outcome);
+        self.changed(outcome)
+    }
+
+    fn lookup(&self, query: &Query) -> Vec<Answer> {
+        let visible = |row: &&Row| row.team.is_none() || row.team == query.team;
+        let served = self.rows.iter().filter(|row| !self.memory.lost.contains(&row.id));
+        let served = served
+            .filter(visible)
+            .filter(|row| matches(row.asked_name(), &query.model));
+        let mut chosen = P::choose(served.collect());
+        chosen.extend(
+            self.memory
+                .stale
+                .iter()
+                .filter(|row| matches(row.asked_name(), &query.model)),
+        );
+        let candidate = |row: &&Row| Candidate {
+            id: row.id.clone(),
+            model: row.model.clone(),
+            tag: row.tag.clone(),
+        };
+        vec![match chosen.as_slice() {
+            [] => Answer::Refused(Refusal::UnknownModel),
+            chosen => Answer::Candidates(chosen.iter().map(candidate).collect()),
+        }]
+    }
+
+    fn listing(&self, team: Option<&str>) -> Vec<String> {
+        let visible = |row: &&Row| row.team.is_none() || row.team.as_deref() == team;
+        self.rows
+            .iter()
+            .filter(visible)
+            .map(|row| row.asked_name().to_owned())
+            .collect()
+    }
+
+    fn claims(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.id.clone()).collect()
+    }
+
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        [("rows".to_owned(), self.rows.len() as u64)].into()
+    }
+}
+
+/// Returns whether a name, in which `*` stands for any run of characters, is that of the text.
+fn matches(name: &str, text: &str) -> bool {
+    match name.split_once('*') {
+        None => name == text,
+        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
+            let mut ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+            ends.any(|at| matches(tail, &rest[at..]))
+        }),
+    }
+}
+
+fn first(matching: Vec<&Row>) -> Vec<&Row> {
+    matching.into_iter().take(1).collect()
+}
+
+/// Serves all rows that match.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct All;
+
+impl Policy for All {
+    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+        matching
+    }
+}
+
+/// Serves the first row that matches; an update keeps its place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FirstMatch;
+
+impl Policy for FirstMatch {
+    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+        first(matching)
+    }
+}
+
+/// Serves the last row that matches; an update keeps its place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LastWins;
+
+impl Policy for LastWins {
+    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+        matching.into_iter().next_back().into_iter().collect()
+    }
+}
+
+/// Serves the first row that matches; an update moves its row to the end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MovesToEnd;
+
+impl Policy for MovesToEnd {
+    fn put(rows: &mut Vec<Row>, row: Row) {
+        rows.retain(|held| held.id != row.id);
+        rows.push(row);
+    }
+
+    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+        first(matching)
+    }
+}
+
+/// Serves the first row that matches; new rows come first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NewestFirst;
+
+impl Policy for NewestFirst {
+    fn put(rows: &mut Vec<Row>, row: Row) {
+        rows.retain(|held| held.id != row.id);
+        rows.insert(0, row);
+    }
+
+    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+        first(matching)
+    }
+}
+
+/// Serves the first row that matches; a list leaves rows that it has in their places.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Merges;
+
+impl Policy for Merges {
+    fn load(rows: &mut Vec<Row>, list: &[Row]) {
+        rows.retain(|held| list.iter().any(|row| row.id == held.id));
+        for row in list {
+            Self::put(rows, row.clone());
+        }
+    }
+
+    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+        first(matching)
+    }
+}
+
+/// Serves the row of the longest name that matches; of equal ones that which was put in the middle when it came.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Longest;
+
+impl Policy for Longest {
+    fn put(rows: &mut Vec<Row>, row: Row) {
+        rows.retain(|held| held.id != row.id);
+        rows.insert(rows.len() / 2, row);
+    }
+
+    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+        let longest = matching.iter().map(|row| row.asked_name().len()).max();
+        let of_length = |row: &&Row| Some(row.asked_name().len()) == longest;
+        matching.into_iter().filter(of_length).take(1).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! Absolute and metamorphic rules raise no alarm on routers that are right, however these go about it, and find what is
+//! wrong with twins of them.
+
+mod fakes;
+
+use std::ops::ControlFlow;
+
+use model::failure::Signature;
+use model::generate::Cadence;
+use model::hunt::Hunt;
+use model::rules::{Oracle, RuleId, RuleSet};
+use model::search::{Settings, search};
+use model::trial::Judge;
+use model::universe::{Scope, UNIVERSES};
+use protocol::{InProcess, Level, Local, RouterUnderTest};
+
+use crate::fakes::{
+    All, Fake, FirstMatch, Freezes, LastWins, Longest, Loses, Merges, MovesToEnd, NewestFirst, Policy, Right, Stale,
+};
+
+/// The number of random traces that each router is tried with, by when it is asked.
+const TRACES: [(Cadence, u32); 2] = [(Cadence::EveryStep, 60), (Cadence::AtTheEnd, 300)];
+
+/// Searches with every rule that needs no semantics, until a failure is enough.
+fn hunt(
+    router: &mut dyn RouterUnderTest,
+    (cadence, traces_max): (Cadence, u32),
+    is_enough: impl Fn(&Signature) -> bool,
+) -> Hunt {
+    let hello = router.hello().clone();
+    let rules = RuleSet::matching(Level::Router, |id| {
+        id.rule().oracle != Oracle::Spec && id != RuleId::OrderFree
+    });
+    let judge = Judge::new(&hello, rules).unwrap();
+    let settings = Settings {
+        seed: 7,
+        scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
+        cadence,
+        traces_max,
+        batch: 16,
+    };
+    let mut go_on = |hunt: &Hunt| {
+        if hunt.failures.keys().any(&is_enough) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(u32::MAX)
+        }
+    };
+    search(router, &judge, &settings, &mut go_on).unwrap()
+}
+
+#[track_caller]
+fn holds<R: Local + Default>() {
+    for traces in TRACES {
+        let hunt = hunt(&mut InProcess::new(R::default()), traces, |_| true);
+        let told: Vec<_> = hunt
+            .failures
+            .values()
+            .map(|failure| (&failure.signature, &failure.run))
+            .collect();
+        assert!(told.is_empty(), "{told:#?}");
+        assert!(hunt.premises[&RuleId::HistoryFree] > 0 && hunt.premises[&RuleId::Current] > 0);
+    }
+}
+
+#[track_caller]
+fn breaks<R: Local + Default>(rule: RuleId, class: &str) {
+    let wanted = |signature: &Signature| (signature.kind.rule, signature.kind.class) == (rule, class);
+    let hunt = hunt(&mut InProcess::new(R::default()), TRACES[1], wanted);
+    assert!(hunt.failures.keys().any(wanted), "{:?}", hunt.failures.keys());
+}
+
+/// The right router of that policy passes, and each wrong twin is found.
+#[track_caller]
+fn told_apart<P: Policy + 'static>() {
+    holds::<Fake<P, Right>>();
+    breaks::<Fake<P, Stale>>(RuleId::Current, "stale");
+    breaks::<Fake<P, Loses>>(RuleId::HistoryFree, "missing");
+    breaks::<Fake<P, Freezes>>(RuleId::HistoryFree, "refused");
+}
+
+#[test]
+fn a_router_that_serves_all_rows_that_match_is_told_from_its_twins() {
+    told_apart::<All>();
+}
+
+#[test]
+fn a_router_that_serves_the_first_match_is_told_from_its_twins() {
+    told_apart::<FirstMatch>();
+}
+
+#[test]
+fn a_router_whose_last_row_wins_is_told_from_its_twins() {
+    told_apart::<LastWins>();
+}
+
+#[test]
+fn a_router_whose_updates_move_to_the_end_is_told_from_its_twins() {
+    told_apart::<MovesToEnd>();
+}
+
+#[test]
+fn a_router_whose_new_rows_come_first_is_told_from_its_twins() {
+    told_apart::<NewestFirst>();
+}
+
+#[test]
+fn a_router_whose_lists_leave_rows_in_their_places_is_told_from_its_twins() {
+    told_apart::<Merges>();
+}
+
+#[test]
+fn a_router_whose_longest_match_wins_is_told_from_its_twins() {
+    told_apart::<Longest>();
+}
