@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{AdapterFault, Change, Question, Questions, RouterUnderTest, Row, Run, Step, Trace};
+use protocol::{AdapterFault, Capability, Change, Hello, Question, Questions, RouterUnderTest, Row, Run, Step, Trace};
 
 use crate::failure::{Failure, Finding, Kind, Signature, touches};
 use crate::rules::RuleId;
@@ -261,19 +261,20 @@ impl Shrinker<'_> {
         Ok(())
     }
 
-    /// Removes rows of the construction, or makes upserts of them.
+    /// Removes rows of the construction, or makes changes of them.
     fn remove_initial(&mut self) -> Result<(), AdapterFault> {
         let trace = self.best();
         if trace.setup.rows.is_empty() {
             return Ok(());
         }
-        let mut as_steps = trace.clone();
-        let rows = std::mem::take(&mut as_steps.setup.rows).into_iter();
-        as_steps
-            .steps
-            .splice(0..0, rows.map(|row| Step::Change(Change::Upsert(row))));
-        if self.attempt_trace(as_steps)? {
-            return Ok(());
+        if let Some(putting) = putting(self.router.hello()) {
+            let mut as_steps = trace.clone();
+            let rows = std::mem::take(&mut as_steps.setup.rows).into_iter();
+            let changes = rows.map(|row| Step::Change(putting(row)));
+            as_steps.steps.splice(0..0, changes);
+            if self.attempt_trace(as_steps)? {
+                return Ok(());
+            }
         }
         for index in (0..trace.setup.rows.len()).rev() {
             let mut without = self.best();
@@ -297,11 +298,12 @@ impl Shrinker<'_> {
 
     /// Replaces each step by the plainest one with which the run still fails.
     fn simplify_steps(&mut self) -> Result<(), AdapterFault> {
+        let putting = putting(self.router.hello());
         for index in 0..self.best().steps.len() {
             let Step::Change(change) = &self.best().steps[index] else {
                 continue;
             };
-            for plainer in plainer(change) {
+            for plainer in plainer(change, putting) {
                 let mut trace = self.best();
                 trace.steps[index] = Step::Change(plainer);
                 if self.attempt_trace(trace)? {
@@ -409,13 +411,23 @@ fn with_last_segment(row: &Row, segment: &str) -> String {
 /// A text of a row, where the row has it.
 type Field = fn(&mut Row) -> Option<&mut String>;
 
-/// Changes that do less, plainest first.
-fn plainer(change: &Change) -> Vec<Change> {
+/// The plainest change that brings one row, of those that the router declares.
+fn putting(hello: &Hello) -> Option<fn(Row) -> Change> {
+    if hello.can(Capability::Upsert) {
+        Some(Change::Upsert)
+    } else {
+        hello.can(Capability::Add).then_some(Change::Add)
+    }
+}
+
+/// Changes that do less, plainest first; `putting` brings one row.
+fn plainer(change: &Change, putting: Option<fn(Row) -> Change>) -> Vec<Change> {
+    let put = |row: &Row| putting.map(|putting| putting(row.clone()));
     match change {
         Change::Upsert(_) | Change::Delete(_) => Vec::new(),
-        Change::Add(row) => vec![Change::Upsert(row.clone())],
+        Change::Add(row) => put(row).into_iter().filter(|plainer| plainer != change).collect(),
         Change::Replace(rows) => {
-            let mut plainer: Vec<Change> = rows.iter().cloned().map(Change::Upsert).collect();
+            let mut plainer: Vec<Change> = rows.iter().filter_map(put).collect();
             if !rows.is_empty() {
                 plainer.push(Change::Replace(Vec::new()));
             }

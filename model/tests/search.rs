@@ -5,14 +5,15 @@ use std::ops::ControlFlow;
 use adapter_faulty::find;
 use model::failure::Kind;
 use model::generate::Cadence;
-use model::hunt::{Ended, Limit};
+use model::hunt::{Ended, Limit, to_the_end};
 use model::rules::{RuleId, RuleSet, Tally};
 use model::search::{Settings, search};
 use model::shrink::{Shrunk, shrink};
 use model::trial::{Judge, trial};
 use model::universe::{MID, Scope};
 use protocol::{
-    AdapterFault, Change, Hello, Level, Query, Question, Questions, RouterUnderTest, Row, Run, RunReply, Step, Trace,
+    AdapterFault, Capability, Change, Hello, Level, Query, Question, Questions, RouterUnderTest, Row, Run, RunReply,
+    Step, Trace,
 };
 
 fn judge(hello: &Hello) -> Judge {
@@ -169,6 +170,54 @@ fn a_list_whose_rows_do_not_matter_becomes_empty_at_once() {
         Some(&Step::Change(Change::Replace(Vec::new())))
     );
     assert_eq!(shrunk.attempts, 13);
+}
+
+/// A router that declares these verbs alone, and refuses to be given another.
+struct Narrow {
+    router: Box<dyn RouterUnderTest + Send>,
+    hello: Hello,
+}
+
+impl Narrow {
+    fn new(fault: &str, verbs: &[Capability]) -> Self {
+        use Capability::{Add, Delete, Replace, Upsert};
+        let router = find(fault).unwrap().router();
+        let mut hello = router.hello().clone();
+        let of_verbs = |one: &Capability| ![Upsert, Add, Delete, Replace].contains(one) || verbs.contains(one);
+        hello.capabilities.retain(of_verbs);
+        Self { router, hello }
+    }
+}
+
+impl RouterUnderTest for Narrow {
+    fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        let needs = runs.iter().flat_map(|run| run.trace.needs());
+        let undeclared: Vec<_> = needs.filter(|need| !self.hello.can(*need)).collect();
+        assert_eq!(undeclared, [], "nothing is asked of a router beyond its capabilities");
+        self.router.run(runs)
+    }
+}
+
+#[test]
+fn no_trace_is_made_small_with_a_verb_that_the_router_lacks() {
+    use Capability::{Add, Delete, Replace, Upsert};
+    for (fault, verbs, wanted) in [
+        ("upsert-keeps-global-pattern", &[Upsert][..], "upsert"),
+        ("replace-keeps-team-patterns", &[Replace], "replace"),
+        ("replace-keeps-team-patterns", &[Add, Replace], "replace"),
+        ("delete-keeps-team-pattern", &[Add, Delete], "delete"),
+    ] {
+        let mut router = Narrow::new(fault, verbs);
+        let judge = judge(router.hello());
+        let settings = settings(router.hello(), 40);
+        let hunt = search(&mut router, &judge, &settings, &mut to_the_end).unwrap();
+        let lasts: Vec<_> = hunt.failures.keys().map(|signature| signature.last).collect();
+        assert!(lasts.contains(&wanted), "{fault} with {verbs:?}: {lasts:?}");
+    }
 }
 
 #[test]

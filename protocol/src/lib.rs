@@ -46,6 +46,7 @@ pub mod file;
 pub mod fleet;
 pub mod itf;
 pub mod local;
+mod needs;
 pub mod op;
 pub mod router;
 pub mod row;

@@ -222,6 +222,9 @@ fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
         (Level::Router, true) => return Some("a router's trace, and this is a fleet".to_owned()),
         _ => {}
     }
+    if let Some(lacking) = file.trace.needs().into_iter().find(|need| !hello.can(*need)) {
+        return Some(format!("this router does not declare `{}`", lacking.word()));
+    }
     let mut extras = file.trace.rows().filter_map(|row| row.extra.as_ref());
     let known = |extra: &String| hello.dialect.extras.iter().any(|known| known.name == *extra);
     let unknown = extras.find(|extra| !known(extra))?;

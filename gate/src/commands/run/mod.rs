@@ -344,7 +344,7 @@ fn ruling(id: RuleId, hello: &Hello, premises: &BTreeMap<RuleId, u64>, failures:
 fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
     let rule = id.rule();
     if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {
-        return Some(format!("the adapter does not declare `{}`", word(*capability)));
+        return Some(format!("the adapter does not declare `{}`", capability.word()));
     }
     if hello.dialect.semantics.is_some() {
         return None;
@@ -355,11 +355,4 @@ fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
     // Without a preset the only change that must be refused is to add an id that exists.
     let refusable = id != RuleId::AtomicRefusal || hello.can(Capability::Add);
     (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
-}
-
-fn word(capability: Capability) -> String {
-    let value = serde_json::to_value(capability).ok();
-    value
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }
