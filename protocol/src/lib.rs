@@ -17,6 +17,7 @@
 //! | [`wire`] | envelope, hello, dialect, limits, error codes |
 //! | [`router`] | the router or fleet on trial, as a trait |
 //! | [`local`] | a router in this process, as a trait |
+//! | [`stamp`] | tags that are unique in a conversation |
 //! | [`fleet`] | a fleet in this process: its replicas as a trait, its store and the operations under way |
 //! | [`serve`](mod@serve) | any router on trial over JSON Lines |
 //!
@@ -53,6 +54,7 @@ pub mod row;
 pub mod run;
 pub mod schema;
 pub mod serve;
+pub mod stamp;
 pub mod step;
 pub mod trace;
 pub mod wire;
@@ -70,6 +72,7 @@ pub use router::{AdapterFault, RouterUnderTest};
 pub use row::{Row, Rows};
 pub use run::{Changed, Moved, Now, Observation, Outcome, Run, RunReply, Shown, StepReply};
 pub use serve::serve;
+pub use stamp::Stamped;
 pub use step::{Change, Step};
 pub use trace::{Level, Setup, Trace};
 pub use wire::{Capability, Dialect, Extra, Hello};

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use protocol::router::FaultKind;
-use protocol::{AdapterFault, RouterUnderTest};
+use protocol::{AdapterFault, RouterUnderTest, Stamped};
 
 use self::cache::Cache;
 use self::process::Launch;
@@ -59,10 +59,16 @@ pub fn open(
                 launch.args.push("--ignore-invalid".into());
             }
             progress(&format!("starting litellm {release}"));
-            Ok(Box::new(Supervisor::start(launch, settings.waits)?))
+            process(launch, settings)
         }
-        Spec::Exec(words) => Ok(Box::new(Supervisor::start(exec(spec, words), settings.waits)?)),
+        Spec::Exec(words) => process(exec(spec, words), settings),
     }
+}
+
+/// Starts an adapter. Of a router in this process a fresh value is a fresh router; of one behind a pipe only its tags tell.
+fn process(launch: Launch, settings: &Settings) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    let supervisor = Supervisor::start(launch, settings.waits)?;
+    Ok(Box::new(Stamped::new(supervisor)))
 }
 
 /// Opens the fleet that goes by the same name as a router, if there is one: only `reference` names both.
