@@ -121,6 +121,9 @@ pub struct Semantics {
     pub precedence: Precedence,
     /// The treatment of a target with `*`.
     pub filling: Filling,
+    /// Set if the target of a row that was found, by whatever tier, is filled once more with what the row's own name
+    /// captures: the team's own name for it, or where that does not match its `model_name`.
+    pub fills_again: bool,
     /// The treatment of a blocked row.
     pub blocking: Blocking,
     /// The names that a caller is shown.
@@ -151,6 +154,7 @@ pub const STRICT: Semantics = Semantics {
     retries_with_provider: false,
     precedence: Precedence::Literals,
     filling: Filling::Exact,
+    fills_again: false,
     blocking: Blocking::Refuses,
     listing: Listing::Answered,
     text_bytes_max: Some(1_024),
@@ -183,6 +187,7 @@ const LITELLM_1_85: Semantics = Semantics {
     retries_with_provider: true,
     precedence: Precedence::PythonRegexLength,
     filling: Filling::Lenient,
+    fills_again: false,
     blocking: Blocking::Ignored,
     listing: Listing::Registered,
     text_bytes_max: None,
@@ -226,8 +231,25 @@ const LITELLM_1_108_4: Semantics = Semantics {
     ..LITELLM_1_103
 };
 
+/// The answers of a router of `LiteLLM` 1.110, the first with a native core. The second filling fills what the first left,
+/// so that a target with a `*` too many gets a capture twice, and a `*` in a request is filled as well.
+const LITELLM_1_110: Semantics = Semantics {
+    name: "litellm-1.110",
+    sentence: "LiteLLM 1.110: both paths drop another team's rows, and targets are filled twice",
+    fills_again: true,
+    paths_that_check_teams: &["sync", "async"],
+    ..LITELLM_1_108_4
+};
+
 /// All presets.
-pub const PRESETS: &[Semantics] = &[STRICT, LITELLM_1_85, LITELLM_1_87, LITELLM_1_103, LITELLM_1_108_4];
+pub const PRESETS: &[Semantics] = &[
+    STRICT,
+    LITELLM_1_85,
+    LITELLM_1_87,
+    LITELLM_1_103,
+    LITELLM_1_108_4,
+    LITELLM_1_110,
+];
 
 impl Semantics {
     /// Returns the preset of that name.

@@ -19,6 +19,16 @@ pub struct Spec {
     patterns: Patterns,
 }
 
+/// One reading of a lookup.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    query: &'a Query,
+    /// The router's path that is asked.
+    path: &'a str,
+    /// The name that is tried where a pattern does not match the name that is asked for.
+    retry: Option<&'a str>,
+}
+
 /// A row that a tier found.
 struct Hit<'a> {
     row: &'a Row,
@@ -119,7 +129,12 @@ impl Spec {
         }
         let mut allowed = Vec::new();
         for retry in self.retries(&query.model) {
-            for answer in self.lookup_as(table, query, path, retry.as_deref()) {
+            let asked = Asked {
+                query,
+                path,
+                retry: retry.as_deref(),
+            };
+            for answer in self.lookup_as(table, asked) {
                 if !allowed.contains(&answer) {
                     allowed.push(answer);
                 }
@@ -146,15 +161,15 @@ impl Spec {
         }
     }
 
-    fn lookup_as(&self, table: &Table, query: &Query, path: &str, retry: Option<&str>) -> Vec<Answer> {
-        let name_is_known = table.values().any(|row| row.model_name == query.model);
+    fn lookup_as(&self, table: &Table, asked: Asked) -> Vec<Answer> {
+        let name_is_known = table.values().any(|row| row.model_name == asked.query.model);
         for tier in self.semantics.tiers {
             if tier.when == When::NameUnknown && name_is_known {
                 continue;
             }
-            let choices = self.find(*tier, table, query, retry);
+            let choices = self.find(*tier, table, asked);
             if !choices.is_empty() {
-                return choices.iter().map(|hits| self.answer(hits, query, path)).collect();
+                return choices.iter().map(|hits| self.answer(hits, asked)).collect();
             }
         }
         vec![Answer::Refused(Refusal::UnknownModel)]
@@ -177,7 +192,8 @@ impl Spec {
     }
 
     /// Returns the rows that the tier finds: one list for each name that may win, and none if no name matches.
-    fn find<'a>(&self, tier: Tier, table: &'a Table, query: &Query, retry: Option<&str>) -> Vec<Vec<Hit<'a>>> {
+    fn find<'a>(&self, tier: Tier, table: &'a Table, asked: Asked) -> Vec<Vec<Hit<'a>>> {
+        let Asked { query, retry, .. } = asked;
         let team = query.team.as_deref();
         let rows = table.values().filter(|row| match tier.of {
             Of::Own => row.team.is_some() && row.team.as_deref() == team,
@@ -223,16 +239,16 @@ impl Spec {
         winning.into_iter().map(|(_, hits)| std::mem::take(hits)).collect()
     }
 
-    fn answer(&self, hits: &[Hit], query: &Query, path: &str) -> Answer {
-        let checks_team = self.semantics.paths_that_check_teams.contains(&path);
+    fn answer(&self, hits: &[Hit], asked: Asked) -> Answer {
+        let checks_team = self.semantics.paths_that_check_teams.contains(&asked.path);
         let open = hits.iter().filter(|hit| {
             let blocked = hit.row.blocked && self.semantics.blocking == Blocking::Refuses;
-            !blocked && (!checks_team || visible(hit.row, query.team.as_deref()))
+            !blocked && (!checks_team || visible(hit.row, asked.query.team.as_deref()))
         });
         let candidates: Vec<Candidate> = open
             .map(|hit| Candidate {
                 id: hit.row.id.clone(),
-                model: self.fill(hit),
+                model: self.target(hit, asked),
                 tag: hit.row.tag.clone(),
             })
             .collect();
@@ -243,20 +259,46 @@ impl Spec {
     }
 
     /// Returns the upstream model of a row that was found.
-    fn fill(&self, hit: &Hit) -> String {
-        let target = &hit.row.model;
+    fn target(&self, hit: &Hit, asked: Asked) -> String {
+        let target = self.fill(&hit.row.model, &hit.captures, &hit.asked);
+        if !self.semantics.fills_again {
+            return target;
+        }
+        match self.own_captures(hit.row, asked) {
+            Some((captures, matched)) => self.fill(&target, &captures, matched),
+            None => target,
+        }
+    }
+
+    /// Returns what the first of the row's own names that matches captures, and the text that it was matched against.
+    fn own_captures<'a>(&self, row: &Row, asked: Asked<'a>) -> Option<(Vec<String>, &'a str)> {
+        let names = [By::TeamName, By::ModelName];
+        let names = names
+            .into_iter()
+            .filter_map(|by| text(row, by))
+            .filter(|name| is_pattern(name));
+        let texts = || [Some(asked.query.model.as_str()), asked.retry].into_iter().flatten();
+        names
+            .flat_map(|name| texts().map(move |text| (name, text)))
+            .find_map(|(name, text)| {
+                let captures = self.patterns.captures(name, text, self.semantics.anchored_at_end)?;
+                Some((captures, text))
+            })
+    }
+
+    /// Returns a target filled with what a pattern captured of `matched`.
+    fn fill(&self, target: &str, captures: &[String], matched: &str) -> String {
         let stars = target.matches('*').count();
-        if hit.captures.is_empty() || stars == 0 {
-            return target.clone();
+        if captures.is_empty() || stars == 0 {
+            return target.to_owned();
         }
         match self.semantics.filling {
-            Filling::Lenient if hit.captures.len() > stars => hit.asked.clone(),
-            Filling::Lenient => hit
-                .captures
+            Filling::Lenient if captures.len() > stars => matched.to_owned(),
+            Filling::Lenient => captures
                 .iter()
-                .fold(target.clone(), |text, capture| text.replacen('*', capture, 1)),
+                .fold(target.to_owned(), |text, capture| text.replacen('*', capture, 1)),
             Filling::Exact => {
-                let captures = hit.captures.iter().map(String::as_str).chain(std::iter::once(""));
+                let captures = captures.iter().map(String::as_str).chain(std::iter::once(""));
                 target
                     .split('*')
                     .zip(captures)
