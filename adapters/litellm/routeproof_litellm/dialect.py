@@ -56,6 +56,7 @@ _COMPROMISED = MappingProxyType(
 """Releases reported as compromised, by series: these patches of it, or all."""
 
 _SEMANTICS: tuple[tuple[Version, str], ...] = (
+    ((1, 110, 0), "litellm-1.110"),  # both paths drop another team's rows, and targets are filled twice
     ((1, 108, 4), "litellm-1.108.4"),  # a team's patterns come before everybody's
     ((1, 103, 0), "litellm-1.103"),  # an id is looked for only where the text is no model name
     ((1, 87, 0), "litellm-1.87"),  # blocked rows are left out

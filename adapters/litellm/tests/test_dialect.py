@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from routeproof_litellm import dialect as dialects
 from routeproof_litellm.dialect import BUNDLES, NEWEST_WITH_PRESET, Dialect, parse_version, refusal, semantics
 from routeproof_litellm.wire import HELLO_ITEMS_MAX, Add, Json, Replace, Row, Run, WireError
 
@@ -43,9 +44,9 @@ def test_refuses_what_is_older_and_what_is_no_release() -> None:
         ("1.108.3", "litellm-1.103"),
         ("1.108.4", "litellm-1.108.4"),
         ("1.109.1", "litellm-1.108.4"),
-        (NEWEST_WITH_PRESET, "litellm-1.108.4"),
-        ("1.110.0rc1", None),
-        ("1.110.2", None),
+        ("1.109.3", "litellm-1.108.4"),
+        ("1.110.0rc1", "litellm-1.110"),
+        (NEWEST_WITH_PRESET, "litellm-1.110"),
         ("2.0.0", None),
     ],
 )
@@ -53,8 +54,10 @@ def test_names_the_preset(release: str, preset: str | None) -> None:
     assert semantics(parse_version(release)) == preset
 
 
-def test_claims_no_preset_where_none_is_known() -> None:
-    assert hello("1.110.2")["dialect"]["semantics"] is None
+def test_claims_no_preset_where_none_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hello("1.110.0")["dialect"]["semantics"] == "litellm-1.110"
+    monkeypatch.setattr(dialects, "NEWEST_WITH_PRESET", "1.109.3")
+    assert hello("1.110.0")["dialect"]["semantics"] is None
 
 
 def test_declares_what_the_router_offers() -> None:

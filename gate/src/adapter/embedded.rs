@@ -55,8 +55,8 @@ mod tests {
     #[test]
     fn the_package_says_how_far_its_presets_reach() {
         let newest = newest_with_preset();
-        assert!(!Release::parse("1.108.4").unwrap().is_newer_than(&newest));
-        assert!(Release::parse("1.110.0").unwrap().is_newer_than(&newest));
+        assert!(!Release::parse("1.110.0").unwrap().is_newer_than(&newest));
+        assert!(Release::parse("2.0.0").unwrap().is_newer_than(&newest));
     }
 
     #[test]

@@ -57,11 +57,8 @@ pub fn prepare(
     progress: Progress<'_>,
 ) -> Result<Launch, AdapterFault> {
     let packages = embedded::unpack(cache)?;
-    let known = embedded::newest_with_preset();
-    if release.is_newer_than(&known) {
-        progress(&format!(
-            "note: litellm {release} is newer than any release whose answers are known here ({known}); it is tried by the rules that need no preset"
-        ));
+    if let Some(note) = note_on(release, &embedded::newest_with_preset()) {
+        progress(&note);
     }
     let install = Install {
         release,
@@ -81,6 +78,15 @@ pub fn prepare(
         env: vec![("PYTHONPATH", packages.clone().into_os_string())],
         // Python finds modules in the current directory first, and that may well be a checkout of LiteLLM.
         dir: Some(packages),
+    })
+}
+
+/// Returns the line to say of a release that is newer than the newest whose answers are known.
+fn note_on(release: &Release, known: &Release) -> Option<String> {
+    release.is_newer_than(known).then(|| {
+        format!(
+            "note: litellm {release} is newer than any release whose answers are known here ({known}); it is tried by the rules that need no preset"
+        )
     })
 }
 
@@ -366,4 +372,22 @@ fn advice_row(text: &str) -> Option<&'static (&'static [&'static str], &'static 
 
 fn advice(lines: &[String]) -> &'static str {
     advice_row(&lines.join("\n")).map_or("the last lines say why", |(_, advice)| advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_newer_than_the_newest_known_is_noted_in_one_line() {
+        let release = |text| Release::parse(text).unwrap();
+        let note = note_on(&release("1.110.0"), &release("1.109.3")).unwrap();
+        assert!(
+            note.starts_with("note: litellm 1.110.0 is newer than any release whose answers are known here (1.109.3)")
+        );
+        assert!(note.contains("rules that need no preset") && !note.contains('\n'));
+        for known in ["1.110.0", "1.110.1"] {
+            assert_eq!(note_on(&release("1.110.0"), &release(known)), None);
+        }
+    }
 }
