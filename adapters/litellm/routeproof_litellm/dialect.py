@@ -42,6 +42,7 @@ CAPABILITIES = (
     "listing",
     "sizes",
     "claims",
+    "holds",
 )
 
 TARGET_PREFIXES = ("openai/", "azure/", "anthropic/")

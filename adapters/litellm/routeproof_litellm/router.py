@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from routeproof_litellm.candidates import WAYS, identity
+from routeproof_litellm.structures import Structures
 from routeproof_litellm.surface import Surface
 from routeproof_litellm.wire import Add, Change, Delete, Json, Listing, Query, Row, Run, Upsert, WireError
 
@@ -58,16 +59,6 @@ _CALLBACK_LISTS = (
     "input_callback",
     "service_callback",
 )
-
-_LISTS = ("model_list", "deployment_names", "provider_default_deployment_ids")
-_TABLES = (
-    "model_id_to_deployment_index_map",
-    "model_names",
-    "team_public_model_names",
-    "deployment_latency_map",
-)
-_TABLES_OF_LISTS = ("model_name_to_deployment_indices", "team_model_to_deployment_indices")
-_STRATEGIES = ("auto_routers", "complexity_routers", "quality_routers", "adaptive_routers")
 
 
 class _PassThroughEndpoints:
@@ -108,6 +99,7 @@ class LiteLlm:
         }
         self._catalog = frozenset(self._litellm.model_cost)
         self._surface: Surface
+        self._structures: Structures
         self._way: Way
         try:
             self._loop.run_until_complete(self._probe())
@@ -145,7 +137,8 @@ class LiteLlm:
         rows = [Row(f"probe-{number}", "probe", "openai/probe", f"probe-{number}") for number in range(2)]
         wanted = [{"id": row.id, "model": row.model, "tag": row.tag} for row in rows]
         self._router = self._litellm.Router(model_list=self._model_list(rows), **self._options)
-        self._surface = Surface(self._router)
+        self._surface = Surface.of(self._router)
+        self._structures = Structures(self._surface)
         for make in WAYS:
             try:
                 self._way = make()
@@ -228,6 +221,8 @@ class LiteLlm:
             return {"names": self._listing(question.team)}
         if question == "claims":
             return {"ids": self._held()}
+        if question == "holds":
+            return {"holds": self._structures.holds(self._router)}
         return {"sizes": self._sizes()}
 
     async def _answer(self, query: Query) -> list[Json]:
@@ -266,27 +261,11 @@ class LiteLlm:
         return held
 
     def _sizes(self) -> dict[str, int]:
-        sizes = {name: len(found) for name in (*_LISTS, *_TABLES) if (found := self._member(name)) is not None}
-        for name in (*_TABLES_OF_LISTS, *_STRATEGIES):
-            if (table := self._member(name)) is not None:
-                # Before 1.94 a strategy registry holds one router a name, and later a list of them.
-                sizes[name] = sum(len(entry) if isinstance(entry, list) else 1 for entry in table.values())
-        if (table := self._member("pattern_router")) is not None:
-            sizes["pattern_router"] = _patterns(table)
-        if (tables := self._member("team_pattern_routers")) is not None:
-            sizes["team_pattern_routers"] = sum(map(_patterns, tables.values()))
-        sizes["callbacks"] = len(self._litellm.callbacks) - len(self._callbacks["callbacks"])
-        sizes["model_cost"] = len(self._litellm.model_cost) - len(self._catalog)
-        return sizes
-
-    def _member(self, name: str) -> Any:
-        # From 1.109 on the router is a facade, and its core holds most members under a prefix. From 1.110 on the core
-        # is native, and the facade shows some of them.
-        members = vars(vars(self._router).get("_core", self._router))
-        for held in (f"_core_{name}", name):
-            if held in members:
-                return members[held]
-        return getattr(self._router, name, None)
+        return {
+            **self._structures.sizes(self._router),
+            "callbacks": len(self._litellm.callbacks) - len(self._callbacks["callbacks"]),
+            "model_cost": len(self._litellm.model_cost) - len(self._catalog),
+        }
 
     def _deployment(self, row: Row) -> Any:
         params, info = self._dialect.deployment(row)
@@ -349,7 +328,3 @@ def _failed(error: Exception) -> Json:
 
 def _text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS_MAX]
-
-
-def _patterns(table: Any) -> int:
-    return sum(map(len, table.patterns.values()))

@@ -12,6 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from routeproof_litellm.wire import Json
 
 _PICKS = {"sync": ("get_available_deployment",), "async": ("async_get_available_deployment", "select")}
@@ -27,15 +29,40 @@ _OPERATIONS = {
 }
 """The capabilities that hang on a method, each with the methods that give it."""
 
+_REGISTRY: dict[str, Callable[[Any], Any]] = {
+    "model_list": lambda registry: registry.all(),
+    "model_names": lambda registry: registry.names(kind="group_set"),
+    "team_public_model_names": lambda registry: registry.names(kind="team_public"),
+    "deployment_names": lambda registry: registry.names(kind="deployment_names"),
+    "model_name_to_deployment_indices": lambda registry: registry.index("model_name"),
+    "team_model_to_deployment_indices": lambda registry: registry.index("team_model"),
+    "pattern_router": lambda registry: registry.patterns(),
+    "team_pattern_routers": lambda registry: registry.patterns(team=True),
+    "auto_routers": lambda registry: registry.plugins("auto"),
+    "complexity_routers": lambda registry: registry.plugins("complexity"),
+    "quality_routers": lambda registry: registry.plugins("quality"),
+    "adaptive_routers": lambda registry: registry.plugins("adaptive"),
+}
+"""The derived structures that a registry shows, by the names that they have as members of a router."""
+
 
 class Surface:
     """Calls the operations of any router of one release."""
 
-    def __init__(self, router: Any) -> None:
+    def __init__(self, methods: Iterable[str]) -> None:
+        """Take the names of the methods that routers of the release have."""
+        self._names = frozenset(methods)
+
+    @classmethod
+    def of(cls, router: Any) -> Surface:
         """See which methods this router has."""
         names = {name for names in (*_OPERATIONS.values(), *_PICKS.values()) for name in names}
-        names.update(("get_deployment", "discard", "retire", "async_get_healthy_deployments"))
-        self._names = frozenset(name for name in names if callable(getattr(router, name, None)))
+        names.update(("get_deployment", "discard", "registry", "retire", "async_get_healthy_deployments"))
+        return cls(name for name in names if callable(getattr(router, name, None)))
+
+    def methods(self) -> list[str]:
+        """Return the names of the methods that are used."""
+        return sorted(self._names)
 
     def has(self, name: str) -> bool:
         """Return true if routers of this release have a method of that name."""
@@ -100,6 +127,22 @@ class Surface:
         if self.has("async_get_healthy_deployments"):
             return await router.async_get_healthy_deployments(model=model, **request)
         return await router.select(model, kind="healthy", **request)
+
+    def structure(self, router: Any, name: str) -> Any:
+        """Return a derived structure of the router, or `None` where this release shows none of that name."""
+        read = _REGISTRY.get(name)
+        if read is not None and self.has("registry"):
+            try:
+                return read(router.registry())
+            # What a registry shows differs between the releases that have one.
+            except (AttributeError, TypeError, ValueError):
+                pass
+        # In 1.109 the core of the router holds its members under a prefix, and the router shows only some of them.
+        members = vars(vars(router).get("_core", router))
+        for held in (f"_core_{name}", name):
+            if held in members:
+                return members[held]
+        return getattr(router, name, None)
 
     def retire(self, router: Any) -> None:
         """Take the router's callbacks out of the process."""

@@ -91,7 +91,7 @@ class Replace(NamedTuple):
 
 
 Change: TypeAlias = Upsert | Add | Delete | Replace
-Question: TypeAlias = Query | Listing | Literal["claims", "sizes"]
+Question: TypeAlias = Query | Listing | Literal["claims", "holds", "sizes"]
 Step: TypeAlias = Change | Question
 
 
@@ -244,6 +244,11 @@ def _claims(body: object) -> Question:
     return "claims"
 
 
+def _holds(body: object) -> Question:
+    _asked(body, "`holds`")
+    return "holds"
+
+
 def _sizes(body: object) -> Question:
     _asked(body, "`sizes`")
     return "sizes"
@@ -275,6 +280,8 @@ _FLEET_VERBS = frozenset(
 def _question(value: object) -> Question:
     if value == "claims":
         return "claims"
+    if value == "holds":
+        return "holds"
     if value == "sizes":
         return "sizes"
     if value == "store":
@@ -331,6 +338,7 @@ _STEPS: dict[str, Callable[[object], Step]] = {
     "lookup": _query,
     "listing": _listing,
     "claims": _claims,
+    "holds": _holds,
     "sizes": _sizes,
 }
 

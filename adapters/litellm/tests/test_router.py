@@ -289,6 +289,21 @@ def test_sizes_count_entries(router: LiteLlm) -> None:
     assert before["callbacks"] == after["callbacks"] == 0
 
 
+def test_each_structure_names_the_versions_that_it_holds(router: LiteLlm) -> None:
+    changed = WILD._replace(tag="v7")
+    steps: list[Step] = [Upsert(WILD), Upsert(TEAM._replace(tag="v3")), Upsert(changed), Delete("d1")]
+    reply = router.run(Run([EXACT], steps, ["holds"], [Round(0), Round(len(steps))]))
+    before, after = (observed["shown"][0]["holds"] for [observed] in reply["rounds"])
+    assert before["model_list"] == before["model_name_to_deployment_indices"] == ["v1"]
+    assert before["pattern_router"] == before["team_pattern_routers"] == []
+    assert sorted(after["model_list"]) == ["v3", "v7"]
+    # Releases up to 1.100 keep the former version of a wildcard.
+    assert "v7" in after["pattern_router"]
+    assert after["team_pattern_routers"] == ["v3"]
+    assert sorted(after["model_name_to_deployment_indices"]) == ["v3", "v7"]
+    assert after["team_model_to_deployment_indices"] == ["v3"]
+
+
 def test_time_is_measured(router: LiteLlm) -> None:
     few = ask(router, [EXACT], [])["router_ns"]
     many = ask(router, [EXACT], [], *[Query("m")] * 200)["router_ns"]
