@@ -9,7 +9,7 @@ use protocol::wire::{Dialect, PROTOCOL_VERSION};
 use protocol::{Answer, Capability, Change, Changed, Hello, Local, Outcome, Query, Row};
 
 use crate::steps::Steps;
-use crate::tables::Tables;
+use crate::tables::{REGISTRY, Tables};
 
 /// The weight of a row that states none.
 const WEIGHT_DEFAULT: u32 = 1;
@@ -55,10 +55,12 @@ impl<S: Steps> Local for Router<S> {
                 Capability::Weights,
                 Capability::Listing,
                 Capability::Sizes,
+                Capability::Holds,
                 Capability::Claims,
             ],
             dialect: Dialect {
                 semantics: Some("strict".to_owned()),
+                registry: Some(REGISTRY.to_owned()),
                 ..Dialect::default()
             },
         }
@@ -96,6 +98,10 @@ impl<S: Steps> Local for Router<S> {
 
     fn claims(&self) -> Vec<String> {
         S::held(&self.tables)
+    }
+
+    fn holds(&self) -> BTreeMap<String, Vec<String>> {
+        self.tables.holds()
     }
 
     fn sizes(&self) -> BTreeMap<String, u64> {

@@ -12,6 +12,9 @@ use crate::pattern::{Token, is_pattern};
 /// The scope of what every caller may see. No team has this name, since no text of a row is empty.
 pub const GLOBAL: &str = "";
 
+/// The structure that is the router's own list of what it serves.
+pub const REGISTRY: &str = "rows";
+
 /// Everything that a router remembers.
 ///
 /// INVARIANT of the router without a fault: every structure is the one that the rows alone would give, but for the
@@ -128,6 +131,26 @@ impl Tables {
         }
     }
 
+    /// The tags of the versions in each structure that leads to rows: by position in the list, or as copies of them.
+    pub(crate) fn holds(&self) -> BTreeMap<String, Vec<String>> {
+        let teams = self.by_team.values().flat_map(BTreeMap::values);
+        let of_positions = |lists: Vec<&Vec<usize>>| tags(lists.into_iter().flat_map(|list| self.at(list)));
+        let of_entries = |entries: Vec<&Entry>| tags(entries.into_iter().flat_map(|entry| &entry.rows));
+        [
+            (REGISTRY, tags(&self.rows)),
+            ("ids", of_positions(vec![&self.by_id.values().copied().collect()])),
+            ("name_index", of_positions(self.by_name.values().collect())),
+            ("team_index", of_positions(teams.collect())),
+            ("patterns", of_entries(self.patterns.iter().collect())),
+            (
+                "team_patterns",
+                of_entries(self.team_patterns.values().flatten().collect()),
+            ),
+        ]
+        .map(|(structure, tags)| (structure.to_owned(), tags))
+        .into()
+    }
+
     /// Entries in each structure. The memo is left out: it grows with the questions and not with the changes, and has a
     /// bound of its own.
     pub(crate) fn sizes(&self) -> BTreeMap<String, u64> {
@@ -135,7 +158,7 @@ impl Tables {
         let entries = || self.team_patterns.values().flatten();
         let copies = |entry: &Entry| entry.rows.len();
         let sizes = [
-            ("rows", self.rows.len()),
+            (REGISTRY, self.rows.len()),
             ("ids", self.by_id.len()),
             ("names", self.names.len()),
             ("name_index", self.by_name.values().map(Vec::len).sum()),
@@ -155,6 +178,11 @@ impl Tables {
             |(name, size): (&str, usize)| (name.to_owned(), u64::try_from(size).expect("a length fits 64 bits"));
         sizes.into_iter().map(count).collect()
     }
+}
+
+/// The tags of some rows.
+fn tags<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<String> {
+    rows.into_iter().map(|row| row.tag.clone()).collect()
 }
 
 /// Removes a position from the list of a name, and the name once its list is empty.
