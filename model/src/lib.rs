@@ -11,6 +11,7 @@
 //! | [`evidence`] | moments and transitions, and the history of a fleet: what the rules are given to judge |
 //! | [`rules`] | each rule: id, sentence, premise, predicate |
 //! | [`failure`] | one broken rule as data |
+//! | [`cause`] | failures that one fault explains |
 //! | [`hunt`] | what any engine returns |
 //! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
 //! | [`universe`], [`generate`](mod@generate), [`search`](mod@search) | the random engine |
@@ -19,6 +20,7 @@
 //! | [`shrink`](mod@shrink) | makes a failing trace small |
 
 pub mod alphabet;
+pub mod cause;
 pub mod closing;
 pub mod evidence;
 pub mod exhaust;

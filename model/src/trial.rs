@@ -11,7 +11,7 @@ use protocol::{
 };
 
 use self::fresh::{Orders, Wanted};
-pub(crate) use self::fresh::{carry_out, seen_fresh};
+pub(crate) use self::fresh::{carry_out, fresh_runs_of, seen_fresh};
 
 use crate::evidence::fleet::{History, Sight};
 use crate::evidence::{

@@ -115,6 +115,11 @@ impl Wanted {
     }
 }
 
+/// The runs of fresh routers of the rows that a run has led to, in two orders, which are asked its last round of questions.
+pub(crate) fn fresh_runs_of(run: &Run, tracked: &Tracked) -> Vec<Run> {
+    at_end(run, tracked, &Orders::Two)
+}
+
 /// The runs of fresh routers of the rows that a run has led to; none where those are not known, or nothing is asked at its
 /// end.
 fn at_end(run: &Run, tracked: &Tracked, orders: &Orders) -> Vec<Run> {

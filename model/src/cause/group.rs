@@ -1,0 +1,87 @@
+//! Failures put together by what caused them.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::{CauseKey, Diagnosis, Harm};
+use crate::failure::Failure;
+
+/// Failures that one fault explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// The key that they share.
+    pub key: CauseKey,
+    /// The harm of the worst of them.
+    pub harm: Harm,
+    /// The failures, the witness first, by their places in the list that was grouped.
+    pub members: Vec<Member>,
+    /// Number of findings of all of them.
+    pub hits: u64,
+}
+
+/// A failure of a cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The place in the list that was grouped.
+    pub place: usize,
+    /// The diagnosis.
+    pub diagnosis: Diagnosis,
+    /// What it does to requests.
+    pub harm: Harm,
+}
+
+/// Groups failures by their causes: the worst first, and those that are to be checked last.
+pub fn group(failures: &[(&Failure, Diagnosis)]) -> Vec<Cause> {
+    let diagnoses: Vec<&Diagnosis> = failures.iter().map(|(_, diagnosis)| diagnosis).collect();
+    let keys: Vec<&CauseKey> = diagnoses.iter().map(|one| joined(one, &diagnoses)).collect();
+    let distinct: BTreeSet<&CauseKey> = keys.iter().copied().collect();
+    let mut causes: Vec<Cause> = distinct
+        .into_iter()
+        .map(|key| {
+            let places = (0..failures.len()).filter(|place| keys[*place] == key);
+            cause(key, places, failures)
+        })
+        .collect();
+    causes.sort_by_key(|cause| (cause.key.is_to_be_checked(), cause.harm, Reverse(cause.hits)));
+    causes
+}
+
+/// The key that a failure goes by, once all are known: that of another cause where it is but a sign of that.
+fn joined<'a>(diagnosis: &'a Diagnosis, all: &[&'a Diagnosis]) -> &'a CauseKey {
+    let explains = |other: &&&Diagnosis| match &diagnosis.key {
+        CauseKey::Growth { .. } => diagnosis.also.as_ref() == Some(&other.key),
+        CauseKey::Unbuildable { .. } => {
+            let refused = matches!(other.key, CauseKey::RefusedRow { .. } | CauseKey::RefusedList);
+            refused && other.reason.is_some() && other.reason == diagnosis.reason
+        }
+        _ => false,
+    };
+    let other = all.iter().filter(explains).map(|other| &other.key).min();
+    other.unwrap_or(&diagnosis.key)
+}
+
+fn cause(key: &CauseKey, places: impl Iterator<Item = usize>, failures: &[(&Failure, Diagnosis)]) -> Cause {
+    let mut members: Vec<Member> = places
+        .map(|place| {
+            let (failure, diagnosis) = &failures[place];
+            Member {
+                place,
+                diagnosis: diagnosis.clone(),
+                harm: Harm::of(&failure.finding),
+            }
+        })
+        .collect();
+    members.sort_by_key(|member| {
+        let (failure, _) = failures[member.place];
+        let oracle = failure.finding.rule.rule().oracle;
+        let steps = failure.run.trace.size();
+        (member.harm, oracle, Reverse(failure.count), steps)
+    });
+    let hits = members.iter().map(|member| failures[member.place].0.count).sum();
+    Cause {
+        key: key.clone(),
+        harm: members[0].harm,
+        members,
+        hits,
+    }
+}

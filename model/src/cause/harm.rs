@@ -1,0 +1,91 @@
+//! What a failure does to requests, from the worst to none.
+
+use protocol::{Answer, Outcome, Question};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Allowed, Finding, Got};
+use crate::rules::{Effect, RuleId};
+
+/// What a failure does to requests. The least of them is the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Harm {
+    /// What becomes of requests.
+    pub effect: Effect,
+    /// The kind of wrong behind it.
+    pub kind: Kind,
+}
+
+/// The kind of wrong behind an effect, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A row of another team.
+    OtherTeam,
+    /// A row that was deleted or blocked, or an old version.
+    Outdated,
+    /// A refused change that changed something, or a change that was decided wrongly.
+    Refusal,
+    /// A row that does not go by what was asked, or a wrong upstream model.
+    Target,
+    /// A row that is missing, or a lookup that broke.
+    Missing,
+    /// A row that comes more than once.
+    Copy,
+    /// What depends on former changes, or on the order of the rows.
+    History,
+    /// A listing, a claim or the size of a structure.
+    Listing,
+}
+
+impl Harm {
+    /// The harm of a finding.
+    pub fn of(finding: &Finding) -> Self {
+        let kind = kind(finding);
+        Self {
+            effect: effect(finding, kind),
+            kind,
+        }
+    }
+}
+
+fn kind(finding: &Finding) -> Kind {
+    match finding.rule {
+        RuleId::Scoped => Kind::OtherTeam,
+        RuleId::Current | RuleId::NotBlocked | RuleId::Monotonic | RuleId::ReadYourWrites | RuleId::NoFuture => {
+            Kind::Outdated
+        }
+        RuleId::AtomicRefusal | RuleId::FailsSafe => Kind::Refusal,
+        RuleId::Complete if matches!(finding.got, Got::Outcome(_)) => Kind::Refusal,
+        RuleId::Resolved => Kind::Target,
+        RuleId::Complete => Kind::Missing,
+        RuleId::NoDuplicate => Kind::Copy,
+        RuleId::HistoryFree | RuleId::OrderFree | RuleId::Heals | RuleId::Converges => Kind::History,
+        RuleId::Listing | RuleId::Bounded => Kind::Listing,
+    }
+}
+
+/// Returns what becomes of requests, by the answer: the same rule is broken by an answer too many and by one too few.
+fn effect(finding: &Finding, kind: Kind) -> Effect {
+    let asks_for_no_answer = !matches!(finding.question, Some(Question::Lookup(_)));
+    match (&finding.allowed, &finding.got) {
+        (Allowed::Built | Allowed::Outcome(Outcome::Applied), _) => Effect::Fails,
+        _ if asks_for_no_answer => Effect::NoRequest,
+        (Allowed::Answer(Answer::Refused(_)), Got::Answer(Answer::Refused(_))) => Effect::NoRequest,
+        (Allowed::AnyAnswer, _) => Effect::Fails,
+        (Allowed::Answer(allowed), Got::Answer(got))
+            if got.candidates().is_empty() && !allowed.candidates().is_empty() =>
+        {
+            Effect::Fails
+        }
+        (Allowed::Answer(allowed), Got::Answer(got)) if kind == Kind::Refusal => {
+            let is_new = |candidate| !allowed.candidates().contains(candidate);
+            if got.candidates().iter().any(is_new) {
+                Effect::WrongDeployment
+            } else {
+                Effect::Fails
+            }
+        }
+        _ => finding.rule.rule().effect,
+    }
+}

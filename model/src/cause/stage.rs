@@ -1,0 +1,294 @@
+//! A router and fresh routers of its rows, asked the same after each prefix of a trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{
+    AdapterFault, Capability, Change, Changed, Hello, Outcome, Query, Question, Questions, RouterUnderTest, Row, Run,
+    RunReply, Shown, StepReply, Trace,
+};
+
+use super::Wrong;
+use crate::spec::Table;
+use crate::trial::{Tracked, carry_out, fresh_runs_of};
+
+/// The most questions that are asked after each prefix.
+const QUESTIONS_MAX: usize = 128;
+
+/// A team that no row of a trace has, for what a stranger is answered.
+const STRANGER: &str = "stranger";
+
+/// The answers of one router to the questions of a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Face {
+    /// One for each question.
+    pub(super) shown: Vec<Shown>,
+    /// The ids that the router claims to hold.
+    pub(super) held: Option<Vec<String>>,
+}
+
+/// A router and fresh routers of its rows after so many steps.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    /// The change that led here, and the router's word on it.
+    pub(super) change: Option<(Change, Outcome)>,
+    /// The rows that were accepted by then.
+    pub(super) table: Table,
+    /// The router's answers.
+    pub(super) here: Face,
+    /// Those of fresh routers, in different orders of the rows, or the reason why one cannot be built.
+    pub(super) fresh: Vec<Result<Face, String>>,
+}
+
+/// One way in which a router is out of step with a fresh one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Misfit {
+    /// An id is claimed so many times more, or fewer.
+    Claimed(String, i64),
+    /// A name is in the listing at that place of the questions so many times more, or fewer.
+    Listed(usize, String, i64),
+    /// A structure has so many entries more, or fewer.
+    Size(String, i64),
+    /// A structure holds a version so many times more, or fewer.
+    Holds(String, String, i64),
+    /// A structure holds a current version more than once, and that of a fresh router does so less often.
+    HoldsCopy(String, String),
+    /// A version is a candidate where it is none in a fresh router.
+    Served(String, String),
+    /// A version is a candidate more often than in a fresh router.
+    ServedCopy(String, String),
+    /// A version is no candidate where it is one in a fresh router.
+    Unserved(String, String),
+}
+
+/// The questions that are asked after each prefix: `own` first, then by everyone for every name, id and target of the
+/// trace, then about the whole.
+pub(super) fn matrix(hello: &Hello, trace: &Trace, own: Option<&Question>) -> Vec<Question> {
+    let rows: Vec<&Row> = trace.rows().collect();
+    let mut texts: BTreeSet<&str> = BTreeSet::new();
+    let mut callers: BTreeSet<Option<&str>> = BTreeSet::from([None]);
+    for row in &rows {
+        texts.extend([row.model_name.as_str(), row.asked_name(), row.model.as_str()]);
+        texts.extend(hello.can(Capability::Ids).then_some(row.id.as_str()));
+        callers.insert(row.team.as_deref());
+    }
+    if hello.can(Capability::Teams) {
+        callers.insert(Some(STRANGER));
+    }
+    let lookups = texts.iter().flat_map(|text| {
+        let by = |team| Question::Lookup(Query::new(text, team));
+        callers.iter().copied().map(by).collect::<Vec<_>>()
+    });
+    let listings = callers.iter().map(|team| Question::Listing(team.map(str::to_owned)));
+    let whole = [
+        (Capability::Sizes, Question::Sizes),
+        (Capability::Holds, Question::Holds),
+    ];
+    let whole = whole.into_iter().filter(|(need, _)| hello.can(*need));
+    let first = own.filter(|question| **question != Question::Claims).cloned();
+    let mut asked: Vec<Question> = first.into_iter().chain(whole.map(|(_, question)| question)).collect();
+    let others = lookups.chain(listings.filter(|_| hello.can(Capability::Listing)));
+    asked.extend(others.take(QUESTIONS_MAX));
+    let mut seen = BTreeSet::new();
+    asked.retain(|question| seen.insert(question.clone()));
+    asked
+}
+
+/// Carries out every prefix of a trace, and fresh routers of the rows that it led to: the stages, and the number of runs.
+///
+/// # Errors
+///
+/// Those of the router under test.
+pub(super) fn stages(
+    router: &mut dyn RouterUnderTest,
+    trace: &Trace,
+    asked: &[Question],
+) -> Result<(Vec<Stage>, usize), AdapterFault> {
+    let prefix = |steps: usize| Run {
+        trace: Trace {
+            steps: trace.steps[..steps].to_vec(),
+            ..trace.clone()
+        },
+        questions: Questions::at_end(asked.to_vec(), steps),
+    };
+    let runs: Vec<Run> = (0..=trace.steps.len()).map(prefix).collect();
+    let replies = carry_out(router, &runs)?;
+    let mut fresh_runs = Vec::new();
+    let mut found = Vec::with_capacity(runs.len());
+    for (run, reply) in runs.iter().zip(&replies) {
+        let tracked = Tracked::new(run, reply)?;
+        let first = fresh_runs.len();
+        fresh_runs.extend(fresh_runs_of(run, &tracked));
+        found.push((tracked, first..fresh_runs.len()));
+    }
+    let fresh = carry_out(router, &fresh_runs)?;
+    let stage = |((run, reply), (tracked, range)): ((&Run, &RunReply), (Tracked, std::ops::Range<usize>))| Stage {
+        change: last_change(run, reply),
+        table: tracked.tables.last().cloned().unwrap_or_default(),
+        here: face(reply),
+        fresh: fresh[range].iter().map(fresh_face).collect(),
+    };
+    let stages = runs.iter().zip(&replies).zip(found).map(stage).collect();
+    Ok((stages, runs.len() + fresh_runs.len()))
+}
+
+/// The change that is the last step, or the construction, and the router's word on it.
+fn last_change(run: &Run, reply: &RunReply) -> Option<(Change, Outcome)> {
+    if run.trace.steps.is_empty() {
+        return Some((
+            Change::Replace(run.trace.setup.rows.clone()),
+            reply.setup.outcome.clone(),
+        ));
+    }
+    match (run.trace.steps.last()?.change(), reply.steps.last()?) {
+        (Some(change), StepReply::Changed(changed)) => Some((change.clone(), changed.outcome.clone())),
+        _ => None,
+    }
+}
+
+fn face(reply: &RunReply) -> Face {
+    let changed = reply.steps.iter().rev().find_map(|step| match step {
+        StepReply::Changed(changed) => Some(changed),
+        _ => None,
+    });
+    let shown = reply.rounds.first().and_then(|seen| seen.first());
+    Face {
+        shown: shown.map_or_else(Vec::new, |seen| seen.shown.clone()),
+        held: changed.unwrap_or(&reply.setup).held.clone(),
+    }
+}
+
+fn fresh_face(reply: &RunReply) -> Result<Face, String> {
+    match &reply.setup {
+        Changed {
+            outcome: Outcome::Refused(why),
+            ..
+        } => Err(why.clone()),
+        _ => Ok(face(reply)),
+    }
+}
+
+impl Stage {
+    /// The first fresh router, which was given the rows in the order of their arrival, where it could be built.
+    pub(super) fn first_fresh(&self) -> Option<&Face> {
+        self.fresh.first()?.as_ref().ok()
+    }
+
+    /// The reason why a fresh router cannot be built of the rows.
+    pub(super) fn unbuildable(&self) -> Option<&str> {
+        self.fresh
+            .iter()
+            .find_map(|fresh| fresh.as_ref().err().map(String::as_str))
+    }
+
+    /// Returns whether the step that led here was refused.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(&self.change, Some((_, Outcome::Refused(_))))
+    }
+
+    /// What answers are wrong by here, the worst of all questions: which of them showed it first is chance.
+    pub(super) fn wrong(&self) -> Wrong {
+        let wrong = |misfit: &Misfit| match misfit {
+            Misfit::Served(_, tag) if self.is_current(tag) => Some(Wrong::New),
+            Misfit::Served(..) | Misfit::ServedCopy(..) => Some(Wrong::Kept),
+            Misfit::Listed(_, _, more) | Misfit::Claimed(_, more) if *more > 0 => Some(Wrong::Kept),
+            _ => None,
+        };
+        self.misfits().iter().filter_map(wrong).min().unwrap_or(Wrong::Hides)
+    }
+
+    /// The structures that hold a version that is not current, or a current one more often than those of a fresh router.
+    /// Where the registry is one of them it alone: the others follow it.
+    pub(super) fn keeping(&self, registry: Option<&str>) -> BTreeSet<String> {
+        let of = |misfit| match misfit {
+            Misfit::Holds(structure, tag, 1..) if !self.is_current(&tag) => Some(structure),
+            Misfit::HoldsCopy(structure, _) => Some(structure),
+            _ => None,
+        };
+        let mut keeping: BTreeSet<String> = self.misfits().into_iter().filter_map(of).collect();
+        if registry.is_some_and(|registry| keeping.contains(registry)) {
+            keeping.retain(|structure| Some(structure.as_str()) == registry);
+        }
+        keeping
+    }
+
+    fn is_current(&self, tag: &str) -> bool {
+        self.table.values().any(|row| row.tag == tag)
+    }
+
+    /// Every way in which the router is out of step with the first fresh one.
+    pub(super) fn misfits(&self) -> BTreeSet<Misfit> {
+        let Some(fresh) = self.first_fresh() else {
+            return BTreeSet::new();
+        };
+        let mut misfits = BTreeSet::new();
+        if let (Some(here), Some(there)) = (&self.here.held, &fresh.held) {
+            let claimed = surplus(here, there).into_iter();
+            misfits.extend(claimed.map(|(id, more)| Misfit::Claimed(id.clone(), more)));
+        }
+        for (place, (here, there)) in self.here.shown.iter().zip(&fresh.shown).enumerate() {
+            misfits.extend(misfits_of(place, here, there));
+        }
+        misfits
+    }
+}
+
+fn misfits_of(place: usize, here: &Shown, there: &Shown) -> Vec<Misfit> {
+    match (here, there) {
+        (Shown::Names(here), Shown::Names(there)) => {
+            let listed = |(name, more): (&String, i64)| Misfit::Listed(place, name.clone(), more);
+            surplus(here, there).into_iter().map(listed).collect()
+        }
+        (Shown::Answers(here), Shown::Answers(there)) => here
+            .iter()
+            .zip(there)
+            .flat_map(|(here, there)| {
+                let is_copy = |candidate| there.candidates().contains(candidate);
+                let served = surplus(here.candidates(), there.candidates()).into_iter();
+                served.map(move |(candidate, more)| {
+                    let (id, tag) = (candidate.id.clone(), candidate.tag.clone());
+                    match (more, is_copy(candidate)) {
+                        (..0, _) => Misfit::Unserved(id, tag),
+                        (_, true) => Misfit::ServedCopy(id, tag),
+                        (_, false) => Misfit::Served(id, tag),
+                    }
+                })
+            })
+            .collect(),
+        (Shown::Sizes(here), Shown::Sizes(there)) => here
+            .iter()
+            .filter_map(|(structure, size)| {
+                let more = difference(*size, *there.get(structure)?);
+                (more != 0).then(|| Misfit::Size(structure.clone(), more))
+            })
+            .collect(),
+        (Shown::Holds(here), Shown::Holds(there)) => here
+            .iter()
+            .filter_map(|(structure, tags)| Some((structure, tags, there.get(structure)?)))
+            .flat_map(|(structure, here, there)| {
+                let holds = |(tag, more): (&String, i64)| match more {
+                    1.. if there.contains(tag) => Misfit::HoldsCopy(structure.clone(), tag.clone()),
+                    _ => Misfit::Holds(structure.clone(), tag.clone(), more),
+                };
+                surplus(here, there).into_iter().map(holds).collect::<Vec<_>>()
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn difference(here: u64, there: u64) -> i64 {
+    i64::try_from(here).unwrap_or(i64::MAX) - i64::try_from(there).unwrap_or(i64::MAX)
+}
+
+/// Each item that one list has more often than the other, or less often, with the difference.
+pub(super) fn surplus<'a, T: Ord>(here: &'a [T], there: &'a [T]) -> BTreeMap<&'a T, i64> {
+    let mut counts: BTreeMap<&T, i64> = BTreeMap::new();
+    for item in here {
+        *counts.entry(item).or_default() += 1;
+    }
+    for item in there {
+        *counts.entry(item).or_default() -= 1;
+    }
+    counts.retain(|_, more| *more != 0);
+    counts
+}
