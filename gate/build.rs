@@ -1,4 +1,5 @@
-//! Embeds the Python adapter for LiteLLM: every file of its package, so that a new one cannot be forgotten.
+//! Embeds the Python adapter for LiteLLM and the traces of known issues: every file of each, so that a new one cannot be
+//! forgotten.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,22 +8,34 @@ use std::path::{Path, PathBuf};
 /// Relative to the manifest of this package.
 const PACKAGES: &str = "../adapters/litellm";
 const PACKAGE: &str = "routeproof_litellm";
+const KNOWN: &str = "../testdata/known";
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(PACKAGES);
     // Cargo looks at every file below it, and at files that are added.
     println!("cargo::rerun-if-changed={PACKAGES}/{PACKAGE}");
-    let mut files = Vec::new();
-    collect(&root.join(PACKAGE), &mut files);
-    files.sort();
-
-    let mut list = String::from("&[\n");
+    let files = embed(&root, &root.join(PACKAGE), "files.rs");
     let mut hash = Fnv::default();
     for file in &files {
-        let name = file.strip_prefix(&root).expect("every file is below the root");
-        let name = name.to_str().expect("a module's file name is text");
-        hash.feed(name.as_bytes());
+        hash.feed(name_below(&root, file).as_bytes());
         hash.feed(&fs::read(file).expect("a file that was just listed can be read"));
+    }
+    println!("cargo::rustc-env=ROUTEPROOF_LITELLM_HASH={:016x}", hash.0);
+
+    println!("cargo::rerun-if-changed={KNOWN}");
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join(KNOWN);
+    embed(&known, &known, "known.rs");
+}
+
+/// Writes a list of all files below `dir`, each with its name below `root` and its text, into a file of the build. Returns
+/// the files.
+fn embed(root: &Path, dir: &Path, list_file: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    collect(dir, &mut files);
+    files.sort();
+    let mut list = String::from("&[\n");
+    for file in &files {
+        let name = name_below(root, file);
         let path = file
             .to_str()
             .expect("a source tree that cargo builds has a path in UTF-8");
@@ -35,8 +48,13 @@ fn main() {
     )]
     let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
     let out = PathBuf::from(out);
-    fs::write(out.join("files.rs"), list).expect("cargo's own directory can be written");
-    println!("cargo::rustc-env=ROUTEPROOF_LITELLM_HASH={:016x}", hash.0);
+    fs::write(out.join(list_file), list).expect("cargo's own directory can be written");
+    files
+}
+
+fn name_below<'a>(root: &Path, file: &'a Path) -> &'a str {
+    let name = file.strip_prefix(root).expect("every file is below the root");
+    name.to_str().expect("a file name of this project is text")
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {

@@ -45,7 +45,12 @@ impl Shelf {
     /// Writes the trace, its ITF form and, for a router whose language is known, a stand-alone reproduction; notes in
     /// `failure` what was written and how to replay it. Files that stood at that place are replaced.
     pub fn put(&mut self, place: Place, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
-        let stem = self.dir.join(format!("{}-{}", place.rule, place.number));
+        self.put_as(&format!("{}-{}", place.rule, place.number), hello, spec, failure);
+    }
+
+    /// Writes the same files under that name.
+    pub fn put_as(&mut self, name: &str, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
+        let stem = self.dir.join(name);
         let trace = stem.with_extension("toml");
         let mut files = vec![
             (trace.clone(), failure.trace.to_toml()),

@@ -7,6 +7,7 @@
 //! | [`adapter`] | from the text that names a router to a router on trial |
 //! | [`explore`] | which exhaustive engine a router can have |
 //! | [`property`] | the property tester |
+//! | [`causes`], [`known`] | failures grouped by what caused them, and the known issues among them |
 //! | [`kill`] | planted faults against engines |
 //! | [`document`], [`report`] | what commands come to, as data and in each format |
 //! | [`files`], [`skip`] | traces written, failures excused |
@@ -21,6 +22,7 @@
 compile_error!("adapters are ended by process group, which only Unix has");
 
 pub mod adapter;
+pub mod causes;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -31,6 +33,7 @@ pub mod explore;
 pub mod files;
 pub mod guard;
 pub mod kill;
+pub mod known;
 pub mod output;
 pub mod property;
 pub mod report;

@@ -57,9 +57,12 @@ fn the_reference_conforms_and_the_report_says_what_was_judged() {
     let of_one_router = RuleSet::of(Level::Router).iter().count();
     assert_eq!(report["rules"].as_array().unwrap().len(), of_one_router);
     assert!(report["explorations"][0]["transitions"].as_u64() > Some(0));
-    assert!(
-        !dir.path().join("out").exists(),
-        "nothing failed, so nothing is written"
+    assert_eq!(report["causes"], Value::Array(Vec::new()));
+    let written: Vec<_> = fs::read_dir(dir.path().join("out")).unwrap().collect();
+    assert_eq!(
+        written.len(),
+        1,
+        "nothing failed, so there is the report alone: {written:?}"
     );
 }
 
@@ -81,7 +84,7 @@ fn a_planted_fault_is_found_shrunk_written_and_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let fault = "faulty:upsert-keeps-global-pattern";
     let args = [
-        "run", "--router", fault, "--rule", "current", "--seed", "7", "--budget", "5s", "--report", "r.json",
+        "run", "--router", fault, "--rule", "current", "--seed", "7", "--budget", "5s", "--report", "r.json", "--all",
     ];
     let output = routeproof(dir.path(), &args);
     ends(&output, 1);
@@ -205,6 +208,9 @@ fn bad_input_is_refused_with_what_to_do() {
         (&["run", "--router", "faulty:nope"], 2, "nope"),
         (&["run", "--router", "exec:/no/such/program"], 5, "/no/such/program"),
         (&["explain", "courent"], 2, "there is no rule `courent`; there are current,"),
+        (&["explain", "cause-1"], 2, "out/report.json: "),
+        (&["explain", "cause-1", "--report", "binary.toml"], 2, "binary.toml: "),
+        (&["explain", "cause-1", "--report", "malformed.toml"], 2, "malformed.toml: this is no report: "),
     ];
     for (args, code, expected) in rows {
         let output = routeproof(dir.path(), args);
@@ -233,6 +239,59 @@ fn a_replay_takes_ten_thousand_traces_and_refuses_more() {
     ends(&refused, 2);
     let said = "many: there are more than 10000 traces here; replay its directories one by one";
     assert!(stderr(&refused).contains(said), "{}", stderr(&refused));
+}
+
+#[test]
+fn one_fault_is_told_as_one_cause_and_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let fault = "faulty:upsert-keeps-global-pattern";
+    let output = routeproof(dir.path(), &["run", "--router", fault, "--seed", "7", "--budget", "5s"]);
+    ends(&output, 1);
+    let told = stdout(&output);
+    for expected in [
+        "VIOLATION  1 cause\n",
+        "\nRequests go to the wrong deployment\n  1  An update leaves the old version behind in patterns",
+        "still in patterns",
+        "\nNext       routeproof explain cause-1\n",
+        " 1 cause (0 known, 1 new), 0 to check; ",
+        "; exit 1\n",
+    ] {
+        assert!(told.contains(expected), "`{expected}`\n{told}");
+    }
+    let report: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("out/report.json")).unwrap()).unwrap();
+    let cause = &report["causes"][0];
+    assert_eq!(
+        (&cause["id"], &cause["key"]["kind"], &cause["harm"]["effect"]),
+        (&"cause-1".into(), &"applied".into(), &"wrong-deployment".into())
+    );
+    assert_eq!(cause["failures"], report["failures"].as_array().unwrap().len());
+    assert_eq!(cause["structures"], Value::from(vec!["patterns"]));
+
+    let explained = routeproof(dir.path(), &["explain", "cause-1"]);
+    ends(&explained, 0);
+    for expected in [
+        "current rows",
+        "the router holds",
+        "patterns v",
+        " stale",
+        "guilty     step ",
+        "replay ",
+    ] {
+        assert!(
+            stdout(&explained).contains(expected),
+            "`{expected}`\n{}",
+            stdout(&explained)
+        );
+    }
+    ends(
+        &routeproof(dir.path(), &["replay", "out/cause-1.toml", "--router", fault]),
+        1,
+    );
+    ends(
+        &routeproof(dir.path(), &["replay", "out/cause-1.toml", "--router", "faulty:none"]),
+        0,
+    );
+    ends(&routeproof(dir.path(), &["explain", "cause-2"]), 2);
 }
 
 #[test]

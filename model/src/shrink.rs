@@ -16,7 +16,7 @@ use crate::trial::{Judge, stands, trial};
 pub const ATTEMPTS_MAX: usize = 400;
 
 /// Returns the run up to the step of the finding, with no other question than the one that shows it.
-pub(crate) fn about(run: &Run, finding: &Finding) -> Run {
+pub fn about(run: &Run, finding: &Finding) -> Run {
     let trace = Trace {
         steps: run.trace.steps[..finding.after.min(run.trace.steps.len())].to_vec(),
         ..run.trace.clone()

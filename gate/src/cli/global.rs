@@ -32,7 +32,14 @@ pub struct Environment {
     pub home: Option<OsString>,
     /// `PATH`.
     pub path: Option<OsString>,
+    /// `COLUMNS`: the width of the terminal, where the shell exports it.
+    pub columns: Option<OsString>,
 }
+
+/// The columns of a page whose width is not known.
+const COLUMNS_DEFAULT: usize = 80;
+/// The fewest columns that a report is written for.
+const COLUMNS_MIN: usize = 30;
 
 impl Environment {
     /// Reads the variables of this process.
@@ -42,7 +49,17 @@ impl Environment {
             cache_home: std::env::var_os("XDG_CACHE_HOME"),
             home: std::env::var_os("HOME"),
             path: std::env::var_os("PATH"),
+            columns: std::env::var_os("COLUMNS"),
         }
+    }
+
+    /// The number of columns to write for.
+    pub fn columns(&self) -> usize {
+        let stated = self
+            .columns
+            .as_ref()
+            .and_then(|text| text.to_str()?.parse::<usize>().ok());
+        stated.map_or(COLUMNS_DEFAULT, |columns| columns.max(COLUMNS_MIN))
     }
 }
 
@@ -78,6 +95,7 @@ mod tests {
             cache_home: Some(cache_home.into()),
             home: Some(home.into()),
             path: None,
+            columns: None,
         };
         #[rustfmt::skip]
         let rows = [

@@ -10,6 +10,8 @@ mod report;
 mod router;
 mod run;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 pub use adapter::AdapterArgs;
@@ -59,10 +61,14 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Explain one rule
+    /// Explain one rule, or one cause of the last run
     Explain {
-        /// Id of the rule, as `routeproof rules` lists it
-        rule: String,
+        /// The id of a rule, such as `current`, or of a cause, such as `cause-3`
+        #[arg(value_name = "RULE|CAUSE")]
+        what: String,
+        /// The JSON report that the cause is in
+        #[arg(long, value_name = "FILE", default_value = "out/report.json")]
+        report: PathBuf,
     },
     /// Serve a router over stdin and stdout, as an adapter does
     Adapter(AdapterArgs),

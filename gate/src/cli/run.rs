@@ -42,7 +42,10 @@ pub struct RunArgs {
     /// Excuse the failures that this file names
     #[arg(long, value_name = "FILE")]
     pub skips: Option<PathBuf>,
-    /// Directory of the traces of failures
+    /// Print every failure, and not its cause alone
+    #[arg(long)]
+    pub all: bool,
+    /// Directory of the traces of failures, and of the report that `explain` reads
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
 }

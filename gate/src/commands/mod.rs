@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::guard::stopped;
 use crate::output::{print, progress};
-use crate::report::{self, publish};
+use crate::report::{self, Page, publish};
 
 /// Carries out what the command line asks for.
 ///
@@ -28,30 +28,44 @@ use crate::report::{self, publish};
 /// See [`Error`].
 pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
     let settings = cli.global.settings(environment);
+    let page = |format| Page {
+        format,
+        columns: environment.columns(),
+        all: false,
+    };
     match &cli.command {
-        Command::Run(args) => judged(&args.reports.report, Some(Format::Text), || run::run(args, &settings)),
-        Command::Replay(args) => judged(&args.reports.report, Some(Format::Text), || {
+        Command::Run(args) => {
+            let page = Page {
+                all: args.all,
+                ..page(Format::Text)
+            };
+            // What `explain` reads is always there.
+            let mut reports = args.reports.report.clone();
+            reports.push(args.out.join(report::LAST));
+            judged(&reports, Some(page), || run::run(args, &settings))
+        }
+        Command::Replay(args) => judged(&args.reports.report, Some(page(Format::Text)), || {
             replay::run(args, &settings)
         }),
-        Command::Faults(args) => judged(&args.reports.report, Some(args.format), || faults::run(args)),
-        Command::Explore(args) => explored(args),
+        Command::Faults(args) => judged(&args.reports.report, Some(page(args.format)), || faults::run(args)),
+        Command::Explore(args) => explored(args, page(args.format)),
         Command::Rules { format } => print(&match format {
             Format::Text => rules::text(),
             Format::Markdown => rules::markdown(),
         }),
-        Command::Explain { rule } => print(&explain::text(rule)?),
+        Command::Explain { what, report } => print(&explain::text(what, report, environment.columns())?),
         Command::Adapter(args) => adapter::serve(args, &settings),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man => shell::man(),
     }
 }
 
-fn explored(args: &ExploreArgs) -> Result<Exit, Error> {
+fn explored(args: &ExploreArgs, page: Page) -> Result<Exit, Error> {
     if let Some(port) = args.serve {
         return explore::serve(args, port);
     }
-    let format = args.is_first_process().then_some(args.format);
-    judged(&args.reports.report, format, || explore::run(args))
+    let page = args.is_first_process().then_some(page);
+    judged(&args.reports.report, page, || explore::run(args))
 }
 
 /// The event behind a fault of the adapter: a signal kills it as well.
@@ -63,12 +77,12 @@ fn interruption(fault: &AdapterFault) -> Interruption {
     Interruption::AdapterFault(fault.to_string())
 }
 
-/// Carries out a command that judges, and reports its document: on stdout only where a format is given.
+/// Carries out a command that judges, and reports its document: on stdout only where a page is given.
 fn judged(
     reports: &[PathBuf],
-    format: Option<Format>,
+    page: Option<Page>,
     judge: impl FnOnce() -> Result<Document, Error>,
 ) -> Result<Exit, Error> {
     report::check(reports)?;
-    publish(&judge()?, reports, format)
+    publish(&judge()?, reports, page)
 }

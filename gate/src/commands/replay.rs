@@ -209,7 +209,7 @@ fn one(name: String, kept: &Kept, hello: &Hello, router: &mut dyn RouterUnderTes
 }
 
 /// The reason why a trace says nothing of this router, if there is one.
-fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
+pub fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
     if let Some(router) = file
         .router
         .as_deref()
@@ -233,7 +233,7 @@ fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
 
 /// Returns the run of a trace. It asks the lookups of the trace, or, if there are none, every question that its rows
 /// raise.
-fn to_run(kept: &Kept, hello: &Hello) -> Run {
+pub fn to_run(kept: &Kept, hello: &Hello) -> Run {
     let trace = &kept.file.trace;
     let looked_up: BTreeSet<Query> = trace
         .steps

@@ -4,9 +4,11 @@
 //! alone. The types are the report's JSON as well, whose schema is `docs/schema/report.json`: their fields are a stable
 //! interface. A new command is a new variant, a file of its own, and a rendering.
 
+mod cause;
 mod explore;
 mod faults;
 mod finding;
+mod headline;
 mod replay;
 mod run;
 mod verdict;
@@ -16,11 +18,13 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use cause::{CauseReport, FormReport, KnownReport};
 pub use explore::{
     ActionReport, ConvergenceReport, Counterexample, ExploreReport, FleetReport, FleetRuleReport, FleetStepReport,
 };
 pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
 pub use finding::FindingReport;
+pub use headline::headline;
 pub use replay::{ReplayReport, TraceReport, TraceStatus};
 pub use run::{
     Confirmation, ExplorationReport, FailureReport, IdleSkip, OriginReport, PREMISES_MIN, RuleReport, RuleStatus,
@@ -31,7 +35,7 @@ pub use verdict::{Counts, Facts, Verdict};
 use protocol::Hello;
 
 /// The version of the JSON report.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The outcome of a command that judges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

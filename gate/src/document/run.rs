@@ -2,11 +2,12 @@
 
 use model::failure::Failure;
 use model::rules::{Oracle, RuleId};
-use protocol::{Hello, Question, Row, Step, TraceFile};
+use protocol::{Hello, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Facts, FindingReport, Interruption, TrialReport};
+use super::cause::before_question;
+use super::{CauseReport, Counts, Facts, FindingReport, Interruption, TrialReport};
 
 /// A router on trial by every rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +30,8 @@ pub struct RunReport {
     pub effects_min: u64,
     /// The event that ended the run before its time, if one did.
     pub interrupted: Option<Interruption>,
+    /// The causes of the failures that are not excused, the worst first; those that are to be checked last.
+    pub causes: Vec<CauseReport>,
     /// The skips that excuse nothing.
     pub idle_skips: Vec<IdleSkip>,
     /// The time from the moment that the router was up.
@@ -306,13 +309,7 @@ impl FailureReport {
 
     /// The steps of the trace before the question that shows the failure.
     pub fn steps(&self) -> &[Step] {
-        let steps = &self.trace.trace.steps;
-        let asked = self
-            .finding
-            .asked
-            .as_ref()
-            .is_some_and(|asked| *asked != Question::Claims);
-        &steps[..steps.len() - usize::from(asked)]
+        before_question(&self.trace, &self.finding)
     }
 
     /// The rows that the router is constructed with.
@@ -373,6 +370,7 @@ mod tests {
             effects_min: 20,
             interrupted: None,
             failures: Vec::new(),
+            causes: Vec::new(),
             idle_skips: Vec::new(),
             seconds: 0.0,
         }

@@ -31,13 +31,27 @@ pub fn check(files: &[PathBuf]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints a document, if a format is given, writes its report files, and gives the exit of its verdict.
+/// The name of the report that `run` leaves beside the traces, and `explain` reads.
+pub const LAST: &str = "report.json";
+
+/// A page that a document is printed on.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// The format.
+    pub format: Format,
+    /// The number of columns, where the format is for people.
+    pub columns: usize,
+    /// True if each failure of a run is told, and not its cause alone.
+    pub all: bool,
+}
+
+/// Prints a document, if a page is given, writes its report files, and gives the exit of its verdict.
 ///
 /// # Errors
 ///
 /// A file or stream that could not be written, where the verdict alone would have been a pass.
-pub fn publish(document: &Document, files: &[PathBuf], format: Option<Format>) -> Result<Exit, Error> {
-    let printed = format.map_or(Ok(()), |format| write_stdout(&text(document, format)));
+pub fn publish(document: &Document, files: &[PathBuf], page: Option<Page>) -> Result<Exit, Error> {
+    let printed = page.map_or(Ok(()), |page| write_stdout(&text(document, page)));
     let json = json::text(document);
     let mut outcomes = vec![printed.map_err(Error::Output)];
     for file in files {
@@ -46,12 +60,12 @@ pub fn publish(document: &Document, files: &[PathBuf], format: Option<Format>) -
     ended(document.verdict().exit, outcomes)
 }
 
-fn text(document: &Document, format: Format) -> String {
-    let table = match format {
+fn text(document: &Document, page: Page) -> String {
+    let table = match page.format {
         Format::Text => None,
         Format::Markdown => markdown::table(document),
     };
-    table.unwrap_or_else(|| human::text(document))
+    table.unwrap_or_else(|| human::text(document, page.columns, page.all))
 }
 
 fn usage(file: &Path, why: impl std::fmt::Display) -> Error {

@@ -6,7 +6,7 @@ use protocol::{AdapterFault, Change, Level, Outcome, Question, RouterUnderTest, 
 
 use super::own::Own;
 use super::stage::{Face, Misfit, Stage, matrix, stages, surplus};
-use super::{CauseKey, Harm, Remains, Wrong};
+use super::{CauseKey, Harm, Remains, Told, Wrong};
 use crate::failure::{Allowed, Failure, Finding, Got, Tier};
 use crate::rules::{Oracle, RuleId};
 use crate::shrink::asking;
@@ -37,6 +37,8 @@ pub struct Diagnosis {
     pub keeping: BTreeSet<String>,
     /// The first words of the reason for which the guilty step was refused, or no fresh router can be built.
     pub reason: Option<String>,
+    /// What was seen of the router before the first step and after each.
+    pub told: Vec<Told>,
     /// Number of runs that the diagnosis took.
     pub runs: usize,
 }
@@ -60,7 +62,7 @@ struct Scene<'a> {
 pub fn diagnose(router: &mut dyn RouterUnderTest, judge: &Judge, failure: &Failure) -> Result<Diagnosis, AdapterFault> {
     let trace = &failure.run.trace;
     if trace.level == Level::Fleet || trace.steps.len() > DIAGNOSED_STEPS_MAX {
-        return Ok(Diagnosis::of(unexplained(&failure.finding)));
+        return Ok(Diagnosis::unexplained(&failure.finding));
     }
     let own = Own::of(&failure.finding);
     let asked = matrix(router.hello(), trace, failure.finding.question.as_ref());
@@ -79,6 +81,7 @@ pub fn diagnose(router: &mut dyn RouterUnderTest, judge: &Judge, failure: &Failu
         }
         None => scene.lookup(router, judge, &asked)?,
     };
+    diagnosis.told = scene.stages.iter().map(Stage::told).collect();
     diagnosis.runs += runs;
     Ok(diagnosis)
 }
@@ -91,6 +94,11 @@ fn unexplained(finding: &Finding) -> CauseKey {
 }
 
 impl Diagnosis {
+    /// The diagnosis of a failure that was not looked into.
+    pub fn unexplained(finding: &Finding) -> Self {
+        Self::of(unexplained(finding))
+    }
+
     /// A diagnosis that blames no step.
     fn of(key: CauseKey) -> Self {
         Self {
@@ -101,6 +109,7 @@ impl Diagnosis {
             structures: BTreeSet::new(),
             keeping: BTreeSet::new(),
             reason: None,
+            told: Vec::new(),
             runs: 0,
         }
     }
@@ -315,6 +324,7 @@ impl<'a> Scene<'a> {
             structures: structures(&stage.misfits()),
             keeping: stage.keeping(self.registry),
             reason: refused_for.map(head),
+            told: Vec::new(),
             runs: 0,
         }
     }

@@ -10,8 +10,9 @@ mod harm;
 mod own;
 mod stage;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::Outcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ pub use diagnose::{DIAGNOSED_STEPS_MAX, Diagnosis, diagnose};
 pub use group::{Cause, Member, group};
 pub use harm::{Harm, Kind};
 
+use crate::failure::Version;
 use crate::rules::{Oracle, RuleId};
 
 /// The equality key of a cause. It depends on one failure alone, so that each can be placed while a run goes on.
@@ -120,6 +122,19 @@ pub enum Remains {
     Lost,
     /// The refused row left something in a derived structure.
     LeftBehind,
+}
+
+/// What was seen of a router after one step of a diagnosed trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Told {
+    /// The router's word on the step, or on its construction; absent of a question.
+    pub outcome: Option<Outcome>,
+    /// The versions of the rows that were accepted by then.
+    pub rows: Vec<Version>,
+    /// The versions that some answer holds.
+    pub serves: Vec<Version>,
+    /// The tags in each structure, where the router tells.
+    pub holds: BTreeMap<String, Vec<String>>,
 }
 
 impl CauseKey {

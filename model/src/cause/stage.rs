@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    AdapterFault, Capability, Change, Changed, Hello, Outcome, Query, Question, Questions, RouterUnderTest, Row, Run,
-    RunReply, Shown, StepReply, Trace,
+    AdapterFault, Answer, Capability, Change, Changed, Hello, Outcome, Query, Question, Questions, RouterUnderTest,
+    Row, Run, RunReply, Shown, StepReply, Trace,
 };
 
-use super::Wrong;
+use super::{Told, Wrong};
+use crate::failure::Version;
 use crate::spec::Table;
 use crate::trial::{Tracked, carry_out, fresh_runs_of};
 
@@ -209,6 +210,32 @@ impl Stage {
             keeping.retain(|structure| Some(structure.as_str()) == registry);
         }
         keeping
+    }
+
+    /// What was seen here, as data of a report.
+    pub(super) fn told(&self) -> Told {
+        let version = |id: &str, tag: &str| Version {
+            id: id.to_owned(),
+            tag: tag.to_owned(),
+        };
+        let mut serves = BTreeSet::new();
+        let mut told = Told {
+            outcome: self.change.as_ref().map(|(_, outcome)| outcome.clone()),
+            rows: self.table.values().map(|row| version(&row.id, &row.tag)).collect(),
+            ..Told::default()
+        };
+        for shown in &self.here.shown {
+            match shown {
+                Shown::Answers(answers) => {
+                    let candidates = answers.iter().flat_map(Answer::candidates);
+                    serves.extend(candidates.map(|candidate| version(&candidate.id, &candidate.tag)));
+                }
+                Shown::Holds(holds) => told.holds.clone_from(holds),
+                _ => {}
+            }
+        }
+        told.serves = serves.into_iter().collect();
+        told
     }
 
     fn is_current(&self, tag: &str) -> bool {

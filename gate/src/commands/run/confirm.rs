@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::failure::Failure;
 use model::trial::Judge;
 use protocol::{AdapterFault, RouterUnderTest, TraceFile};
 
@@ -24,13 +25,13 @@ const EVIDENCE_MIN: Duration = Duration::from_secs(10);
 pub(super) fn confirm(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
-    failures: &mut [FailureReport],
+    failures: &mut [(Failure, FailureReport)],
     clock: Clock,
     options: &Options,
 ) -> Result<(), AdapterFault> {
     let share = options.budget.unwrap_or_default() / 5;
     let until = clock.elapsed() + share.max(EVIDENCE_MIN);
-    for failure in failures {
+    for (_, failure) in failures {
         if clock.elapsed() >= until || stopped().is_some() {
             return Ok(());
         }

@@ -124,18 +124,17 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The reports of all failures, in the order of the rules and the most frequent first, and the first error of writing
-    /// them.
-    pub(super) fn into_reports(self) -> (Vec<FailureReport>, Option<String>) {
+    /// Returns all failures with their reports, in the order of the rules and the most frequent first, and the shelf.
+    pub(super) fn into_reports(self) -> (Vec<(Failure, FailureReport)>, Shelf) {
         let skips = &self.options.skips;
         let reports = self.entries.into_values().map(|entry| {
             let mut report = entry.report;
             report.origin.count = entry.count.max(entry.failure.count);
             report.excused = skips.excuse(&report).map(str::to_owned);
-            report
+            (entry.failure, report)
         });
-        let mut reports: Vec<FailureReport> = reports.collect();
-        reports.sort_by_key(|failure| (failure.finding.rule, Reverse(failure.origin.count)));
-        (reports, self.shelf.trouble())
+        let mut reports: Vec<(Failure, FailureReport)> = reports.collect();
+        reports.sort_by_key(|(_, report)| (report.finding.rule, Reverse(report.origin.count)));
+        (reports, self.shelf)
     }
 }

@@ -11,6 +11,7 @@ mod outlook;
 mod pace;
 
 use model::exhaust::Limits;
+use model::failure::Failure;
 use model::generate::Cadence;
 use model::hunt::{Ended, Hunt, Interrupted};
 use model::pattern::Patterns;
@@ -28,6 +29,7 @@ use self::pace::Pacer;
 use super::interruption;
 use crate::adapter::spec::Spec;
 use crate::adapter::{self, open};
+use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing};
 use crate::cli::RunArgs;
 use crate::clock::{Clock, seed_of_the_moment};
 use crate::document::{
@@ -167,12 +169,27 @@ pub fn put_on_trial(
         ..
     } = trial;
     let (premises, effects) = (found.premises.clone(), found.effects);
-    let (mut failures, trouble) = found.into_reports();
+    let (mut failures, mut shelf) = found.into_reports();
     let interrupted = interrupted.or_else(|| stopped().map(Interruption::Signal)).or_else(|| {
         let fault = confirm(router, &judge, &mut failures, clock, options).err()?;
         Some(interruption(&fault))
     });
-    if let Some(why) = trouble {
+    let counted = failures.iter().filter(|(_, report)| report.counts());
+    let counted: Vec<(&Failure, FailureReport)> = counted.map(|(one, report)| (one, report.clone())).collect();
+    let mut diagnosing = Diagnosing {
+        router,
+        spec: &options.spec,
+        judge: &judge,
+        time_max: if interrupted.is_some() {
+            Duration::ZERO
+        } else {
+            DIAGNOSES_TIME_MAX
+        },
+        progress,
+    };
+    let causes = diagnosing.causes_of(&counted, &mut shelf);
+    let failures: Vec<FailureReport> = failures.into_iter().map(|(_, report)| report).collect();
+    if let Some(why) = shelf.trouble() {
         progress(&why);
     }
     let rules = options.rules.iter();
@@ -187,6 +204,7 @@ pub fn put_on_trial(
         interrupted,
         idle_skips: options.skips.idle(&failures),
         failures,
+        causes,
         seconds: clock.elapsed().as_secs_f64(),
     })
 }

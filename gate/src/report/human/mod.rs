@@ -2,6 +2,9 @@
 //!
 //! The text has styles everywhere; the stream that it is written to strips them where they do not belong.
 
+mod brief;
+pub mod cause;
+mod causes;
 mod explore;
 mod faults;
 mod replay;
@@ -16,18 +19,32 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = AnsiColor::BrightBlack.on_default();
 
-/// The text of a document.
-pub fn text(document: &Document) -> String {
+/// The text of a document, for a page of so many columns; with every failure if `all`.
+pub fn text(document: &Document, columns: usize, all: bool) -> String {
     let mut text = String::new();
     let verdict = document.verdict();
     match document {
-        Document::Run(run) => run::write(&mut text, run, &verdict),
+        Document::Run(run) => run::write(&mut text, run, &verdict, columns, all),
         Document::Replay(replay) => replay::write(&mut text, replay, &verdict),
         Document::Explore(explored) => explore::write(&mut text, explored, &verdict),
         Document::Faults(faults) => faults::write(&mut text, faults),
     }
     .expect("a string takes any text");
     text
+}
+
+/// A number of things of that name.
+fn counted(number: usize, name: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {name}{plural}", grouped(number as u64))
+}
+
+/// A number of times, in words.
+fn times(number: u64) -> String {
+    if number == 1 {
+        return "once".to_owned();
+    }
+    format!("{} times", grouped(number))
 }
 
 /// A number with separators.

@@ -2,15 +2,22 @@
 
 use std::fmt::{self, Write};
 
+use super::causes::{self, Numbers};
 use super::steps::{asked_text, clipped, row_text, step_text};
-use super::{BAD, DIM, GOOD, grouped};
+use super::{BAD, DIM, GOOD, counted, grouped};
 use crate::document::{
     Confirmation, Counts, ExplorationReport, FailureReport, PREMISES_MIN, RuleReport, RuleStatus, RunReport,
     SearchReport, Verdict,
 };
 
-/// Writes the report of a run.
-pub(super) fn write(out: &mut impl Write, run: &RunReport, verdict: &Verdict) -> fmt::Result {
+/// Writes the report of a run: its causes, and each failure by itself if `all`.
+pub(super) fn write(
+    out: &mut impl Write,
+    run: &RunReport,
+    verdict: &Verdict,
+    columns: usize,
+    all: bool,
+) -> fmt::Result {
     let (version, trial) = (env!("CARGO_PKG_VERSION"), &run.trial);
     writeln!(
         out,
@@ -23,13 +30,57 @@ pub(super) fn write(out: &mut impl Write, run: &RunReport, verdict: &Verdict) ->
     for search in &run.searches {
         writeln!(out, "  {}", search_text(search))?;
     }
-    for rule in &run.rules {
-        write_rule(out, rule)?;
+    let excused = run.failures.iter().filter(|failure| failure.excused.is_some());
+    if all || run.causes.is_empty() {
+        for rule in &run.rules {
+            write_rule(out, rule)?;
+        }
     }
-    for failure in &run.failures {
-        write_failure(out, failure)?;
+    if all {
+        for failure in &run.failures {
+            write_failure(out, failure)?;
+        }
+    } else {
+        for failure in excused {
+            write_failure(out, failure)?;
+        }
+    }
+    if !run.causes.is_empty() {
+        writeln!(out, "\n{BAD}VIOLATION{BAD:#}  {}", Numbers::of(run).causes_text())?;
+        causes::write(out, run, columns, all)?;
+        writeln!(out)?;
+        write_rules(out, run)?;
+        write_to_check(out, run, all)?;
+        causes::write_next(out, run)?;
     }
     write_end(out, run, verdict)
+}
+
+/// Writes the rules in a line: how many were broken and held, and which were not judged.
+fn write_rules(out: &mut impl Write, run: &RunReport) -> fmt::Result {
+    let Counts { passed, failed, .. } = run.counts();
+    let mut text = format!("{failed} broken, {passed} held");
+    for (status, word) in [(RuleStatus::Skip, "not judged"), (RuleStatus::Vacuous, "never tried")] {
+        let rules = run.rules.iter().filter(|rule| rule.status == status);
+        let names: Vec<&str> = rules.map(|rule| rule.rule.name()).collect();
+        if !names.is_empty() {
+            write!(text, "; {} {word}", names.join(", "))?;
+        }
+    }
+    writeln!(out, "Rules      {text}")
+}
+
+fn write_to_check(out: &mut impl Write, run: &RunReport, all: bool) -> fmt::Result {
+    let to_check = run.causes.iter().filter(|cause| cause.to_check);
+    let failures: usize = to_check.map(|cause| cause.failures).sum();
+    if failures == 0 {
+        return Ok(());
+    }
+    let hint = if all { "" } else { " (--all shows them)" };
+    writeln!(
+        out,
+        "To check   {failures} failures: by design, or a mistake of Routeproof's{hint}"
+    )
 }
 
 fn write_rule(out: &mut impl Write, rule: &RuleReport) -> fmt::Result {
@@ -38,10 +89,7 @@ fn write_rule(out: &mut impl Write, rule: &RuleReport) -> fmt::Result {
     match (rule.status, rule.failures) {
         (RuleStatus::Pass, _) => writeln!(out, "  {GOOD}pass{GOOD:#}  {id:<15} {premises:>13} premises"),
         (RuleStatus::Fail, failures) => {
-            let failures = match failures {
-                1 => "1 distinct failure".to_owned(),
-                more => format!("{more} distinct failures"),
-            };
+            let failures = counted(failures, "distinct failure");
             writeln!(out, "  {BAD}FAIL{BAD:#}  {id:<15} {premises:>13} premises   {failures}")
         }
         (RuleStatus::Skip, _) => {
@@ -119,26 +167,40 @@ fn write_end(out: &mut impl Write, run: &RunReport, verdict: &Verdict) -> fmt::R
     if let Some(why) = &verdict.why {
         writeln!(out, "{why}")?;
     }
-    let Counts {
-        passed,
-        failed,
-        skipped,
-        vacuous,
-    } = run.counts();
-    let mut parts = vec![format!("{failed} failed"), format!("{passed} passed")];
-    if skipped > 0 {
-        parts.push(format!("{skipped} skipped"));
-    }
-    if vacuous > 0 {
-        parts.push(format!("{vacuous} void"));
-    }
+    let (exit, seconds) = (verdict.exit, run.seconds);
+    let (name, code) = (exit.name(), exit.code());
     writeln!(
         out,
-        "{style}{}{style:#}: {} in {:.1}s",
-        verdict.exit.name(),
-        parts.join(", "),
-        run.seconds
+        "{style}{name}{style:#}: {}; {seconds:.1} s; exit {code}",
+        came_to(run)
     )
+}
+
+/// The numbers of a run: its causes, or its rules where there are none.
+fn came_to(run: &RunReport) -> String {
+    if run.causes.is_empty() {
+        let Counts {
+            passed,
+            failed,
+            skipped,
+            vacuous,
+        } = run.counts();
+        let mut parts = vec![format!("{failed} failed"), format!("{passed} passed")];
+        if skipped > 0 {
+            parts.push(format!("{skipped} skipped"));
+        }
+        if vacuous > 0 {
+            parts.push(format!("{vacuous} void"));
+        }
+        return parts.join(", ");
+    }
+    let numbers = Numbers::of(run);
+    let failures: usize = run.causes.iter().map(|cause| cause.failures).sum();
+    let Numbers {
+        known, new, to_check, ..
+    } = numbers;
+    let (failures, causes) = (counted(failures, "failure"), numbers.causes_text());
+    format!("{failures}, {causes} ({known} known, {new} new), {to_check} to check")
 }
 
 fn exploration_text(exploration: &ExplorationReport) -> String {

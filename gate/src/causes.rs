@@ -1,0 +1,161 @@
+//! The causes of the failures of a run: diagnosed on the router itself, and known ones told from new ones.
+
+use std::time::Duration;
+
+use model::cause::{Cause, CauseKey, Diagnosis, Member, diagnose, group};
+use model::failure::Failure;
+use model::trial::Judge;
+use protocol::{AdapterFault, Hello, RouterUnderTest};
+
+use crate::adapter::spec::Spec;
+use crate::clock::Clock;
+use crate::document::{CauseReport, FailureReport, FormReport, KnownReport, headline};
+use crate::files::Shelf;
+use crate::guard::stopped;
+use crate::known;
+
+/// The longest time that the diagnoses of a run may take, beside the budget of the search.
+pub const DIAGNOSES_TIME_MAX: Duration = Duration::from_mins(1);
+
+/// The router whose failures are looked into, and how.
+pub struct Diagnosing<'a> {
+    /// The router.
+    pub router: &'a mut dyn RouterUnderTest,
+    /// The text that names it.
+    pub spec: &'a Spec,
+    /// The judge of the run.
+    pub judge: &'a Judge,
+    /// The longest time that it may take; what is left is grouped by what it broke.
+    pub time_max: Duration,
+    /// Lines of progress.
+    pub progress: &'a mut dyn FnMut(&str),
+}
+
+impl Diagnosing<'_> {
+    /// Groups failures by their causes, and writes the witness of each. Each failure stands beside its report.
+    pub fn causes_of(&mut self, failures: &[(&Failure, FailureReport)], shelf: &mut Shelf) -> Vec<CauseReport> {
+        if failures.is_empty() {
+            return Vec::new();
+        }
+        let clock = Clock::start();
+        let diagnosed: Vec<(&Failure, Diagnosis)> = failures
+            .iter()
+            .map(|(failure, _)| (*failure, self.diagnosis(failure, clock)))
+            .collect();
+        let causes = group(&diagnosed);
+        let known = if self.is_in_time(clock) {
+            let keys = known::keys(self.router, self.judge);
+            keys.unwrap_or_else(|fault| self.told(&fault, Vec::new()))
+        } else {
+            Vec::new()
+        };
+        let runs: usize = diagnosed.iter().map(|(_, one)| one.runs).sum();
+        let (count, seconds) = (failures.len(), clock.elapsed().as_secs_f64());
+        (self.progress)(&format!("diagnosed {count} failures in {runs} runs, {seconds:.1} s"));
+        let hello = self.router.hello().clone();
+        let reports = causes.iter().zip(1..).map(|(cause, number)| {
+            let mut report = report(cause, number, failures, &known);
+            write(
+                &mut report,
+                failures[cause.members[0].place].1.clone(),
+                shelf,
+                &hello,
+                self.spec,
+            );
+            report
+        });
+        reports.collect()
+    }
+
+    /// The diagnosis of a failure; where the adapter fails, or time is up, one that explains nothing: a failure is told
+    /// whatever becomes of its cause.
+    fn diagnosis(&mut self, failure: &Failure, clock: Clock) -> Diagnosis {
+        let unexplained = Diagnosis::unexplained(&failure.finding);
+        if !self.is_in_time(clock) {
+            return unexplained;
+        }
+        diagnose(self.router, self.judge, failure).unwrap_or_else(|fault| self.told(&fault, unexplained))
+    }
+
+    fn is_in_time(&self, clock: Clock) -> bool {
+        clock.elapsed() < self.time_max && stopped().is_none()
+    }
+
+    fn told<T>(&mut self, fault: &AdapterFault, instead: T) -> T {
+        (self.progress)(&format!("a cause could not be looked for: {fault}"));
+        instead
+    }
+}
+
+fn report(
+    cause: &Cause,
+    number: usize,
+    failures: &[(&Failure, FailureReport)],
+    known: &[(KnownReport, CauseKey)],
+) -> CauseReport {
+    let members: Vec<&FailureReport> = cause.members.iter().map(|member| &failures[member.place].1).collect();
+    let Member { diagnosis, .. } = &cause.members[0];
+    let first = members
+        .iter()
+        .min_by(|one, other| one.found_after_seconds.total_cmp(&other.found_after_seconds));
+    let first = first.expect("a cause has a member");
+    let mut issues: Vec<KnownReport> = known
+        .iter()
+        .filter(|(_, key)| *key == cause.key)
+        .map(|(issue, _)| issue.clone())
+        .collect();
+    // Issues that can be looked up come first.
+    issues.sort_by_key(|issue| (issue.issue.is_none(), issue.name.clone()));
+    CauseReport {
+        id: format!("cause-{number}"),
+        headline: headline(&cause.key),
+        key: cause.key.clone(),
+        harm: cause.harm,
+        to_check: cause.key.is_to_be_checked(),
+        known: issues,
+        failures: members.len(),
+        hits: cause.hits,
+        forms: forms(&members),
+        finding: members[0].finding.clone(),
+        guilty: diagnosis.guilty,
+        structures: diagnosis.keeping.clone(),
+        told: diagnosis.told.clone(),
+        trace_number: first.origin.trace_number,
+        found_after_seconds: first.found_after_seconds,
+        replay: None,
+        files: Vec::new(),
+        trace: members[0].trace.clone(),
+    }
+}
+
+/// The ways in which a cause showed, the commonest first.
+fn forms(members: &[&FailureReport]) -> Vec<FormReport> {
+    let mut forms: Vec<FormReport> = Vec::new();
+    for member in members {
+        let (finding, hits) = (&member.finding, member.origin.count);
+        let same = forms
+            .iter_mut()
+            .find(|form| form.rule == finding.rule && form.class == finding.class);
+        match same {
+            Some(form) => {
+                form.failures += 1;
+                form.hits += hits;
+            }
+            None => forms.push(FormReport {
+                rule: finding.rule,
+                class: finding.class.clone(),
+                failures: 1,
+                hits,
+            }),
+        }
+    }
+    forms.sort_by_key(|form| (std::cmp::Reverse(form.hits), form.rule));
+    forms
+}
+
+/// Writes the witness of a cause under the cause's own name.
+fn write(report: &mut CauseReport, mut witness: FailureReport, shelf: &mut Shelf, hello: &Hello, spec: &Spec) {
+    (witness.files, witness.replay) = (Vec::new(), None);
+    shelf.put_as(&report.id, hello, spec, &mut witness);
+    (report.files, report.replay) = (witness.files, witness.replay);
+}

@@ -1,0 +1,158 @@
+//! A cause in one line of words, made from its key alone.
+
+use std::collections::BTreeSet;
+
+use model::cause::{CauseKey, Remains, Wrong};
+use model::rules::RuleId;
+
+/// The headline of a cause.
+pub fn headline(key: &CauseKey) -> String {
+    match key {
+        CauseKey::Applied {
+            verb,
+            shows,
+            structures,
+            extras,
+        } => {
+            let place = if structures.is_empty() {
+                String::new()
+            } else {
+                format!(" in {}", listed(structures))
+            };
+            format!("{}{place}{}", applied(verb, *shows), with(extras))
+        }
+        CauseKey::RefusedRow { remains } => match remains {
+            Remains::Held => "A refused row is held, and takes the place of the good one",
+            Remains::Lost => "A refused update loses the row that it was to change",
+            Remains::LeftBehind => "A refused change leaves something behind",
+        }
+        .to_owned(),
+        CauseKey::RefusedList => "A refused list is loaded in part, or empties the table".to_owned(),
+        CauseKey::Unbuildable { verb } => format!("An accepted {} makes the next start fail", noun(verb)),
+        CauseKey::AskedBefore => "An answer depends on what was asked before".to_owned(),
+        CauseKey::Lookup {
+            rule,
+            class,
+            by_id,
+            extras,
+            ..
+        } => {
+            let by_id = if *by_id { " by its id" } else { "" };
+            format!("{}{by_id}{}", lookup(*rule, class), with(extras))
+        }
+        CauseKey::Growth { structure } => format!("{structure} only grows"),
+        CauseKey::NotCarriedOut { verb } => format!("{} is taken for no change", subject(verb)),
+        CauseKey::LeftOut { extras } => format!("An accepted row is left out{}", with(extras)),
+        CauseKey::Decision { class, verb, reason } => {
+            let decided = match class.as_str() {
+                "wrongly-accepted" => format!("An invalid {} is accepted", noun(verb)),
+                _ => format!("A valid {} is refused", noun(verb)),
+            };
+            format!("{decided}: {reason}")
+        }
+        CauseKey::Unexplained { rule, class } => format!("{rule} is broken ({class}), and no step is to blame"),
+    }
+}
+
+fn applied(verb: &str, shows: Wrong) -> String {
+    let subject = subject(verb);
+    match (verb, shows) {
+        ("delete", Wrong::Kept) => "A delete leaves the row behind".to_owned(),
+        ("replace", Wrong::Kept) => "Loading a new list keeps rows of the old one".to_owned(),
+        (_, Wrong::Kept) => format!("{subject} leaves the old version behind"),
+        (_, Wrong::New) => format!("{subject} serves a row that a restart leaves out"),
+        (_, Wrong::Hides) => format!("{subject} hides a row that a restart serves"),
+        (_, Wrong::Ignored) => format!("{subject} is accepted and changes nothing"),
+    }
+}
+
+fn lookup(rule: RuleId, class: &str) -> String {
+    match (rule, class) {
+        (RuleId::Scoped, "listed") => "Another team's name is listed",
+        (RuleId::Scoped, _) => "Another team's deployment is served",
+        (RuleId::NotBlocked, _) => "A blocked deployment is served",
+        (RuleId::OrderFree, _) => "An answer depends on the order in which rows were loaded",
+        (RuleId::Resolved, "wrong-model") => "A request is sent to another upstream model than the row says",
+        (RuleId::Resolved, _) => "A row answers what another should, or none",
+        (RuleId::Complete, "missing") => "A row is left out beside others",
+        (RuleId::Complete, "refused") => "A row that should answer is not found",
+        (RuleId::Complete, "refusal-kind") => "A request is refused for the wrong reason",
+        (RuleId::Complete, "failed") => "A lookup breaks",
+        (RuleId::NoDuplicate, _) => "A row is served more than once",
+        (RuleId::Current, _) => "A row is served that is not current",
+        (RuleId::Listing, "hidden") => "A name that is answered is not listed",
+        (RuleId::Listing, _) => "A name is listed that is not answered",
+        _ => return format!("{rule} is broken ({class})"),
+    }
+    .to_owned()
+}
+
+/// The change of that verb, as the subject of a sentence.
+fn subject(verb: &str) -> &'static str {
+    match verb {
+        "upsert" => "An update",
+        "add" => "An addition",
+        "delete" => "A delete",
+        "replace" => "Loading a new list",
+        _ => "A construction",
+    }
+}
+
+fn noun(verb: &str) -> &'static str {
+    match verb {
+        "upsert" => "update",
+        "add" => "addition",
+        "delete" => "delete",
+        "replace" => "list",
+        _ => "construction",
+    }
+}
+
+fn with(extras: &BTreeSet<String>) -> String {
+    if extras.is_empty() {
+        return String::new();
+    }
+    format!(", with {}", listed(extras))
+}
+
+fn listed(texts: &BTreeSet<String>) -> String {
+    texts.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_headline_is_made_of_the_parameters_of_its_key() {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let applied = |verb: &str, shows, structures: &[&str], extras: &[&str]| CauseKey::Applied {
+            verb: verb.to_owned(),
+            shows,
+            structures: texts(structures),
+            extras: texts(extras),
+        };
+        let lookup = |rule, class: &str, by_id| CauseKey::Lookup {
+            rule,
+            class: class.to_owned(),
+            paths: texts(&["sync"]),
+            by_id,
+            extras: texts(&[]),
+        };
+        #[rustfmt::skip]
+        let rows = [
+            (applied("replace", Wrong::Kept, &["pattern_router"], &[]), "Loading a new list keeps rows of the old one in pattern_router"),
+            (applied("upsert", Wrong::Kept, &[], &["organizations"]), "An update leaves the old version behind, with organizations"),
+            (applied("upsert", Wrong::New, &[], &[]), "An update serves a row that a restart leaves out"),
+            (applied("add", Wrong::Ignored, &[], &[]), "An addition is accepted and changes nothing"),
+            (lookup(RuleId::Scoped, "other-team", true), "Another team's deployment is served by its id"),
+            (lookup(RuleId::Listing, "hidden", false), "A name that is answered is not listed"),
+            (lookup(RuleId::Heals, "other", false), "heals is broken (other)"),
+            (CauseKey::Growth { structure: "deployment_names".to_owned() }, "deployment_names only grows"),
+            (CauseKey::Unbuildable { verb: "upsert".to_owned() }, "An accepted update makes the next start fail"),
+        ];
+        for (key, expected) in rows {
+            assert_eq!(headline(&key), expected, "{key:?}");
+        }
+    }
+}

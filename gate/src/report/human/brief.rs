@@ -1,0 +1,161 @@
+//! Traces in a line: steps, rows and questions in the fewest words that tell them apart.
+
+use model::rules::RuleId;
+use protocol::{Change, Question, Row, Step};
+
+use super::steps::step_text;
+use crate::document::{CauseReport, FindingReport};
+
+/// Characters shown of one text that is not ours.
+const TEXT_SHOWN_MAX: usize = 120;
+
+/// The steps of a cause's witness and its question, in one line.
+pub(super) fn trace_line(cause: &CauseReport) -> String {
+    let mut parts = Vec::new();
+    if !cause.initial().is_empty() {
+        parts.push(format!(
+            "start [{}]{}",
+            rows_brief(cause, cause.initial()),
+            refused(cause, 0)
+        ));
+    }
+    let steps = cause.steps().iter().zip(1..);
+    parts.extend(steps.map(|(step, number)| step_brief(cause, number, step)));
+    parts.push(question_brief(cause));
+    parts.join(" > ")
+}
+
+/// The step of that number, from 1, and whether it was refused.
+pub(super) fn step_brief(cause: &CauseReport, number: usize, step: &Step) -> String {
+    let text = match step {
+        Step::Change(Change::Upsert(row)) => format!("upsert {}", row_brief(cause, row)),
+        Step::Change(Change::Add(row)) => format!("add {}", row_brief(cause, row)),
+        Step::Change(Change::Delete(id)) => format!("delete {}", clean(id)),
+        Step::Change(Change::Replace(rows)) => format!("replace [{}]", rows_brief(cause, rows)),
+        other => clean(&step_text(other)),
+    };
+    format!("{text}{}", refused(cause, number))
+}
+
+fn refused(cause: &CauseReport, step: usize) -> &'static str {
+    if cause.is_refused(step) { ", refused" } else { "" }
+}
+
+/// Some rows, each in the fewest words.
+pub(super) fn rows_brief(cause: &CauseReport, rows: &[Row]) -> String {
+    let rows: Vec<String> = rows.iter().map(|row| row_brief(cause, row)).collect();
+    rows.join("; ")
+}
+
+/// A row without what its witness does not need: shrinking has made plain what is left out.
+fn row_brief(cause: &CauseReport, row: &Row) -> String {
+    let mut parts = vec![clean(&row.id), clean(row.asked_name())];
+    // Where the answer is right but for its target, the target tells.
+    if cause.finding.rule == RuleId::Resolved {
+        parts.extend(["to".to_owned(), clean(&row.model)]);
+    }
+    parts.push(clean(&row.tag));
+    let mut parts = vec![parts.join(" ")];
+    parts.extend(row.team.as_ref().map(|team| format!("for team {}", clean(team))));
+    parts.extend(row.blocked.then(|| "blocked".to_owned()));
+    parts.extend(row.weight.map(|weight| format!("weight {weight}")));
+    parts.extend(row.extra.as_deref().map(clean));
+    parts.join(", ")
+}
+
+/// The question that shows a cause, and by whom it is put where that matters.
+pub(super) fn question_brief(cause: &CauseReport) -> String {
+    let teams = cause.trace.trace.rows().any(|row| row.team.is_some());
+    let by = |team: &Option<String>| match team {
+        Some(team) => format!(" by {}", clean(team)),
+        None if teams => " by no team".to_owned(),
+        None => String::new(),
+    };
+    match &cause.finding.asked {
+        Some(Question::Lookup(query)) => format!("ask {}{}", clean(&query.model), by(&query.team)),
+        Some(Question::Listing(team)) => format!("list names{}", by(team)),
+        Some(Question::Sizes) => "count entries".to_owned(),
+        Some(Question::Claims) => "see what is claimed".to_owned(),
+        _ => "start with the same rows".to_owned(),
+    }
+}
+
+/// What the rule allows and what came, in words that a terminal can take.
+pub(super) fn words(finding: &FindingReport) -> [String; 2] {
+    finding.words().map(|text| clean(&text))
+}
+
+/// A text that is not ours, as a terminal can take it: control characters, and those that turn the direction of what
+/// follows, are shown as escapes, and a long text is cut, with its length.
+pub(super) fn clean(text: &str) -> String {
+    let length = text.chars().count();
+    let mut clean = String::new();
+    for letter in text.chars().take(TEXT_SHOWN_MAX) {
+        let turns =
+            matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if letter.is_control() || turns {
+            clean.extend(letter.escape_unicode());
+        } else {
+            clean.push(letter);
+        }
+    }
+    if length > TEXT_SHOWN_MAX {
+        return format!("{clean}... ({length} characters)");
+    }
+    clean
+}
+
+/// A text in lines of at most `width` characters, broken at spaces where there are any.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a line always");
+        let (used, length) = (line.chars().count(), word.chars().count());
+        if used > 0 && used + 1 + length <= width {
+            line.push(' ');
+            line.push_str(word);
+            continue;
+        }
+        let letters: Vec<char> = word.chars().collect();
+        let pieces = letters.chunks(width).map(|piece| piece.iter().collect::<String>());
+        if used == 0 {
+            lines.pop();
+        }
+        let before = lines.len();
+        lines.extend(pieces);
+        if lines.len() == before {
+            lines.push(String::new());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_is_not_ours_cannot_move_the_cursor() {
+        assert_eq!(clean("a\u{1b}[2J\u{202e}b"), "a\\u{1b}[2J\\u{202e}b");
+        let long = "x".repeat(500);
+        assert_eq!(
+            clean(&long),
+            format!("{}... (500 characters)", "x".repeat(TEXT_SHOWN_MAX))
+        );
+    }
+
+    #[test]
+    fn lines_break_at_spaces_and_no_line_is_too_long() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrapped("", 5), [""]);
+        for width in 1..30 {
+            let lines = wrapped("upsert d1 a*b*c v1 > replace [d1 * v2] > ask axbxc", width);
+            assert!(
+                lines.iter().all(|line| line.chars().count() <= width),
+                "{width}: {lines:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! One cause in full.
+
+use std::fmt::{self, Write};
+
+use model::cause::Told;
+use protocol::Step;
+
+use super::brief::{clean, question_brief, step_brief, words, wrapped};
+use super::causes::known_text;
+use super::{BAD, counted, times};
+use crate::document::{CauseReport, RunReport};
+
+/// The fewest columns at which the steps stand beside the rows.
+const COLUMNS_OF_TABLE_MIN: usize = 60;
+/// The columns of a word in front of a line.
+const LABEL: usize = 11;
+
+/// The text of the cause of that name.
+pub fn text(run: &RunReport, cause: &CauseReport, columns: usize) -> String {
+    let mut text = String::new();
+    write(&mut text, run, cause, columns).expect("a string takes any text");
+    text
+}
+
+fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: usize) -> fmt::Result {
+    let known = known_text(cause);
+    writeln!(out, "{}  {BAD}{}{BAD:#}  {known}\n", cause.id, clean(&cause.headline))?;
+    write_steps(out, cause, columns)?;
+    writeln!(out)?;
+    let mut line = |label: &str, text: &str| -> fmt::Result {
+        for (number, part) in wrapped(text, columns.saturating_sub(LABEL + 2)).iter().enumerate() {
+            let label = if number == 0 { label } else { "" };
+            writeln!(out, "  {label:<LABEL$}{part}")?;
+        }
+        Ok(())
+    };
+    if cause.to_check {
+        line(
+            "check",
+            "by design, or a mistake of Routeproof's: an out-of-date preset, a wrong premise",
+        )?;
+    }
+    if let Some(guilty) = cause.guilty.filter(|guilty| *guilty > 0) {
+        line("guilty", &format!("step {guilty}"))?;
+    }
+    for known in &cause.known {
+        let affected = known.affected.as_deref().unwrap_or("no versions");
+        let expected = if known.expected {
+            ""
+        } else {
+            ", and this is none of them"
+        };
+        let issue = known.issue.as_deref().unwrap_or("no public issue");
+        line(
+            "known",
+            &format!("{}; {issue}; {affected} are documented{expected}", known.name),
+        )?;
+    }
+    line(
+        "seen",
+        &format!(
+            "{} in {}; first in trace {}, after {:.1} s",
+            times(cause.hits),
+            counted(cause.failures, "distinct failure"),
+            cause.trace_number,
+            cause.found_after_seconds
+        ),
+    )?;
+    for (number, form) in cause.forms.iter().enumerate() {
+        let label = if number == 0 { "as" } else { "" };
+        line(label, &format!("{} {} {}", form.rule, form.class, times(form.hits)))?;
+    }
+    for (number, file) in cause.files.iter().enumerate() {
+        line(if number == 0 { "files" } else { "" }, file)?;
+    }
+    match &cause.replay {
+        Some(replay) => writeln!(out, "  {:<LABEL$}{replay}", "replay"),
+        None => writeln!(out, "  the trace of {}:\n{}", run.trial.spec, cause.trace.to_toml()),
+    }
+}
+
+/// One row of the table of steps: the number, the step, the current rows, and what the router holds.
+struct Line {
+    number: String,
+    step: String,
+    rows: Vec<String>,
+    holds: Vec<String>,
+}
+
+fn write_steps(out: &mut impl Write, cause: &CauseReport, columns: usize) -> fmt::Result {
+    let mut lines = Vec::new();
+    let at = |step: usize| cause.told.get(step);
+    if !cause.initial().is_empty() {
+        let step = format!("start [{}]", super::brief::rows_brief(cause, cause.initial()));
+        lines.push(line_of(cause, "0".to_owned(), step, at(0)));
+    }
+    for (step, number) in cause.steps().iter().zip(1..) {
+        lines.push(line_of(
+            cause,
+            number.to_string(),
+            step_brief(cause, number, step),
+            at(number),
+        ));
+    }
+    let [allowed, got] = words(&cause.finding);
+    let path = cause
+        .finding
+        .path
+        .as_deref()
+        .map_or_else(String::new, |path| format!(" ({path})"));
+    lines.push(Line {
+        number: "?".to_owned(),
+        step: format!("{}{path}", question_brief(cause)),
+        rows: vec![format!("allowed {allowed}")],
+        holds: vec![format!("got {got}")],
+    });
+    if columns < COLUMNS_OF_TABLE_MIN {
+        return lines.iter().try_for_each(|line| write_stacked(out, line, columns));
+    }
+    let told = if cause.told.iter().any(|told| !told.holds.is_empty()) {
+        "the router holds"
+    } else {
+        "the router answers with"
+    };
+    let head = Line {
+        number: String::new(),
+        step: "step".to_owned(),
+        rows: vec!["current rows".to_owned()],
+        holds: vec![told.to_owned()],
+    };
+    let room = columns.saturating_sub(10);
+    let widths = [room * 2 / 5, room * 3 / 10, room * 3 / 10];
+    std::iter::once(&head)
+        .chain(&lines)
+        .try_for_each(|line| write_table_line(out, line, widths))
+}
+
+fn line_of(cause: &CauseReport, number: String, step: String, told: Option<&Told>) -> Line {
+    let versions = |versions: &[model::failure::Version]| -> Vec<String> {
+        let texts: Vec<String> = versions.iter().map(|version| clean(&version.to_string())).collect();
+        if texts.is_empty() {
+            vec!["none".to_owned()]
+        } else {
+            texts
+        }
+    };
+    Line {
+        number,
+        step,
+        rows: told.map_or_else(Vec::new, |told| versions(&told.rows)),
+        holds: told.map_or_else(Vec::new, |told| {
+            if told.holds.is_empty() {
+                return versions(&told.serves);
+            }
+            let full = told.holds.iter().filter(|(_, tags)| !tags.is_empty());
+            full.map(|(structure, tags)| format!("{} {}", clean(structure), tags_text(cause, told, tags)))
+                .collect()
+        }),
+    }
+}
+
+/// The versions in a structure, each with a word where it should not be there.
+fn tags_text(cause: &CauseReport, told: &Told, tags: &[String]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut seen: Vec<&String> = Vec::new();
+    for tag in tags {
+        if seen.contains(&tag) {
+            continue;
+        }
+        seen.push(tag);
+        let count = tags.iter().filter(|other| *other == tag).count();
+        let copies = if count > 1 {
+            format!(" x {count}")
+        } else {
+            String::new()
+        };
+        let state = state(cause, told, tag).map_or_else(String::new, |state| format!(" {state}"));
+        texts.push(format!("{}{copies}{state}", clean(tag)));
+    }
+    texts.join(", ")
+}
+
+/// The reason why a version should not be held; none where it is current.
+fn state(cause: &CauseReport, told: &Told, tag: &str) -> Option<&'static str> {
+    if told.rows.iter().any(|version| version.tag == tag) {
+        return None;
+    }
+    let brought = |step: &Step| step.rows().iter().any(|row| row.tag == tag);
+    let refused = |(step, number): (&Step, usize)| brought(step) && cause.is_refused(number);
+    if cause.steps().iter().zip(1..).any(refused) {
+        return Some("refused");
+    }
+    let row = cause.trace.trace.rows().find(|row| row.tag == tag)?;
+    let is_replaced = told.rows.iter().any(|version| version.id == row.id);
+    Some(if is_replaced { "stale" } else { "gone" })
+}
+
+fn write_table_line(out: &mut impl Write, line: &Line, [of_step, of_rows, of_holds]: [usize; 3]) -> fmt::Result {
+    let cell = |texts: &[String], width: usize| -> Vec<String> {
+        texts.iter().flat_map(|text| wrapped(text, width)).collect()
+    };
+    let cells = [
+        cell(std::slice::from_ref(&line.step), of_step),
+        cell(&line.rows, of_rows),
+        cell(&line.holds, of_holds),
+    ];
+    let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+    for row in 0..height {
+        let [step, rows, holds] = [0, 1, 2].map(|column: usize| cells[column].get(row).map_or("", String::as_str));
+        let number = if row == 0 { line.number.as_str() } else { "" };
+        let text = format!("  {number:<3}{step:<of_step$}  {rows:<of_rows$}  {holds}");
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(())
+}
+
+fn write_stacked(out: &mut impl Write, line: &Line, columns: usize) -> fmt::Result {
+    let texts = [line.step.clone(), line.rows.join(", "), line.holds.join("; ")];
+    for (row, text) in texts.iter().filter(|text| !text.is_empty()).enumerate() {
+        let (number, indent) = if row == 0 { (line.number.as_str(), 0) } else { ("", 2) };
+        for part in wrapped(text, columns.saturating_sub(5 + indent)) {
+            writeln!(out, "  {number:<3}{:indent$}{part}", "")?;
+        }
+    }
+    Ok(())
+}

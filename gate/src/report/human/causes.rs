@@ -1,0 +1,147 @@
+//! The causes of a run: three lines each, grouped by what happens to requests.
+
+use std::fmt::{self, Write};
+
+use model::rules::Effect;
+
+use super::brief::{clean, trace_line, words, wrapped};
+use super::{BAD, DIM, counted, times};
+use crate::document::{CauseReport, RunReport};
+
+/// The columns at which the blocks are as wide as they get: longer lines are hard to read.
+const COLUMNS_MAX: usize = 100;
+/// The columns before the text of a block.
+const INDENT: usize = 5;
+
+/// Writes the causes that count, under the effects that they have, and those that are to be checked if `all`.
+pub(super) fn write(out: &mut impl Write, run: &RunReport, columns: usize, all: bool) -> fmt::Result {
+    let columns = columns.min(COLUMNS_MAX);
+    let mut effect = None;
+    let mut told_of_checking = false;
+    for (cause, number) in run.causes.iter().zip(1..) {
+        if cause.to_check && !all {
+            continue;
+        }
+        if cause.to_check && !told_of_checking {
+            told_of_checking = true;
+            writeln!(out, "\nTo be checked: by design, or a mistake of Routeproof's")?;
+        } else if !cause.to_check && effect != Some(cause.harm.effect) {
+            effect = Some(cause.harm.effect);
+            writeln!(out, "\n{}", effect_text(cause.harm.effect))?;
+        }
+        write_cause(out, cause, number, columns)?;
+    }
+    Ok(())
+}
+
+fn write_cause(out: &mut impl Write, cause: &CauseReport, number: usize, columns: usize) -> fmt::Result {
+    let width = columns.saturating_sub(INDENT).max(1);
+    let headline = clean(&cause.headline);
+    let [head, more @ ..] = &sides(&headline, &known_text(cause), width)[..] else {
+        return Ok(());
+    };
+    writeln!(out, "{number:>3}  {BAD}{head}{BAD:#}")?;
+    let [allowed, got] = words(&cause.finding);
+    let path = cause.finding.path.as_ref().map(|path| format!("{} path", clean(path)));
+    let place: Vec<String> = cause
+        .structures
+        .iter()
+        .map(|structure| format!("still in {}", clean(structure)))
+        .collect();
+    let notes: Vec<String> = path.into_iter().chain(place).collect();
+    let shown = [format!("got {got}, allowed {allowed}"), notes.join(", ")];
+    let shown = shown.join("   ");
+    let lines = more.iter().cloned().chain(wrapped(&trace_line(cause), width));
+    for line in lines.chain(sides(shown.trim_end(), &times(cause.hits), width)) {
+        writeln!(out, "{:INDENT$}{line}", "")?;
+    }
+    Ok(())
+}
+
+/// A text with another at the right edge: on its last line where there is room, else on a line of its own.
+fn sides(left: &str, right: &str, width: usize) -> Vec<String> {
+    let mut lines = wrapped(left, width);
+    let last = lines.last().map_or(0, |line| line.chars().count());
+    let room = width.saturating_sub(last);
+    if right.is_empty() {
+        return lines;
+    }
+    if room > right.chars().count() + 1 {
+        if let Some(line) = lines.last_mut() {
+            *line = format!("{line}{right:>room$}");
+        }
+    } else {
+        lines.push(format!("{right:>width$}"));
+    }
+    lines
+}
+
+/// The issue that a cause is known by; else that it is known here, or new.
+pub(super) fn known_text(cause: &CauseReport) -> String {
+    match cause.known.first() {
+        Some(known) => known.issue.clone().unwrap_or_else(|| "known".to_owned()),
+        None if cause.to_check => String::new(),
+        None => "new".to_owned(),
+    }
+}
+
+fn effect_text(effect: Effect) -> &'static str {
+    match effect {
+        Effect::WrongDeployment => "Requests go to the wrong deployment",
+        Effect::Fails => "Requests fail that should be answered",
+        Effect::RestartChanges => "A restart changes the answers",
+        Effect::NoRequest => "No request is affected",
+    }
+}
+
+/// Numbers of causes.
+pub(super) struct Numbers {
+    pub(super) causes: usize,
+    pub(super) known: usize,
+    pub(super) new: usize,
+    pub(super) to_check: usize,
+}
+
+impl Numbers {
+    /// The numbers of a run.
+    pub(super) fn of(run: &RunReport) -> Self {
+        let count = |wanted: fn(&&CauseReport) -> bool| run.causes.iter().filter(wanted).count();
+        let to_check = count(|cause| cause.to_check);
+        let new = count(|cause| cause.is_new());
+        let causes = run.causes.len() - to_check;
+        Self {
+            causes,
+            known: causes - new,
+            new,
+            to_check,
+        }
+    }
+
+    /// The number of causes, in words.
+    pub(super) fn causes_text(&self) -> String {
+        counted(self.causes, "cause")
+    }
+}
+
+/// Writes how to go on from here.
+pub(super) fn write_next(out: &mut impl Write, run: &RunReport) -> fmt::Result {
+    let Some(first) = run.causes.first() else { return Ok(()) };
+    writeln!(out, "Next       routeproof explain {}", first.id)?;
+    if let Some(replay) = &first.replay {
+        writeln!(out, "{DIM}           {replay}{DIM:#}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_at_the_right_edge_never_makes_a_line_too_long() {
+        assert_eq!(sides("left", "right", 12), ["left   right"]);
+        assert_eq!(sides("a long left side", "right", 12), ["a long left", "side   right"]);
+        assert_eq!(sides("left side", "right", 12), ["left side", "       right"]);
+        assert_eq!(sides("left", "", 12), ["left        "].map(str::trim_end));
+    }
+}
