@@ -13,7 +13,6 @@ import asyncio
 import gc
 import importlib
 import itertools
-import logging
 import sys
 import warnings
 from time import perf_counter_ns
@@ -21,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from routeproof_litellm.candidates import WAYS, identity
+from routeproof_litellm.log import Log
 from routeproof_litellm.structures import Structures
 from routeproof_litellm.surface import Surface
 from routeproof_litellm.wire import Add, Change, Delete, Json, Listing, Query, Row, Run, Upsert, WireError
@@ -84,11 +84,11 @@ class LiteLlm:
         warnings.simplefilter("ignore")
         self._litellm = _module("litellm")
         self._types = _module("litellm.types.router")
-        logging.disable(logging.CRITICAL)
         self._litellm.telemetry = False
         proxy: Any = ModuleType("litellm.proxy.pass_through_endpoints.llm_passthrough_endpoints")
         proxy.passthrough_endpoint_router = _PassThroughEndpoints()
         sys.modules[proxy.__name__] = proxy
+        self._log = Log()
         self._ns = 0
         self._loop = asyncio.new_event_loop()
         self._router: Any = None
@@ -184,7 +184,8 @@ class LiteLlm:
             return {"shown": await self._ask(step)}
         began = perf_counter_ns()
         try:
-            outcome: Json | str = self._change(step)
+            with self._log.heard():
+                outcome: Json | str = self._change(step)
         except Exception as error:  # noqa: BLE001  whatever the router throws is its answer
             outcome = _refused(error)
         self._ns += perf_counter_ns() - began
@@ -192,27 +193,41 @@ class LiteLlm:
 
     def _change(self, change: Change) -> Json | str:
         if isinstance(change, Upsert):
-            if self._surface.upsert(self._router, self._deployment(change.row)) is None:
-                return self._nothing_done("upsert", change.row)
-            return "applied"
+            before = self._tag(change.row.id)
+            said = self._surface.upsert(self._router, self._deployment(change.row))
+            return self._outcome("upsert", change.row, before, said)
         if isinstance(change, Add):
-            if self._surface.add(self._router, self._deployment(change.row)) is None:
-                return self._nothing_done("add", change.row)
-            return "applied"
+            before = self._tag(change.row.id)
+            said = self._surface.add(self._router, self._deployment(change.row))
+            return self._outcome("add", change.row, before, said)
         if isinstance(change, Delete):
             return "unchanged" if self._surface.delete(self._router, change.id) is None else "applied"
         self._surface.replace(self._router, self._model_list(change.rows))
         return "applied"
 
-    def _nothing_done(self, verb: str, row: Row) -> Json | str:
-        """Tell what `None` means: it stands for a row that is as it was, and for a refusal that was swallowed."""
-        held = self._surface.deployment(self._router, row.id)
-        if held is None:
-            return {"refused": f"{verb} returned None, and there is no deployment of this id"}
-        # The tag is unique to one version of a row.
-        if verb == "upsert" and held.litellm_params.api_key == row.tag:
+    def _tag(self, number: str) -> str | None:
+        """Return the version of a row that the router says it holds."""
+        held = self._surface.deployment(self._router, number)
+        return None if held is None else str(held.litellm_params.api_key)
+
+    def _outcome(self, verb: str, row: Row, before: str | None, said: Any) -> Json | str:
+        """Tell what became of a row, which the router's own registry decides.
+
+        A refusal may be swallowed: the router writes the reason to its log and returns, be it `None`, as for a row that
+        is as it was, or the deployment.
+        """
+        after = self._tag(row.id)
+        # A tag is unique to one version of a row.
+        if after == row.tag and (said is not None or before != row.tag):
+            return "applied"
+        if after == row.tag and verb == "upsert":
             return "unchanged"
-        return {"refused": f"{verb} returned None: there is a deployment of this id, and it stays"}
+        if after is None:
+            kept = "and there is no deployment of this id"
+        else:
+            kept = "and the deployment of this id stays" if after == before else "and another version of it is held"
+        why = self._log.why() or f"{verb} returned {'None' if said is None else 'the deployment'}"
+        return {"refused": f"swallowed: {why}, {kept}"[:TEXT_CHARACTERS_MAX]}
 
     async def _ask(self, question: Question) -> Json:
         if isinstance(question, Query):

@@ -95,7 +95,7 @@ def test_each_change_says_what_the_router_said(router: LiteLlm) -> None:
     ]
     replies = ask(router, [], steps)["steps"]
     outcomes = [reply["changed"]["outcome"] for reply in replies if "changed" in reply]
-    refused = {"refused": "add returned None: there is a deployment of this id, and it stays"}
+    refused = {"refused": "swallowed: add returned None, and the deployment of this id stays"}
     assert outcomes == [
         "applied",
         "unchanged",
@@ -131,8 +131,13 @@ def test_the_router_of_the_proxy_swallows_its_refusals(swallowing: LiteLlm) -> N
     nowhere = WILD._replace(id="d9", model="nowhere")
     reply = ask(swallowing, [EXACT, nowhere], [Upsert(nowhere)])
     assert reply["setup"] == {"outcome": "applied", "held": ["d1"]}
-    refused = {"refused": "upsert returned None, and there is no deployment of this id"}
-    assert reply["steps"] == [{"changed": {"outcome": refused, "held": ["d1"]}}]
+    [changed] = [step["changed"] for step in reply["steps"]]
+    assert changed["held"] == ["d1"]
+    # The reason is the one that the router wrote to its log.
+    refused = changed["outcome"]["refused"]
+    assert refused.startswith("swallowed: ")
+    assert "LLM Provider NOT provided" in refused
+    assert refused.endswith(", and there is no deployment of this id")
 
 
 def test_what_a_swallowed_refusal_did_is_seen(swallowing: LiteLlm) -> None:
@@ -142,9 +147,42 @@ def test_what_a_swallowed_refusal_did_is_seen(swallowing: LiteLlm) -> None:
     assert [outcomes[index] for index in (0, 1, 4)] == ["unchanged", "applied", "applied"]
     # Some releases lose the former row when they refuse the new one, and others put it back.
     kept = "d1" in reply["steps"][2]["changed"]["held"]
-    what = ": there is a deployment of this id, and it stays" if kept else ", and there is no deployment of this id"
-    assert outcomes[2] == {"refused": f"upsert returned None{what}"}
-    assert outcomes[3] == {"refused": "add returned None: there is a deployment of this id, and it stays"}
+    what = ", and the deployment of this id stays" if kept else ", and there is no deployment of this id"
+    assert "LLM Provider NOT provided" in outcomes[2]["refused"]
+    assert outcomes[2]["refused"].endswith(what)
+    # What was heard of one change is not told of another.
+    assert outcomes[3] == {"refused": "swallowed: add returned None, and the deployment of this id stays"}
+
+
+@pytest.mark.parametrize("returned", [None, object()])
+def test_the_registry_decides_what_became_of_a_row(
+    router: LiteLlm, monkeypatch: pytest.MonkeyPatch, returned: object
+) -> None:
+    monkeypatch.setattr(Surface, "upsert", lambda *_: returned)
+    reply = ask(router, [EXACT], [Upsert(EXACT._replace(tag="v2")), Upsert(WILD)])
+    kept, gone = (step["changed"]["outcome"]["refused"] for step in reply["steps"])
+    assert kept.startswith("swallowed: upsert returned")
+    assert kept.endswith(", and the deployment of this id stays")
+    assert gone.endswith(", and there is no deployment of this id")
+
+
+BROKEN = [None, *(bundle for bundle in dialects.BUNDLES if bundle.name.endswith("-broken"))]
+
+
+@pytest.mark.parametrize("bundle", BROKEN, ids=[bundle.name if bundle else "no-provider" for bundle in BROKEN])
+@pytest.mark.parametrize("verb", [Upsert, Add])
+def test_a_row_that_is_not_held_was_not_applied(
+    swallowing: LiteLlm, verb: type[Upsert | Add], bundle: Bundle | None
+) -> None:
+    target = (bundle.target if bundle else "nowhere") or EXACT.model
+    row = EXACT._replace(id="d9", model=target, tag="v2", extra=bundle.name if bundle else None)
+    reply = swallowing.run(Run([EXACT], [verb(row)], ["holds"], [Round(1)]))
+    outcome = reply["steps"][0]["changed"]["outcome"]
+    held = "v2" in reply["rounds"][0][0]["shown"][0]["holds"]["model_list"]
+    if outcome == "applied":
+        assert held
+    elif "swallowed: " in outcome["refused"]:
+        assert not held
 
 
 def test_a_blocked_row(router: LiteLlm, dialect: Dialect) -> None:
