@@ -192,6 +192,10 @@ pub struct Dialect {
     /// failure's step is found by shrinking.
     #[serde(default, skip_serializing_if = "is_default")]
     pub slow: bool,
+    /// True if runs without changes have processes in which no change was ever made: what a change leaves outside of its
+    /// router, in its process, then shows as a difference from a fresh router.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fresh_process: bool,
     /// The prefixes, such as `openai/`, one of which an upstream target must have for this router to take it. Empty:
     /// anything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -10,21 +10,18 @@ import os
 import signal
 import socket
 import sys
-import threading
-import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO, NoReturn
 
 from routeproof_litellm import wire
 from routeproof_litellm.dialect import ENVIRONMENT, Dialect, parse_version, refusal
+from routeproof_litellm.parent import end_with_the_parent
 from routeproof_litellm.router import LiteLlm
 from routeproof_litellm.wire import Hello, Json, WireError
+from routeproof_litellm.zygote import Zygote
 
 EXIT_UNUSABLE = 2
 """LiteLLM is missing here, or is a release that is not driven."""
-
-PARENT_SECONDS = 1.0
-"""The time between two looks for the parent."""
 
 
 def main() -> NoReturn:
@@ -37,15 +34,17 @@ def main() -> NoReturn:
     )
     ignore_invalid: bool = options.parse_args().ignore_invalid
     release = _release()
-    _end_with_the_parent()
+    end_with_the_parent()
     requests, replies = _take_the_pipes()
     _seclude()
-    serve(_router(Dialect(release, ignore_invalid=ignore_invalid)), requests, replies)
+    router = _router(Dialect(release, ignore_invalid=ignore_invalid))
+    serve(router, requests, replies)
+    router.close()
     # At once, whatever threads LiteLLM may have left.
     os._exit(0)
 
 
-def serve(router: LiteLlm, requests: BinaryIO, replies: BinaryIO) -> None:
+def serve(router: LiteLlm | Zygote, requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer each line of `requests` on `replies`; an error is a reply as well, and the conversation goes on."""
     while True:
         number = 0
@@ -62,16 +61,15 @@ def serve(router: LiteLlm, requests: BinaryIO, replies: BinaryIO) -> None:
         replies.flush()
 
 
-def _reply(router: LiteLlm, value: object) -> Json:
+def _reply(router: LiteLlm | Zygote, value: object) -> Json:
     call = wire.parse_request(value).call
     if not isinstance(call, Hello):
         try:
-            return {"runs": [router.run(run) for run in call]}
+            return {"runs": router.runs(call)}
         except WireError:
             raise
         except Exception as error:
-            message = f"the adapter broke: {type(error).__name__}: {error}; this is a bug, please report it"
-            raise WireError("internal", message) from error
+            raise WireError.of_bug(error) from error
     if call.protocol != wire.PROTOCOL_VERSION:
         message = (
             f"protocol {call.protocol} is asked for, and this adapter speaks {wire.PROTOCOL_VERSION}; "
@@ -95,11 +93,11 @@ def _release() -> str:
     return release
 
 
-def _router(dialect: Dialect) -> LiteLlm:
+def _router(dialect: Dialect) -> LiteLlm | Zygote:
     """Import the LiteLLM beside us; a release that lacks what is needed to drive it is refused."""
     try:
-        return LiteLlm(dialect)
-    except (ImportError, AttributeError) as error:
+        return Zygote(dialect) if hasattr(os, "fork") else LiteLlm(dialect)
+    except (ImportError, AttributeError, WireError) as error:
         _refuse(f"litellm {dialect.release} cannot be driven by this adapter: {error}")
 
 
@@ -108,18 +106,6 @@ def _refuse(why: str) -> NoReturn:
     sys.stderr.flush()
     # At once, as at the end of `main`: threads of LiteLLM may still run.
     os._exit(EXIT_UNUSABLE)
-
-
-def _end_with_the_parent() -> None:
-    """End when the process that started this one is gone: the end of the input is not seen within a long run."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_SECONDS)
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _take_the_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -363,7 +363,7 @@ class Dialect:
         self.version = parse_version(release)
         self.bundles = {bundle.name: bundle for bundle in BUNDLES if bundle.since <= self.version}
 
-    def hello(self, paths: tuple[str, ...], lacks: frozenset[str]) -> Json:
+    def hello(self, paths: tuple[str, ...], lacks: frozenset[str], *, fresh_process: bool = False) -> Json:
         """Introduce a router that can be asked on these code paths, and lacks these capabilities."""
         return {
             "protocol": PROTOCOL_VERSION,
@@ -378,6 +378,7 @@ class Dialect:
                 "extras": [bundle.extra() for bundle in self.bundles.values()],
                 # A matrix of 48 lookups on both paths takes more than ten times as long as an update.
                 "slow": True,
+                "fresh_process": fresh_process,
                 "target_prefixes": list(TARGET_PREFIXES),
             },
         }

@@ -17,7 +17,7 @@ import sys
 import warnings
 from time import perf_counter_ns
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from routeproof_litellm.candidates import WAYS, identity
 from routeproof_litellm.log import Log
@@ -26,6 +26,8 @@ from routeproof_litellm.surface import Surface
 from routeproof_litellm.wire import Add, Change, Delete, Json, Listing, Query, Row, Run, Upsert, WireError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from routeproof_litellm.candidates import Way
     from routeproof_litellm.dialect import Dialect
     from routeproof_litellm.wire import Question, Step
@@ -49,6 +51,8 @@ holds."""
 _UNKNOWN_MODEL = "BadRequestError"
 """The class of the exception that means that there is no deployment at all, where the text does not say otherwise. Any
 other exception is a failure: it may be a fault of the router, and taken for a refusal it would go unseen."""
+
+Result = TypeVar("Result")
 
 _CALLBACK_LISTS = (
     "callbacks",
@@ -74,11 +78,21 @@ class _PassThroughEndpoints:
         """Take the credentials of a Vertex AI project."""
 
 
+class Offer(NamedTuple):
+    """What a release offers: the methods of its routers, and the place of the way that shows their candidates."""
+
+    methods: list[str]
+    way: int
+
+
 class LiteLlm:
     """LiteLLM in this process, as a router under test."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        """Import LiteLLM, quietly, and remember what a run may not leave behind."""
+    def __init__(self, dialect: Dialect, offer: Offer | None = None) -> None:
+        """Import LiteLLM, quietly, and remember what a run may not leave behind.
+
+        With an `offer`, found out elsewhere, no router is made yet.
+        """
         self._dialect = dialect
         self._options = {"ignore_invalid_deployments": True} if dialect.ignore_invalid else {}
         warnings.simplefilter("ignore")
@@ -88,9 +102,9 @@ class LiteLlm:
         proxy: Any = ModuleType("litellm.proxy.pass_through_endpoints.llm_passthrough_endpoints")
         proxy.passthrough_endpoint_router = _PassThroughEndpoints()
         sys.modules[proxy.__name__] = proxy
-        self._log = Log()
         self._ns = 0
-        self._loop = asyncio.new_event_loop()
+        # Made at the first run: processes that are forked from this one must not share it.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._router: Any = None
         self._callbacks = {
             name: list(found)
@@ -98,31 +112,52 @@ class LiteLlm:
             if isinstance(found := getattr(self._litellm, name, None), list)
         }
         self._catalog = frozenset(self._litellm.model_cost)
+        self._log = Log()
         self._surface: Surface
-        self._structures: Structures
         self._way: Way
-        try:
-            self._loop.run_until_complete(self._probe())
-        finally:
-            self._put_back()
+        self._place: int
+        if offer is None:
+            self._until_done(self._probe())
+        else:
+            self._surface = Surface(offer.methods)
+            self._place = offer.way
+            self._way = WAYS[self._place]()
+        self._structures = Structures(self._surface)
         # What the imports left is never freed, and to walk it at each collection would cost more than a run.
         gc.collect()
         gc.freeze()
 
-    def hello(self) -> Json:
-        """Introduce the router."""
-        return self._dialect.hello(self._way.paths(self._surface.paths()), self._surface.lacks())
+    def hello(self, *, fresh_process: bool = False) -> Json:
+        """Introduce the router, which may have a process for each message."""
+        paths = self._way.paths(self._surface.paths())
+        return self._dialect.hello(paths, self._surface.lacks(), fresh_process=fresh_process)
+
+    def runs(self, runs: list[Run]) -> list[Json]:
+        """Carry out the runs of one message."""
+        return [self.run(run) for run in runs]
 
     def run(self, run: Run) -> Json:
         """Carry out one run on a fresh router."""
         self._dialect.check(run)
         self._check(run)
         self._ns = 0
-        try:
-            reply = self._loop.run_until_complete(self._run(run))
-        finally:
-            self._put_back()
+        reply = self._until_done(self._run(run))
         return {**reply, "router_ns": self._ns}
+
+    def close(self) -> None:
+        """End; there is nothing to end but the process."""
+
+    def offer(self) -> Offer:
+        """Return what was found out on a router of this release."""
+        return Offer(self._surface.methods(), self._place)
+
+    def _until_done(self, work: Coroutine[Any, Any, Result]) -> Result:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        try:
+            return self._loop.run_until_complete(work)
+        finally:
+            self._put_back(self._loop)
 
     def _check(self, run: Run) -> None:
         """Refuse a run that has a change which this release has no method for."""
@@ -133,13 +168,13 @@ class LiteLlm:
                 raise WireError("unsupported", f"litellm {self._dialect.release} has no method for `{word}`")
 
     async def _probe(self) -> None:
-        """See what a router of this release offers, and which way shows its candidates, on twins of one name."""
-        rows = [Row(f"probe-{number}", "probe", "openai/probe", f"probe-{number}") for number in range(2)]
+        """See what a router of this release offers, and which way shows its candidates, on three rows of one name."""
+        # A way that does not work shows at most the two rows of two picks, and of two rows it may by chance show all.
+        rows = [Row(f"probe-{number}", "probe", "openai/probe", f"probe-{number}") for number in range(3)]
         wanted = [{"id": row.id, "model": row.model, "tag": row.tag} for row in rows]
         self._router = self._litellm.Router(model_list=self._model_list(rows), **self._options)
         self._surface = Surface.of(self._router)
-        self._structures = Structures(self._surface)
-        for make in WAYS:
+        for self._place, make in enumerate(WAYS):
             try:
                 self._way = make()
             except (ImportError, AttributeError):
@@ -172,7 +207,7 @@ class LiteLlm:
             self._router = router(model_list=model_list, **self._options)
         except Exception as error:  # noqa: BLE001  whatever the router throws is its answer
             outcome: Json | str = _refused(error)
-            self._put_back()
+            self._retire()
             self._router = router(model_list=[], **self._options)
         else:
             outcome = "applied"
@@ -294,8 +329,16 @@ class LiteLlm:
             {"model_name": name, "litellm_params": params, "model_info": info} for name, params, info in deployments
         ]
 
-    def _put_back(self) -> None:
+    def _put_back(self, loop: asyncio.AbstractEventLoop) -> None:
         """Leave the process as it was before the run."""
+        self._retire()
+        if tasks := list(asyncio.all_tasks(loop)):
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+    def _retire(self) -> None:
+        """Drop the router, and what it left in LiteLLM."""
         if self._router is not None:
             began = perf_counter_ns()
             self._surface.retire(self._router)
@@ -308,11 +351,6 @@ class LiteLlm:
         for name in list(itertools.islice(reversed(cost), len(cost) - len(self._catalog))):
             if name not in self._catalog:
                 del cost[name]
-        tasks = [] if self._loop.is_running() else list(asyncio.all_tasks(self._loop))
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
 
 def _module(name: str) -> Any:

@@ -38,6 +38,15 @@ class WireError(Exception):
         super().__init__(message)
         self.code: ErrorCode = code
 
+    def __reduce__(self) -> tuple[type[WireError], tuple[ErrorCode, str]]:
+        """Say how to make the same error in another process."""
+        return type(self), (self.code, str(self))
+
+    @classmethod
+    def of_bug(cls, error: Exception) -> WireError:
+        """Report what the adapter should never have raised."""
+        return cls("internal", f"the adapter broke: {type(error).__name__}: {error}; this is a bug, please report it")
+
 
 class Row(NamedTuple):
     """One deployment, as the database holds it."""

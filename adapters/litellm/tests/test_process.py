@@ -102,7 +102,8 @@ def test_what_litellm_prints_is_not_in_the_protocol() -> None:
     babble = "import os, subprocess; os.environ['PYTHONBREAKPOINT'] = '0'\n"
     babble += "import routeproof_litellm.router as r\n"
     babble += "put_back = r.LiteLlm._put_back\n"
-    babble += "r.LiteLlm._put_back = lambda s: (print('a print'), subprocess.run(['echo', 'an echo']), put_back(s))\n"
+    babble += "def babbling(*args): print('a print'); subprocess.run(['echo', 'an echo']); put_back(*args)\n"
+    babble += "r.LiteLlm._put_back = babbling\n"
     with adapter(before=babble) as process:
         assert "runs" in call(process, 1, {"runs": [run_of([])]})
         assert "runs" in call(process, 2, {"runs": [run_of([])]})
@@ -144,6 +145,64 @@ def test_no_network_is_reached() -> None:
     with adapter(before=nosy) as process:
         run = run_of([], {"listing": None})
         assert "no network here" in call(process, 1, {"runs": [run]})["error"]["message"]
+
+
+LEAKY = """
+import routeproof_litellm.router as r
+r.LiteLlm.left = []
+change = r.LiteLlm._change
+r.LiteLlm._change = lambda s, c: (r.LiteLlm.left.append('left'), change(s, c))[1]
+r.LiteLlm._listing = lambda s, team: list(r.LiteLlm.left)
+"""
+
+
+@pytest.mark.parametrize(("runs_max", "left"), [(256, ["left"] * 2), (1, ["left"])])
+def test_what_changes_leave_in_their_process_is_not_in_that_of_a_fresh_router(runs_max: int, left: list[str]) -> None:
+    release()
+    with adapter(before=f"import routeproof_litellm.zygote as z\nz.RUNS_MAX = {runs_max}\n{LEAKY}") as process:
+        assert call(process, 1, {"hello": {"protocol": 2}})["hello"]["dialect"]["fresh_process"] is True
+        fresh, changing = run_of([], {"listing": None}), run_of([{"upsert": ROW}], {"listing": None})
+        runs = call(process, 2, {"runs": [fresh, changing, fresh]})["runs"]
+        assert [run["rounds"][0][0]["shown"][0]["names"] for run in runs] == [[], ["left"], []]
+        # A process serves so many runs, and then another takes its place.
+        runs = call(process, 3, {"runs": [changing, fresh]})["runs"]
+        assert [run["rounds"][0][0]["shown"][0]["names"] for run in runs] == [left, []]
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        assert not children.exists() or len(children.read_text().split()) == (2 if runs_max > 1 else 0)
+
+
+def test_a_run_that_ends_its_process_is_an_error_and_leaves_no_process() -> None:
+    release()
+    dying = "import routeproof_litellm.router as r, os\n"
+    dying += "r.LiteLlm._listing = lambda s, team: os.kill(os.getpid(), 9) if team else []\n"
+    with adapter(before=dying) as process:
+        error = call(process, 1, {"runs": [run_of([], {"listing": "A"})]})["error"]
+        assert error["code"] == "internal"
+        assert "ended (signal 9) before they were done" in error["message"]
+        assert "runs" in call(process, 2, {"runs": [run_of([], {"listing": None})]})
+        # The one that serves now is the only one.
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        assert not children.exists() or len(children.read_text().split()) == 1
+
+
+def test_a_run_under_way_ends_with_the_adapter() -> None:
+    release()
+    hanging = "import routeproof_litellm.router as r, sys, time\n"
+    hanging += "def listing(s, team):\n  print('hangs', file=sys.stderr, flush=True)\n  time.sleep(600)\n"
+    hanging += "r.LiteLlm._listing = listing\n"
+    with adapter(before=hanging) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        run = {"id": 1, "call": {"runs": [run_of([], {"listing": None})]}}
+        process.stdin.write(json.dumps(run).encode() + b"\n")
+        process.stdin.flush()
+        while process.stderr.readline() != b"hangs\n":
+            pass
+        process.kill()
+        # The end of its stderr is that of every process that has it.
+        ended, _, _ = select.select([process.stderr], [], [], END_SECONDS)
+        assert ended
+        assert process.stderr.read() == b""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

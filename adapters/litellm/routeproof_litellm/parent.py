@@ -1,0 +1,22 @@
+"""The end of this process with its parent."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+PARENT_SECONDS = 1.0
+"""How often the parent is looked for."""
+
+
+def end_with_the_parent() -> None:
+    """End when the process that started this one is gone: the end of the input is not seen within a long run."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
