@@ -12,6 +12,7 @@
 )]
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,7 @@ fn start(release: &str) -> Box<dyn RouterUnderTest> {
             hello: Duration::from_mins(2),
             reply: Duration::from_mins(5),
         },
+        jobs: NonZeroUsize::MIN,
     };
     open(&spec, &settings, &|line| eprintln!("{line}")).expect("the release can be installed")
 }

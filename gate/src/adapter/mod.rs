@@ -6,12 +6,14 @@ pub mod check;
 pub mod embedded;
 pub mod pins;
 pub mod process;
+pub mod several;
 pub mod spec;
 pub mod supervisor;
 pub mod tail;
 pub mod venv;
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use protocol::router::FaultKind;
@@ -19,6 +21,7 @@ use protocol::{AdapterFault, RouterUnderTest, Stamped};
 
 use self::cache::Cache;
 use self::process::Launch;
+use self::several::Several;
 use self::spec::Spec;
 use self::supervisor::{Supervisor, Waits};
 use self::venv::Progress;
@@ -32,6 +35,8 @@ pub struct Settings {
     pub path: Option<OsString>,
     /// The time that an adapter may take.
     pub waits: Waits,
+    /// The number of processes of an adapter.
+    pub jobs: NonZeroUsize,
 }
 
 /// Opens the router that `spec` names.
@@ -59,16 +64,20 @@ pub fn open(
                 launch.args.push("--ignore-invalid".into());
             }
             progress(&format!("starting litellm {release}"));
-            process(launch, settings)
+            start(launch, settings)
         }
-        Spec::Exec(words) => process(exec(spec, words), settings),
+        Spec::Exec(words) => start(exec(spec, words), settings),
     }
 }
 
-/// Starts an adapter. Of a router in this process a fresh value is a fresh router; of one behind a pipe only its tags tell.
-fn process(launch: Launch, settings: &Settings) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
-    let supervisor = Supervisor::start(launch, settings.waits)?;
-    Ok(Box::new(Stamped::new(supervisor)))
+/// Starts the processes of an adapter. Of a router in this process a fresh value is a fresh router; of one behind a pipe only
+/// its tags tell.
+fn start(launch: Launch, settings: &Settings) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    Ok(if settings.jobs == NonZeroUsize::MIN {
+        Box::new(Stamped::new(Supervisor::start(launch, settings.waits)?))
+    } else {
+        Box::new(Stamped::new(Several::start(&launch, settings.waits, settings.jobs)?))
+    })
 }
 
 /// Opens the fleet that goes by the same name as a router, if there is one: only `reference` names both.

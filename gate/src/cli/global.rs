@@ -1,6 +1,7 @@
 //! The flags of every command, and what comes from the environment.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,6 +74,7 @@ impl Global {
                 hello: Duration::from_secs(self.hello_wait),
                 reply: Duration::from_secs(self.wait),
             },
+            jobs: NonZeroUsize::MIN,
         }
     }
 }

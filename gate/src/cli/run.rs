@@ -1,5 +1,6 @@
 //! The flags of `routeproof run`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use clap::Args;
 
 use super::report::ReportArgs;
 use super::router::parse_spec;
+use crate::adapter::several::JOBS_MAX;
 use crate::adapter::spec::{FORMS, Spec};
 
 /// The number of changes within which nineteen of twenty planted faults are found by random traces: 254 in the kill table,
@@ -33,6 +35,10 @@ pub struct RunArgs {
     /// Random seed, drawn from the clock where absent; the same seed and version replay a run
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
+    /// Processes of an adapter that traces are dealt out to; what is tried, and what is found of a trace, does not depend
+    /// on it
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_jobs)]
+    pub jobs: NonZeroUsize,
     /// Most random traces to try
     #[arg(long, value_name = "N", default_value_t = u32::MAX)]
     pub traces: u32,
@@ -48,6 +54,11 @@ pub struct RunArgs {
     /// Directory of the traces of failures, and of the report that `explain` reads
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
+}
+
+fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let jobs = text.parse::<NonZeroUsize>().ok().filter(|jobs| jobs.get() <= JOBS_MAX);
+    jobs.ok_or_else(|| format!("write a whole number from 1 to {JOBS_MAX}"))
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

@@ -1,5 +1,6 @@
 //! Faults that the gate tells of misbehaving adapters, in this process.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use gate::adapter::spec::Spec;
@@ -89,6 +90,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_reply_and_then_the_end", a_reply_and_then_the_end),
         trial("another_hello_the_second_time", another_hello),
         trial("a_new_process_after_a_fault", a_new_process_after_a_fault),
+        trial("several_processes_answer_as_one", several_processes),
+        trial("another_hello_in_the_second_process", another_hello_beside),
+        trial("a_fault_of_one_of_several_processes", a_fault_beside),
     ];
     hello.chain(runs).chain(single).collect()
 }
@@ -98,6 +102,7 @@ fn settings(hello: Duration, reply: Duration) -> Settings {
         cache_dir: None,
         path: None,
         waits: Waits { hello, reply },
+        jobs: NonZeroUsize::MIN,
     }
 }
 
@@ -239,4 +244,63 @@ fn a_new_process_after_a_fault() {
         expect("dies mid-batch", &error, Exited, "exit code 139");
         adapter.is_gone();
     }
+}
+
+fn start_several(adapter: &Misbehaving, jobs: usize) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    let settings = Settings {
+        jobs: NonZeroUsize::new(jobs).unwrap(),
+        ..settings(PATIENT, PATIENT)
+    };
+    open(&Spec::parse(&adapter.spec(), &[], &[]).unwrap(), &settings, &|_| ())
+}
+
+fn several_processes() {
+    let adapter = Misbehaving::new("well");
+    let mut one = start(&adapter.spec(), PATIENT, PATIENT).unwrap();
+    let tagged = |number: usize| {
+        let upsert = Change::Upsert(Row::new("d1", "m", "up/m", &format!("v{number}")));
+        Run {
+            trace: Trace::of_router(Vec::new(), vec![Step::Change(upsert)]),
+            ..run()
+        }
+    };
+    let runs: Vec<Run> = (0..50).map(tagged).collect();
+    for jobs in [2, 3] {
+        let mut several = start_several(&adapter, jobs).unwrap();
+        assert_eq!(several.hello(), one.hello());
+        for count in [0, 1, 2, 3, 7, 50] {
+            assert_eq!(several.run(&runs[..count]), one.run(&runs[..count]), "{count} runs");
+        }
+    }
+    drop(one);
+    adapter.is_gone();
+}
+
+fn another_hello_beside() {
+    let adapter = Misbehaving::new("another-hello");
+    let error = start_several(&adapter, 2).err().expect("the hellos differ");
+    expect(
+        "beside",
+        &error,
+        Lied,
+        "said one hello in one process and another in the next",
+    );
+    adapter.is_gone();
+}
+
+fn a_fault_beside() {
+    let adapter = Misbehaving::new("answers-then-exits");
+    let mut several = start_several(&adapter, 2).unwrap();
+    let runs = [run(), run()];
+    assert_eq!(several.run(&runs[..1]).unwrap().len(), 1);
+    // The first process has ended, and the second has not been asked before.
+    let error = several.run(&runs).unwrap_err();
+    expect(
+        "the first has ended",
+        &error,
+        Exited,
+        "before it answered a message of 1 runs",
+    );
+    drop(several);
+    adapter.is_gone();
 }

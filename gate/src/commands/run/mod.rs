@@ -109,7 +109,11 @@ pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Document, Err
         skips,
     };
     progress(&format!("seed {}", options.seed));
-    let mut router = open(&options.spec, settings, &progress)?;
+    let settings = adapter::Settings {
+        jobs: args.jobs,
+        ..settings.clone()
+    };
+    let mut router = open(&options.spec, &settings, &progress)?;
     put_on_trial(&options, router.as_mut(), &mut |line| progress(line)).map(Document::Run)
 }
 
