@@ -1,6 +1,8 @@
 """Fail unless a JSON report holds each of the failures named, shrunk to at most that many steps.
 
 Usage: found.py REPORT "RULE CLASS TIER LAST STEPS"...
+
+Where none is named, list those that the report holds, and fail only if nothing was tried.
 """
 
 import json
@@ -9,6 +11,12 @@ import sys
 
 report = json.load(open(sys.argv[1], encoding="utf-8"))
 failures = report["failures"]
+if not sys.argv[2:]:
+    traces = sum(search["traces"] for search in report["searches"])
+    for failure in failures:
+        print(*(failure[field] for field in ("rule", "class", "tier", "last", "shrunk_steps", "count")))
+    print(f"{len(failures)} kinds of failure in {traces} traces")
+    sys.exit(0 if traces else f"{sys.argv[1]} holds no trace")
 missing = []
 for wanted in sys.argv[2:]:
     rule, kind, tier, last, steps = shlex.split(wanted)
