@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::router::FaultKind;
 use protocol::{
-    AdapterFault, Answer, Candidate, Change, Changed, Moved, Now, Observation, Outcome, Query, Question, Questions,
-    Round, Row, RunReply, Shown, StepReply,
+    AdapterFault, Answer, Candidate, Change, Changed, Dialect, Moved, Now, Observation, Outcome, Query, Question,
+    Questions, Round, Row, RunReply, Shown, StepReply,
 };
 
 use crate::failure::Tier;
@@ -30,6 +30,8 @@ pub struct Ground {
     pub paths: Vec<String>,
     /// The structure that is the router's own registry, where it says which.
     pub registry: Option<String>,
+    /// The rest of what the router says of itself.
+    pub dialect: Dialect,
     /// Matches names, for premises and tiers.
     pub patterns: Patterns,
 }
@@ -413,6 +415,7 @@ mod tests {
             target_prefixes: texts(target_prefixes),
             paths: Vec::new(),
             registry: None,
+            dialect: Dialect::default(),
             patterns: Patterns::default(),
         }
     }

@@ -106,6 +106,8 @@ pub enum Allowed {
     Sizes(BTreeMap<String, u64>),
     /// At most so many entries of that structure.
     AtMost(Size),
+    /// At least so many entries of that structure.
+    NoFewer(Size),
     /// One outcome of a change.
     Outcome(Outcome),
     /// A fresh router that can be built of the rows.
@@ -161,6 +163,14 @@ impl Finding {
     pub fn words(&self) -> [String; 2] {
         words(self.rule, &self.allowed, &self.got)
     }
+
+    /// The derived structure that it is about, where it is about one.
+    pub fn structure(&self) -> Option<&str> {
+        match &self.got {
+            Got::Size(size) => Some(&size.structure),
+            _ => None,
+        }
+    }
 }
 
 /// Returns what a rule allows and what came, a line each.
@@ -196,6 +206,7 @@ fn allowed_text(allowed: &Allowed, whole: bool) -> String {
         Allowed::Names(texts) | Allowed::Ids(texts) | Allowed::Tags(texts) => list(texts),
         Allowed::Sizes(sizes) => sizes_text(sizes),
         Allowed::AtMost(Size { structure, entries }) => format!("{structure}: at most {entries}"),
+        Allowed::NoFewer(Size { structure, entries }) => format!("{structure}: at least {entries}"),
         Allowed::Outcome(outcome) => outcome_text(outcome),
         Allowed::Built => "a fresh router of the rows".to_owned(),
     }
@@ -295,6 +306,8 @@ pub fn place(question: Option<QuestionKind>, tier: Option<Tier>) -> &'static str
 pub struct Signature {
     /// The rule, the failure class, the kind of question and the tier.
     pub kind: Kind,
+    /// The derived structure, where it is about one.
+    pub structure: Option<String>,
     /// The verb of the last change that touched the row.
     pub last: &'static str,
     /// The parameter bundle without which it does not fail.
@@ -317,6 +330,7 @@ impl Signature {
         let touching = finding.id.as_deref().and_then(|id| last_about(Some(id)));
         Self {
             kind: Kind::of(finding),
+            structure: finding.structure().map(str::to_owned),
             last: touching.or_else(|| last_about(None)).unwrap_or("construction"),
             extra: finding.extra.clone(),
         }

@@ -100,6 +100,7 @@ pub fn shrink(
         router,
         judge,
         kind: Kind::of(finding),
+        structure: finding.structure(),
         // A refusal is judged by what was seen before it and after it.
         each: finding.rule == RuleId::AtomicRefusal,
         attempts: 0,
@@ -198,6 +199,8 @@ struct Shrinker<'a> {
     router: &'a mut dyn RouterUnderTest,
     judge: &'a Judge,
     kind: Kind,
+    /// The derived structure that it is about, where it is about one.
+    structure: Option<&'a str>,
     /// True if the question is put after each step.
     each: bool,
     attempts: usize,
@@ -223,7 +226,7 @@ impl Shrinker<'_> {
         self.attempts += 1;
         let judged = trial(self.router, self.judge, std::slice::from_ref(&run))?;
         let mut findings = judged.into_iter().flat_map(|judged| judged.tally.findings);
-        let finding = findings.find(|finding| Kind::of(finding) == self.kind);
+        let finding = findings.find(|finding| Kind::of(finding) == self.kind && finding.structure() == self.structure);
         let fails = finding.is_some();
         if let Some(finding) = finding {
             self.best = Some((run, finding));

@@ -52,6 +52,7 @@ impl Judge {
                 target_prefixes: dialect.target_prefixes.clone(),
                 paths: dialect.paths.clone(),
                 registry: dialect.registry.clone(),
+                dialect: dialect.clone(),
                 patterns: Patterns::default(),
             }),
             rules,

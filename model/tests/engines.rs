@@ -261,7 +261,12 @@ fn add_failure(text: &mut String, failure: &Failure, with_steps: bool) {
         count,
         shrunk,
     } = failure;
-    let Signature { kind, last, extra } = signature;
+    let Signature {
+        kind,
+        structure: _,
+        last,
+        extra,
+    } = signature;
     let [allowed, got] = finding.words();
     writeln!(
         text,

@@ -15,6 +15,7 @@
 //! | [`run`] | one trace with its questions, and the reply to it |
 //! | [`itf`] | a trace as the JSON that Quint and Apalache read |
 //! | [`wire`] | envelope, hello, dialect, limits, error codes |
+//! | [`dialect`](mod@dialect) | the words of a dialect that say what cannot be judged |
 //! | [`router`] | the router or fleet on trial, as a trait |
 //! | [`local`] | a router in this process, as a trait |
 //! | [`stamp`] | tags that are unique in a conversation |
@@ -43,6 +44,7 @@
 
 pub mod answer;
 pub mod ask;
+pub mod dialect;
 pub mod file;
 pub mod fleet;
 pub mod itf;
@@ -61,6 +63,7 @@ pub mod wire;
 
 pub use answer::{Answer, Candidate, Refusal};
 pub use ask::{Query, Question, QuestionKind, Questions, Round};
+pub use dialect::StructureKind;
 pub use file::{TraceError, TraceFile};
 pub use fleet::{InProcessFleet, LocalReplica};
 pub use local::{InProcess, Local};

@@ -12,10 +12,13 @@
 //! Each run starts from a fresh router. A line that cannot be served is answered by an [`ErrorReply`]; the end of the
 //! input ends the adapter. Everything else that an adapter wants to say goes to stderr.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ask::{Query, Question, Questions};
+use crate::dialect::StructureKind;
 use crate::op::{Op, OpId, Write};
 use crate::row::{Row, is_default};
 use crate::run::{Run, RunReply};
@@ -204,9 +207,18 @@ pub struct Dialect {
     /// table that its answers are held against in a fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
+    /// The content of derived structures, by their names in the reply to [`Question::Sizes`]. Those that are not named hold
+    /// rows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub structures: BTreeMap<String, StructureKind>,
 }
 
 impl Dialect {
+    /// Returns whether the structure of that name holds something of each row, and of no other.
+    pub fn holds_rows(&self, structure: &str) -> bool {
+        self.structures.get(structure).copied().unwrap_or_default() == StructureKind::Rows
+    }
+
     /// Returns the number of answers of a lookup.
     pub fn path_count(&self) -> usize {
         self.paths.len().max(1)

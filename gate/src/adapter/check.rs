@@ -35,7 +35,10 @@ pub fn hello(hello: &Hello) -> Result<(), String> {
     list("paths", dialect.paths.iter())?;
     list("extras", dialect.extras.iter().map(|extra| &extra.name))?;
     list("target prefixes", dialect.target_prefixes.iter())?;
+    list("structures", dialect.structures.keys())?;
     dialect.paths.iter().try_for_each(|path| text("a path", path))?;
+    let mut structures = dialect.structures.keys();
+    structures.try_for_each(|structure| text("a structure", structure))?;
     for extra in &dialect.extras {
         text("an extra", &extra.name)?;
         extra

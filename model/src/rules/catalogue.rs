@@ -323,13 +323,15 @@ pub static RULES: [Rule; 17] = [
     Rule {
         id: RuleId::Bounded,
         levels: BOTH,
-        sentence: "no derived structure grows without new rows",
+        sentence: "each derived structure that holds rows is as large as in a fresh router of the same rows",
         oracle: Oracle::Metamorphic,
         needs: &[Capability::Sizes],
         effect: Effect::NoRequest,
         premise: "the size of a structure, after at least one change, that a fresh router of the same rows reports too",
-        explanation: "Each update leaves an entry behind. Memory grows with the number of updates and not of rows, and \
-            lookups that scan the structure slow down.",
+        explanation: "`grown` is a structure in which each update leaves an entry behind: memory grows with the number of \
+            updates and not of rows, and lookups that scan it slow down. `shrunk` is one that lost an entry of a row that is \
+            held. An adapter says of each structure whether it holds rows, which is the only kind that is judged, and the \
+            fresh router is asked what the router was asked.",
     },
     Rule {
         id: RuleId::Monotonic,

@@ -147,28 +147,34 @@ pub(super) fn bounded(moment: &Moment, notes: &mut Notes) {
     if moment.after == 0 {
         return;
     }
-    let mut of_fresh: BTreeMap<&String, u64> = BTreeMap::new();
+    let mut of_fresh: BTreeMap<&String, (u64, u64)> = BTreeMap::new();
     for (structure, &size) in moment.built().flat_map(Look::sizes).flatten() {
-        let most = of_fresh.entry(structure).or_default();
-        *most = size.max(*most);
+        let (least, most) = of_fresh.entry(structure).or_insert((size, size));
+        (*least, *most) = (size.min(*least), size.max(*most));
     }
-    for (structure, &size) in moment.look.sizes().flatten() {
-        let Some(&of_fresh) = of_fresh.get(structure) else {
+    let holds_rows = |structure: &String| moment.ground.dialect.holds_rows(structure);
+    for (structure, &size) in moment
+        .look
+        .sizes()
+        .flatten()
+        .filter(|(structure, _)| holds_rows(structure))
+    {
+        let Some(&(least, most)) = of_fresh.get(structure) else {
             continue;
         };
         notes.premise();
-        if size > of_fresh {
-            let entries = |entries| Size {
-                structure: structure.clone(),
-                entries,
-            };
-            let subject = Subject::of(Question::Sizes, None);
-            notes.fail(
-                "grown",
-                subject,
-                Allowed::AtMost(entries(of_fresh)),
-                Got::Size(entries(size)),
-            );
-        }
+        let entries = |entries| Size {
+            structure: structure.clone(),
+            entries,
+        };
+        let (class, allowed) = if size > most {
+            ("grown", Allowed::AtMost(entries(most)))
+        } else if size < least {
+            ("shrunk", Allowed::NoFewer(entries(least)))
+        } else {
+            continue;
+        };
+        let subject = Subject::of(Question::Sizes, None);
+        notes.fail(class, subject, allowed, Got::Size(entries(size)));
     }
 }

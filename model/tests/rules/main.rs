@@ -533,6 +533,17 @@ fn bounded() {
         "sizes",
         "no row on path 0 after 2: patterns: at most 1; patterns: 2",
     );
+    history.sizes = &[("patterns", 0)];
+    history.fails(
+        "bounded",
+        "shrunk",
+        "sizes",
+        "no row on path 0 after 2: patterns: at least 1; patterns: 0",
+    );
+    let fresh = |patterns| Ok(observation(unknown(), &[], &[("patterns", patterns)]));
+    history.fresh = vec![fresh(0), fresh(3)];
+    history.sizes = &[("patterns", 2)];
+    history.passes("bounded");
 }
 
 #[test]

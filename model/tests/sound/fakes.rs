@@ -1,10 +1,13 @@
 //! Small routers, each right in a way of its own, and wrong twins of them.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use protocol::wire::{Dialect, PROTOCOL_VERSION};
-use protocol::{Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, Query, Refusal, Row};
+use protocol::{
+    Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, Query, Refusal, Row, StructureKind,
+};
 
 /// The order of rows that a router keeps, and which of those that match it answers with.
 pub(crate) trait Policy: Default {
@@ -49,6 +52,12 @@ pub(crate) struct Memory {
     pub(crate) lost: Vec<String>,
     /// True once every change is refused.
     pub(crate) frozen: bool,
+    /// The change in the number of entries of the index that no row accounts for.
+    pub(crate) index: i64,
+    /// The texts that were asked for lately.
+    asked: RefCell<BTreeSet<String>>,
+    /// The number of changes so far.
+    changes: u64,
 }
 
 /// A router that keeps its rows in a list.
@@ -86,10 +95,8 @@ pub(crate) struct Loses;
 
 impl Mistake for Loses {
     fn spoil(before: &[Row], change: &Change, _: &mut Vec<Row>, memory: &mut Memory, outcome: Outcome) -> Outcome {
-        if let Change::Upsert(row) = change
-            && before.iter().any(|old| old.id == row.id)
-        {
-            memory.lost.push(row.id.clone());
+        if is_update(before, change) {
+            memory.lost.extend(change.rows().iter().map(|row| row.id.clone()));
         }
         outcome
     }
@@ -108,6 +115,32 @@ impl Mistake for Freezes {
         memory.frozen = matches!(outcome, Outcome::Refused(_));
         outcome
     }
+}
+
+/// An update leaves an entry of the index behind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leaks;
+
+impl Mistake for Leaks {
+    fn spoil(before: &[Row], change: &Change, _: &mut Vec<Row>, memory: &mut Memory, outcome: Outcome) -> Outcome {
+        memory.index += i64::from(is_update(before, change));
+        outcome
+    }
+}
+
+/// An update takes an entry of the index away.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Forgets;
+
+impl Mistake for Forgets {
+    fn spoil(before: &[Row], change: &Change, _: &mut Vec<Row>, memory: &mut Memory, outcome: Outcome) -> Outcome {
+        memory.index -= i64::from(is_update(before, change));
+        outcome
+    }
+}
+
+fn is_update(before: &[Row], change: &Change) -> bool {
+    matches!(change, Change::Upsert(row) if before.iter().any(|old| old.id == row.id))
 }
 
 impl<P: Policy, M: Mistake> Fake<P, M> {
@@ -148,7 +181,14 @@ impl<P: Policy, M: Mistake> Local for Fake<P, M> {
                 Capability::Sizes,
                 Capability::Claims,
             ],
-            dialect: Dialect::default(),
+            dialect: Dialect {
+                structures: [
+                    ("asked".to_owned(), StructureKind::Cache),
+                    ("changes".to_owned(), StructureKind::Log),
+                ]
+                .into(),
+                ..Dialect::default()
+            },
         }
     }
 
@@ -161,6 +201,10 @@ impl<P: Policy, M: Mistake> Local for Fake<P, M> {
     }
 
     fn change(&mut self, change: &Change) -> Changed {
+        self.memory.changes += 1;
+        if self.memory.changes.is_multiple_of(3) {
+            self.memory.asked.take();
+        }
         let before = self.rows.clone();
         let outcome = self.carry_out(change);
         let outcome = M::spoil(&before, change, &mut self.rows, &mut self.memory, outcome);
@@ -168,6 +212,7 @@ impl<P: Policy, M: Mistake> Local for Fake<P, M> {
     }
 
     fn lookup(&self, query: &Query) -> Vec<Answer> {
+        self.memory.asked.borrow_mut().insert(query.model.clone());
         let visible = |row: &&Row| row.team.is_none() || row.team == query.team;
         let served = self.rows.iter().filter(|row| !self.memory.lost.contains(&row.id));
         let served = served
@@ -205,7 +250,14 @@ impl<P: Policy, M: Mistake> Local for Fake<P, M> {
     }
 
     fn sizes(&self) -> BTreeMap<String, u64> {
-        [("rows".to_owned(), self.rows.len() as u64)].into()
+        let index = i64::try_from(self.rows.len()).unwrap_or(i64::MAX) + self.memory.index;
+        [
+            ("rows".to_owned(), self.rows.len() as u64),
+            ("index".to_owned(), index.unsigned_abs()),
+            ("asked".to_owned(), self.memory.asked.borrow().len() as u64),
+            ("changes".to_owned(), self.memory.changes),
+        ]
+        .into()
     }
 }
 

@@ -15,7 +15,8 @@ use model::universe::{Scope, UNIVERSES};
 use protocol::{InProcess, Level, Local, RouterUnderTest};
 
 use crate::fakes::{
-    All, Fake, FirstMatch, Freezes, LastWins, Longest, Loses, Merges, MovesToEnd, NewestFirst, Policy, Right, Stale,
+    All, Fake, FirstMatch, Forgets, Freezes, LastWins, Leaks, Longest, Loses, Merges, MovesToEnd, NewestFirst, Policy,
+    Right, Stale,
 };
 
 /// The number of random traces that each router is tried with, by when it is asked.
@@ -77,6 +78,8 @@ fn told_apart<P: Policy + 'static>() {
     breaks::<Fake<P, Stale>>(RuleId::Current, "stale");
     breaks::<Fake<P, Loses>>(RuleId::HistoryFree, "missing");
     breaks::<Fake<P, Freezes>>(RuleId::HistoryFree, "refused");
+    breaks::<Fake<P, Leaks>>(RuleId::Bounded, "grown");
+    breaks::<Fake<P, Forgets>>(RuleId::Bounded, "shrunk");
 }
 
 #[test]
