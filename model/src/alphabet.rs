@@ -88,7 +88,7 @@ fn rows(scope: &Scope, place: usize, id: &str) -> Vec<Row> {
                         row.team = Some(team.clone());
                         // The team asks for the row by this name; its `model_name` is in no query of the matrix.
                         row.team_model_name = Some((*name).to_owned());
-                        row.model_name = format!("{team}-{id}");
+                        row.model_name = scope.asked(&format!("{team}-{id}"));
                     }
                     row.model = scope.targets(&scope.target_prefixes[0], name).swap_remove(0);
                     row.blocked = variant == Variant::Blocked;
@@ -114,10 +114,13 @@ pub fn matrix(scope: &Scope) -> Vec<Query> {
         let others = universe.patterns.iter().map(|other| other.replace('*', ""));
         texts.extend(others.map(|other| pattern.replacen('*', &other, 1)));
     }
+    texts.push("A".to_owned());
+    for text in &mut texts {
+        *text = scope.asked(text);
+    }
     if scope.can(Capability::Ids) {
         texts.extend(universe.ids.iter().map(|id| (*id).to_owned()));
     }
-    texts.push("A".to_owned());
     texts.retain(|text| !text.is_empty());
     texts.sort_unstable();
     texts.dedup();

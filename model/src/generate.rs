@@ -490,15 +490,23 @@ pub fn questions(scope: &Scope, rows: &[&Row], choices: &mut dyn Choices) -> Vec
             };
             for (index, name) in names.into_iter().enumerate() {
                 let into = if index == 0 { &mut sure } else { &mut more };
-                into.extend(callers.iter().map(|team| Query::new(&name, team.as_deref())));
+                into.extend(
+                    callers
+                        .iter()
+                        .map(|team| Query::new(&scope.asked(&name), team.as_deref())),
+                );
             }
             let misses = near_misses(name);
-            more.extend(misses.iter().map(|name| Query::new(name, row.team.as_deref())));
+            more.extend(
+                misses
+                    .iter()
+                    .map(|name| Query::new(&scope.asked(name), row.team.as_deref())),
+            );
         }
         if scope.can(Capability::Ids) {
             more.extend(callers.iter().map(|team| Query::new(&row.id, team.as_deref())));
         }
-        more.insert(Query::new(&row.model, row.team.as_deref()));
+        more.insert(Query::new(&scope.asked(&row.model), row.team.as_deref()));
     }
     if scope.malformed {
         more.extend(["", "a\nb"].map(|model| Query::new(model, None)));

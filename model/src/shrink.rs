@@ -347,7 +347,11 @@ impl Shrinker<'_> {
 
     /// Renames ids and teams to `d1`, `d2`, `t1`, and tags to `v1`, `v2`, in the order in which they come.
     fn rename(&mut self) -> Result<(), AdapterFault> {
+        let dialect = self.router.hello().dialect.clone();
         for (letter, field) in RENAMED {
+            if letter == "d" && !(dialect.takes_id("d1") && dialect.takes_name("d1")) {
+                continue;
+            }
             let (Run { mut trace, questions }, _) = self.smallest().clone();
             let mut asked = questions.asked;
             let mut names: BTreeMap<String, String> = BTreeMap::new();

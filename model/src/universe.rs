@@ -4,7 +4,10 @@
 //! hand-kept indexes confuse (`1` beside `10`, a case apart, regex metacharacters, an id that is also a name); big holds
 //! enough of everything that a structure with five entries or an index shifted by three comes about.
 
-use protocol::{Capability, Extra, Hello};
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex};
+
+use protocol::{Capability, Extra, Hello, PatternShape, Texts};
 
 use crate::semantics::Semantics;
 
@@ -173,6 +176,10 @@ pub struct Scope {
     pub capabilities: Vec<Capability>,
     /// The router's parameter bundles.
     pub extras: Vec<Extra>,
+    /// The texts that names and queries are made of; any where absent.
+    pub names: Option<Texts>,
+    /// The texts that ids are made of; any where absent.
+    pub ids: Option<Texts>,
     /// The prefixes of targets; never empty.
     pub target_prefixes: Vec<String>,
     /// True if rows and queries that must be refused are worth asking: only a preset tells that they must.
@@ -192,17 +199,35 @@ impl Scope {
         if !hello.can(Capability::Teams) {
             universe.teams = &[];
         }
+        let dialect = &hello.dialect;
+        if !dialect.pattern_shapes.is_empty() {
+            let is_taken =
+                |name: &str| PatternShape::of(name).is_some_and(|shape| dialect.pattern_shapes.contains(&shape));
+            let taken = universe.patterns.iter().filter(|name| is_taken(name));
+            universe.patterns = kept(taken.map(|name| (*name).to_owned()).collect());
+        }
+        if let Some(ids) = &dialect.ids {
+            universe.ids = fitted(ids, universe.ids);
+        }
+        if let Some(names) = &dialect.names {
+            (universe.names, universe.patterns) = (fitted(names, universe.names), fitted(names, universe.patterns));
+        }
         let prefixes = &hello.dialect.target_prefixes;
         Self {
             universe,
             capabilities: hello.capabilities.clone(),
             extras: hello.dialect.extras.clone(),
+            names: dialect.names.clone(),
+            ids: dialect.ids.clone(),
             target_prefixes: if prefixes.is_empty() {
                 vec!["openai/".to_owned(), "azure/".to_owned()]
             } else {
                 prefixes.clone()
             },
-            malformed: preset.is_some_and(|preset| preset.text_bytes_max.is_some()),
+            // A router that says which texts it takes is not asked to refuse others.
+            malformed: preset.is_some_and(|preset| preset.text_bytes_max.is_some())
+                && dialect.names.is_none()
+                && dialect.ids.is_none(),
             odd_targets: preset.is_some(),
         }
     }
@@ -210,6 +235,14 @@ impl Scope {
     /// Returns whether the router has that capability.
     pub fn can(&self, capability: Capability) -> bool {
         self.capabilities.contains(&capability)
+    }
+
+    /// The text as one that can be asked for: made of the characters of names, where these are bounded.
+    pub fn asked(&self, text: &str) -> String {
+        match &self.names {
+            Some(names) if !names.take(text) => names.fitted(text, false, 0),
+            _ => text.to_owned(),
+        }
     }
 
     /// The upstream targets that a row of that name can sensibly have: one that is used as it is, and for a pattern ones
@@ -224,4 +257,35 @@ impl Scope {
         let filled = vec!["*"; stars].join(":");
         vec![format!("{prefix}{filled}"), format!("{prefix}up-{filled}"), plain]
     }
+}
+
+/// The most endings with which a text is told from the others of its list.
+const VARIANTS_MAX: usize = 1_000;
+
+/// The texts of a universe as texts that a router takes, no two alike. Those for which there is no room are left out, which
+/// [`crate::rules::unjudged`] tells.
+fn fitted(texts: &Texts, list: &[&str]) -> &'static [&'static str] {
+    let mut fitted: Vec<String> = Vec::with_capacity(list.len());
+    for text in list {
+        let mut variants = (0..VARIANTS_MAX).map(|variant| texts.fitted(text, true, variant));
+        let is_new = |one: &String| {
+            let same_shape = PatternShape::of(one) == PatternShape::of(text);
+            same_shape && texts.take_pattern(one) && !fitted.contains(one)
+        };
+        fitted.extend(variants.find(is_new));
+    }
+    kept(fitted)
+}
+
+/// The list as one that lives as long as this process, as those of the universes do: each distinct list is kept once.
+fn kept(list: Vec<String>) -> &'static [&'static str] {
+    static KEPT: LazyLock<Mutex<BTreeMap<Vec<String>, &'static [&'static str]>>> = LazyLock::new(Mutex::default);
+    let mut lists = KEPT.lock().expect("nobody panics with the lock");
+    if let Some(known) = lists.get(&list) {
+        return known;
+    }
+    let texts = list.iter().map(|text| &*Box::leak(text.clone().into_boxed_str()));
+    let leaked: &'static [&'static str] = Box::leak(texts.collect());
+    lists.insert(list, leaked);
+    leaked
 }

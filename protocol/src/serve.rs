@@ -96,7 +96,7 @@ fn respond(router: &mut dyn RouterUnderTest, line: &[u8]) -> Response {
         }
         Call::Hello(_) => Response {
             id: request.id,
-            reply: Reply::Hello(router.hello().clone()),
+            reply: Reply::Hello(Box::new(router.hello().clone())),
         },
         Call::Runs(runs) => carry_out(router, request.id, &runs),
     }

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ask::{Query, Question, Questions};
-use crate::dialect::StructureKind;
+use crate::dialect::{PatternShape, StructureKind, Texts};
 use crate::op::{Op, OpId, Write};
 use crate::row::{Row, is_default};
 use crate::run::{Run, RunReply};
@@ -89,7 +89,7 @@ pub struct Response {
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// To `hello`.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// To `runs`: one reply a run, in order.
     Runs(Vec<RunReply>),
     /// The request could not be served.
@@ -211,12 +211,36 @@ pub struct Dialect {
     /// rows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub structures: BTreeMap<String, StructureKind>,
+    /// True if the order in which rows arrive is meant to matter: the first match wins, say.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ordered: bool,
+    /// The ids that the router can take; any where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Texts>,
+    /// The names that the router can take, `*` aside; any where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Texts>,
+    /// The shapes of names with `*` that the router can take. Empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pattern_shapes: Vec<PatternShape>,
 }
 
 impl Dialect {
     /// Returns whether the structure of that name holds something of each row, and of no other.
     pub fn holds_rows(&self, structure: &str) -> bool {
         self.structures.get(structure).copied().unwrap_or_default() == StructureKind::Rows
+    }
+
+    /// Returns whether the router can take a row of that id.
+    pub fn takes_id(&self, id: &str) -> bool {
+        self.ids.as_ref().is_none_or(|ids| ids.take(id))
+    }
+
+    /// Returns whether the router can take a row of that name.
+    pub fn takes_name(&self, name: &str) -> bool {
+        let shape = PatternShape::of(name).filter(|_| !self.pattern_shapes.is_empty());
+        let shape_is_taken = shape.is_none_or(|shape| self.pattern_shapes.contains(&shape));
+        shape_is_taken && self.names.as_ref().is_none_or(|names| names.take_pattern(name))
     }
 
     /// Returns the number of answers of a lookup.

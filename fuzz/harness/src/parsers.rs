@@ -136,7 +136,7 @@ fn again(value: Value) -> Result<(), String> {
             json_again(&Request { id, call })?;
             let mut hello = InProcess::new(Reference::default()).hello().clone();
             hello.protocol = protocol.max(PROTOCOL_VERSION);
-            (id, Reply::Hello(hello))
+            (id, Reply::Hello(Box::new(hello)))
         }
         Value::Runs(id, runs) => {
             let call = Call::Runs(runs.into_iter().map(Into::into).collect());

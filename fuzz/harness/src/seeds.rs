@@ -103,7 +103,7 @@ fn conversation(trace: &Trace) -> Vec<u8> {
         id: 1,
         call: Call::Runs(vec![run]),
     };
-    let responses = [Reply::Hello(hello), Reply::Runs(replies)].map(|reply| Response { id: 1, reply });
+    let responses = [Reply::Hello(Box::new(hello)), Reply::Runs(replies)].map(|reply| Response { id: 1, reply });
     let text = |value: serde_json::Result<String>| value.expect("the protocol is plain data");
     let lines = [
         text(serde_json::to_string(&request)),

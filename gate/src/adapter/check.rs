@@ -37,6 +37,11 @@ pub fn hello(hello: &Hello) -> Result<(), String> {
     list("target prefixes", dialect.target_prefixes.iter())?;
     list("structures", dialect.structures.keys())?;
     dialect.paths.iter().try_for_each(|path| text("a path", path))?;
+    list("pattern shapes", dialect.pattern_shapes.iter())?;
+    for (what, texts) in [("ids", &dialect.ids), ("names", &dialect.names)] {
+        let checked = texts.iter().try_for_each(|texts| texts.check());
+        checked.map_err(|why| format!("says in its dialect which `{what}` it takes, and {why}"))?;
+    }
     let mut structures = dialect.structures.keys();
     structures.try_for_each(|structure| text("a structure", structure))?;
     for extra in &dialect.extras {

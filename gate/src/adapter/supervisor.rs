@@ -104,7 +104,7 @@ fn greet(launch: &Launch, waits: Waits) -> Result<(Process, Hello), AdapterFault
     line.push(b'\n');
     match process.ask(id, line, "the hello", waits.hello)? {
         Reply::Hello(hello) => match check::hello(&hello) {
-            Ok(()) => Ok((process, hello)),
+            Ok(()) => Ok((process, *hello)),
             Err(what) => Err(process.fault(FaultKind::Mismatched, &what)),
         },
         _ => Err(process.fault(FaultKind::Mismatched, "gave another kind of reply to the hello")),

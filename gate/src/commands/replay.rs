@@ -225,6 +225,14 @@ pub fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
     if let Some(lacking) = file.trace.needs().into_iter().find(|need| !hello.can(*need)) {
         return Some(format!("this router does not declare `{}`", lacking.word()));
     }
+    let taken = |row: &&Row| {
+        let names = [Some(&row.model_name), row.team_model_name.as_ref()];
+        let names_are_taken = names.into_iter().flatten().all(|name| hello.dialect.takes_name(name));
+        names_are_taken && hello.dialect.takes_id(&row.id)
+    };
+    if let Some(row) = file.trace.rows().find(|row| !taken(row)) {
+        return Some(format!("this router cannot take the id or the name of `{}`", row.id));
+    }
     let mut extras = file.trace.rows().filter_map(|row| row.extra.as_ref());
     let known = |extra: &String| hello.dialect.extras.iter().any(|known| known.name == *extra);
     let unknown = extras.find(|extra| !known(extra))?;

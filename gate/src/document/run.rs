@@ -1,7 +1,7 @@
 //! The document of `run`.
 
 use model::failure::Failure;
-use model::rules::{Oracle, RuleId};
+use model::rules::{Oracle, RuleId, Unjudged};
 use protocol::{Hello, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct RunReport {
     pub searches: Vec<SearchReport>,
     /// Every rule that was asked for.
     pub rules: Vec<RuleReport>,
+    /// The parts of rules that were not judged, and why; whole rules are skipped.
+    pub unjudged: Vec<Unjudged>,
     /// Every distinct failure, in the order of the rules.
     pub failures: Vec<FailureReport>,
     /// The number of changes in random traces that the router applied and that changed its table.
@@ -338,6 +340,7 @@ mod tests {
 
     fn run(rules: &[RuleStatus], closed: bool, transitions: u64, traces: u32) -> RunReport {
         RunReport {
+            unjudged: Vec::new(),
             trial: TrialReport {
                 spec: "reference".to_owned(),
                 router: "reference".to_owned(),

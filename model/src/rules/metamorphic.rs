@@ -42,7 +42,7 @@ pub(super) fn refuses_alike(transition: &Transition, notes: &mut Notes) {
 
 pub(super) fn order_free(moment: &Moment, notes: &mut Notes) {
     let Some(first) = moment.built().next() else { return };
-    if moment.table.len() < 2 {
+    if moment.table.len() < 2 || moment.ground.dialect.ordered {
         return;
     }
     for other in moment.built().skip(1) {

@@ -8,6 +8,7 @@ mod fleet;
 mod metamorphic;
 mod notes;
 mod prescribed;
+mod unjudged;
 
 use protocol::Level;
 
@@ -17,6 +18,7 @@ use self::fleet::{claims_each_once, converges, fails_safe, heals, monotonic, rea
 use self::metamorphic::{bounded, history_free, order_free, refuses_alike};
 use self::notes::Notes;
 use self::prescribed::{complete, listing, resolved, takes_what_is_valid};
+pub use self::unjudged::{Unjudged, unjudged};
 use crate::evidence::fleet::History;
 use crate::evidence::{Ground, Moment, Transition};
 use crate::failure::Finding;

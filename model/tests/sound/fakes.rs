@@ -6,11 +6,22 @@ use std::marker::PhantomData;
 
 use protocol::wire::{Dialect, PROTOCOL_VERSION};
 use protocol::{
-    Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, Query, Refusal, Row, StructureKind,
+    Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, PatternShape, Query, Refusal, Row,
+    StructureKind, Texts,
 };
 
 /// The order of rows that a router keeps, and which of those that match it answers with.
 pub(crate) trait Policy: Default {
+    /// Says what the router says of itself, beside its structures.
+    fn dialect() -> Dialect {
+        Dialect::default()
+    }
+
+    /// Returns whether the router takes the row at all.
+    fn takes(_row: &Row) -> bool {
+        true
+    }
+
     /// Puts a row that is new, or in the place of another of its id.
     fn put(rows: &mut Vec<Row>, row: Row) {
         match rows.iter_mut().find(|held| held.id == row.id) {
@@ -145,6 +156,8 @@ fn is_update(before: &[Row], change: &Change) -> bool {
 
 impl<P: Policy, M: Mistake> Fake<P, M> {
     fn carry_out(&mut self, change: &Change) -> Outcome {
+        let asked_for = change.rows().iter().find(|row| !P::takes(row));
+        assert_eq!(asked_for, None, "nothing is asked of a router that it cannot take");
         match change {
             Change::Add(row) if self.rows.iter().any(|held| held.id == row.id) => {
                 return Outcome::Refused(format!("`{}` exists", row.id));
@@ -187,7 +200,7 @@ impl<P: Policy, M: Mistake> Local for Fake<P, M> {
                     ("changes".to_owned(), StructureKind::Log),
                 ]
                 .into(),
-                ..Dialect::default()
+                ..P::dialect()
             },
         }
     }
@@ -367,5 +380,36 @@ impl Policy for Longest {
         let longest = matching.iter().map(|row| row.asked_name().len()).max();
         let of_length = |row: &&Row| Some(row.asked_name().len()) == longest;
         matching.into_iter().filter(of_length).take(1).collect()
+    }
+}
+
+/// Serves the first row that matches, and takes lower-case ids and names of a few characters, with a `*` at the end alone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Narrow;
+
+impl Policy for Narrow {
+    fn dialect() -> Dialect {
+        let texts = |max| Texts {
+            chars: "a-z0-9-".to_owned(),
+            max,
+        };
+        Dialect {
+            ordered: true,
+            ids: Some(texts(4)),
+            names: Some(texts(12)),
+            pattern_shapes: vec![PatternShape::SuffixStar],
+            ..Dialect::default()
+        }
+    }
+
+    fn takes(row: &Row) -> bool {
+        let is_plain = |text: &str| text.chars().all(|one| matches!(one, 'a'..='z' | '0'..='9' | '-'));
+        let names = [Some(row.model_name.as_str()), row.team_model_name.as_deref()];
+        let is_name = |name: &str| name != "*" && is_plain(name.strip_suffix('*').unwrap_or(name)) && name.len() <= 12;
+        is_plain(&row.id) && row.id.len() <= 4 && names.into_iter().flatten().all(is_name)
+    }
+
+    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+        first(matching)
     }
 }

@@ -3,20 +3,21 @@
 
 mod fakes;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use model::failure::Signature;
 use model::generate::Cadence;
 use model::hunt::Hunt;
-use model::rules::{Oracle, RuleId, RuleSet};
+use model::rules::{Oracle, RuleId, RuleSet, unjudged};
 use model::search::{Settings, search};
 use model::trial::Judge;
 use model::universe::{Scope, UNIVERSES};
 use protocol::{InProcess, Level, Local, RouterUnderTest};
 
 use crate::fakes::{
-    All, Fake, FirstMatch, Forgets, Freezes, LastWins, Leaks, Longest, Loses, Merges, MovesToEnd, NewestFirst, Policy,
-    Right, Stale,
+    All, Fake, FirstMatch, Forgets, Freezes, LastWins, Leaks, Longest, Loses, Merges, MovesToEnd, Narrow, NewestFirst,
+    Policy, Right, Stale,
 };
 
 /// The number of random traces that each router is tried with, by when it is asked.
@@ -29,9 +30,9 @@ fn hunt(
     is_enough: impl Fn(&Signature) -> bool,
 ) -> Hunt {
     let hello = router.hello().clone();
-    let rules = RuleSet::matching(Level::Router, |id| {
-        id.rule().oracle != Oracle::Spec && id != RuleId::OrderFree
-    });
+    let needs_no_semantics = |id: RuleId| id.rule().oracle != Oracle::Spec;
+    let is_free_of_order = |id| id != RuleId::OrderFree || hello.dialect.ordered;
+    let rules = RuleSet::matching(Level::Router, |id| needs_no_semantics(id) && is_free_of_order(id));
     let judge = Judge::new(&hello, rules).unwrap();
     let settings = Settings {
         seed: 7,
@@ -115,4 +116,48 @@ fn a_router_whose_lists_leave_rows_in_their_places_is_told_from_its_twins() {
 #[test]
 fn a_router_whose_longest_match_wins_is_told_from_its_twins() {
     told_apart::<Longest>();
+}
+
+#[test]
+fn a_router_that_takes_few_texts_and_says_so_is_told_from_its_twins() {
+    told_apart::<Narrow>();
+}
+
+#[test]
+fn each_id_and_name_of_a_universe_becomes_one_that_the_router_takes() {
+    let hello = <Fake<Narrow, Right>>::describe();
+    for universe in UNIVERSES {
+        let scope = Scope::new(universe, &hello).universe;
+        let distinct: BTreeSet<&str> = scope.ids.iter().copied().collect();
+        assert_eq!(
+            (scope.ids.len(), distinct.len()),
+            (universe.ids.len(), universe.ids.len())
+        );
+        assert!(scope.ids.iter().all(|id| hello.dialect.takes_id(id)), "{:?}", scope.ids);
+        assert_eq!(scope.names.len(), universe.names.len());
+        let mut names = scope.names.iter().chain(scope.patterns);
+        assert!(
+            names.all(|name| hello.dialect.takes_name(name)),
+            "{:?} {:?}",
+            scope.names,
+            scope.patterns
+        );
+    }
+}
+
+#[test]
+fn what_is_not_judged_is_listed_with_its_reason() {
+    let hello = <Fake<Narrow, Right>>::describe();
+    let told = unjudged(&hello, &RuleSet::of(Level::Router));
+    let has = |rule, whole, word: &str| {
+        let mut told = told.iter();
+        told.any(|one| (one.rule, one.whole) == (rule, whole) && one.reason.contains(word))
+    };
+    assert!(has(RuleId::OrderFree, true, "`ordered`"));
+    assert!(has(RuleId::Listing, true, "no semantics"));
+    assert!(has(RuleId::Bounded, false, "`asked`") && has(RuleId::Bounded, false, "`changes`"));
+    assert!(
+        has(RuleId::Current, false, "patterns of the universe `mid`"),
+        "{told:#?}"
+    );
 }

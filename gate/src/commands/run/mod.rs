@@ -15,12 +15,12 @@ use model::failure::Failure;
 use model::generate::Cadence;
 use model::hunt::{Ended, Hunt, Interrupted};
 use model::pattern::Patterns;
-use model::rules::{Oracle, RuleId, RuleSet, add_premises};
+use model::rules::{RuleId, RuleSet, Unjudged, add_premises, unjudged};
 use model::search::{Settings, search};
 use model::shrink::shrink_failure;
 use model::trial::Judge;
 use model::universe::{Scope, TINY, UNIVERSES};
-use protocol::{AdapterFault, Capability, Hello, Level, RouterUnderTest};
+use protocol::{AdapterFault, Level, RouterUnderTest};
 
 use self::confirm::confirm;
 use self::found::Found;
@@ -196,13 +196,15 @@ pub fn put_on_trial(
     if let Some(why) = shelf.trouble() {
         progress(&why);
     }
+    let unjudged = unjudged(&hello, &options.rules);
     let rules = options.rules.iter();
     Ok(RunReport {
         trial: TrialReport::new(&options.spec.to_string(), &hello),
         seed: options.seed,
         explorations,
         searches,
-        rules: rules.map(|id| ruling(id, &hello, &premises, &failures)).collect(),
+        rules: rules.map(|id| ruling(id, &unjudged, &premises, &failures)).collect(),
+        unjudged: unjudged.into_iter().filter(|one| !one.whole).collect(),
         effects,
         effects_min: options.effects_min,
         interrupted,
@@ -337,11 +339,17 @@ fn parted(hunt: Result<Hunt, Interrupted>) -> (Hunt, Option<AdapterFault>) {
     }
 }
 
-fn ruling(id: RuleId, hello: &Hello, premises: &BTreeMap<RuleId, u64>, failures: &[FailureReport]) -> RuleReport {
+fn ruling(
+    id: RuleId,
+    unjudged: &[Unjudged],
+    premises: &BTreeMap<RuleId, u64>,
+    failures: &[FailureReport],
+) -> RuleReport {
     let premises = premises.get(&id).copied().unwrap_or(0);
     let of_rule = failures.iter().filter(|failure| failure.finding.rule == id);
     let failures = of_rule.filter(|failure| failure.counts()).count();
-    let lacking = lacking(id, hello).filter(|_| premises == 0 && failures == 0);
+    let lacking = unjudged.iter().find(|one| one.whole && one.rule == id);
+    let lacking = lacking.filter(|_| premises == 0 && failures == 0);
     let status = if failures > 0 {
         RuleStatus::Fail
     } else if lacking.is_some() {
@@ -356,25 +364,8 @@ fn ruling(id: RuleId, hello: &Hello, premises: &BTreeMap<RuleId, u64>, failures:
         sentence: id.rule().sentence.to_owned(),
         oracle: id.rule().oracle,
         status,
-        reason: lacking,
+        reason: lacking.map(|one| one.reason.clone()),
         premises,
         failures,
     }
-}
-
-/// Names what the router lacks for the rule to have anything to check.
-fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
-    let rule = id.rule();
-    if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {
-        return Some(format!("the adapter does not declare `{}`", capability.word()));
-    }
-    if hello.dialect.semantics.is_some() {
-        return None;
-    }
-    if rule.oracle == Oracle::Spec {
-        return Some("the adapter claims no semantics".to_owned());
-    }
-    // Without a preset the only change that must be refused is to add an id that exists.
-    let refusable = id != RuleId::AtomicRefusal || hello.can(Capability::Add);
-    (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
 }

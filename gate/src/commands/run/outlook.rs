@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::hunt::Hunt;
-use model::rules::RuleId;
+use model::rules::{RuleId, unjudged};
 use protocol::Hello;
 
-use super::{Options, lacking};
+use super::Options;
 use crate::document::PREMISES_MIN;
 
 /// The least time of a run without a budget.
@@ -30,7 +30,9 @@ pub(super) struct Outlook {
 impl Outlook {
     /// The outlook of a search that begins at that moment.
     pub(super) fn new(options: &Options, hello: &Hello, begun: Duration) -> Self {
-        let rules = options.rules.iter().filter(|id| lacking(*id, hello).is_none());
+        let unjudged = unjudged(hello, &options.rules);
+        let is_judged = |id: &RuleId| !unjudged.iter().any(|one| one.whole && one.rule == *id);
+        let rules = options.rules.iter().filter(is_judged);
         Self {
             budget: options.budget,
             effects_min: options.effects_min,

@@ -34,6 +34,9 @@ pub(super) fn write(
     if all || run.causes.is_empty() {
         for rule in &run.rules {
             write_rule(out, rule)?;
+            for part in run.unjudged.iter().filter(|part| part.rule == rule.rule) {
+                writeln!(out, "        {DIM}not judged: {}{DIM:#}", part.reason)?;
+            }
         }
     }
     if all {

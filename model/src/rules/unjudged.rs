@@ -1,0 +1,100 @@
+//! What is not judged of a router, and why: rules that have nothing to check, and parts of others.
+
+use protocol::{Capability, Hello};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Oracle, RuleId, RuleSet};
+use crate::universe::{Scope, UNIVERSES};
+
+/// A rule, or a part of one, that is not judged of a router.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unjudged {
+    /// The rule.
+    pub rule: RuleId,
+    /// True if nothing of the rule is judged.
+    pub whole: bool,
+    /// The reason.
+    pub reason: String,
+}
+
+/// Returns what is not judged of the router that says this of itself, in the order of the rules.
+pub fn unjudged(hello: &Hello, rules: &RuleSet) -> Vec<Unjudged> {
+    let of_rule = |rule: RuleId| {
+        if let Some(reason) = lacking(rule, hello) {
+            let whole = true;
+            return vec![Unjudged { rule, whole, reason }];
+        }
+        let part = |reason| Unjudged {
+            rule,
+            whole: false,
+            reason,
+        };
+        parts(rule, hello).into_iter().map(part).collect()
+    };
+    rules.iter().flat_map(of_rule).collect()
+}
+
+/// Returns what the router lacks, or says of itself, that leaves the rule nothing to check.
+fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
+    let rule = id.rule();
+    if let Some(capability) = rule.needs.iter().find(|need| !hello.can(**need)) {
+        return Some(format!("the adapter does not declare `{}`", capability.word()));
+    }
+    if id == RuleId::OrderFree && hello.dialect.ordered {
+        return Some("the order in which rows arrive matters to this router (`ordered`)".to_owned());
+    }
+    if hello.dialect.semantics.is_some() {
+        return None;
+    }
+    if rule.oracle == Oracle::Spec {
+        return Some("the adapter claims no semantics".to_owned());
+    }
+    // Without a preset only an id that exists tells that a change must be refused.
+    let refusable = id != RuleId::AtomicRefusal || hello.can(Capability::Add);
+    (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
+}
+
+/// Returns the reasons why parts of a rule are not judged.
+fn parts(id: RuleId, hello: &Hello) -> Vec<String> {
+    match id {
+        RuleId::Current => texts_left_out(hello),
+        RuleId::Bounded => {
+            let others = hello.dialect.structures.keys();
+            let others = others.filter(|structure| !hello.dialect.holds_rows(structure));
+            others
+                .map(|structure| format!("the size of `{structure}`, which holds no rows"))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the texts that no trace uses, since the router takes too few of their kind, or does not take their shape.
+fn texts_left_out(hello: &Hello) -> Vec<String> {
+    let can = |capability| hello.can(capability);
+    let of_universe = |universe: &&'static crate::universe::Universe| {
+        let scope = Scope::new(universe, hello).universe;
+        let lists = [
+            ("ids", universe.ids.len(), scope.ids.len()),
+            ("names", universe.names.len(), scope.names.len()),
+            (
+                "patterns",
+                if can(Capability::Patterns) {
+                    universe.patterns.len()
+                } else {
+                    0
+                },
+                scope.patterns.len(),
+            ),
+        ];
+        let fewer = lists.into_iter().filter(|(_, all, used)| used < all);
+        let told = fewer
+            .map(|(what, all, used)| format!("{} of {all} {what} of the universe `{}`", all - used, universe.name));
+        told.collect::<Vec<String>>()
+    };
+    let left_out = UNIVERSES.iter().flat_map(of_universe);
+    left_out
+        .map(|what| format!("{what}, which this router cannot take (`ids`, `names`, `pattern_shapes`)"))
+        .collect()
+}
