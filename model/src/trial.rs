@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use protocol::{
-    AdapterFault, Change, Changed, Hello, Level, Observation, Outcome, Questions, RouterUnderTest, Run, RunReply, Step,
-    StepReply,
+    AdapterFault, Change, Changed, Hello, Level, Observation, Outcome, Questions, RouterUnderTest, Row, Run, RunReply,
+    Step, StepReply,
 };
 
 use self::fresh::{Orders, Wanted};
@@ -346,6 +346,12 @@ impl Tracked {
         let table = self.tables.last().cloned().unwrap_or_default();
         self.tables.push(table);
         self.arrivals.push(self.arrivals.last().cloned().unwrap_or_default());
+    }
+
+    /// The rows of the last table, in the order in which their ids arrived.
+    pub(crate) fn arrived(&self) -> Vec<Row> {
+        let last = self.arrivals.last().zip(self.tables.last());
+        last.map_or_else(Vec::new, |(arrivals, table)| arrivals.two_orders(table).swap_remove(0))
     }
 
     /// The number of steps that changed the table.

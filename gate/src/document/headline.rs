@@ -37,8 +37,12 @@ pub fn headline(key: &CauseKey) -> String {
             extras,
             ..
         } => {
-            let by_id = if *by_id { " by its id" } else { "" };
-            format!("{}{by_id}{}", lookup(*rule, class), with(extras))
+            let by = match (rule, *by_id) {
+                (_, true) => " by its id",
+                (RuleId::Scoped | RuleId::NotBlocked, false) if class != "listed" => " by name or pattern",
+                _ => "",
+            };
+            format!("{}{by}{}", lookup(*rule, class), with(extras))
         }
         CauseKey::Growth { structure } => format!("{structure} only grows"),
         CauseKey::NotCarriedOut { verb } => format!("{} is taken for no change", subject(verb)),

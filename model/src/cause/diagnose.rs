@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use protocol::{AdapterFault, Change, Level, Outcome, Question, RouterUnderTest, Row, Shown, Step, Trace};
 
 use super::own::Own;
-use super::stage::{Face, Misfit, Stage, matrix, stages, surplus};
+use super::stage::{Face, Misfit, Stage, matrix, prefixes, stages, surplus};
 use super::{CauseKey, Harm, Remains, Told, Wrong};
 use crate::failure::{Allowed, Failure, Finding, Got, Tier};
 use crate::rules::{Oracle, RuleId};
@@ -66,17 +66,17 @@ pub fn diagnose(router: &mut dyn RouterUnderTest, judge: &Judge, failure: &Failu
     }
     let own = Own::of(&failure.finding);
     let asked = matrix(router.hello(), trace, failure.finding.question.as_ref());
-    let (stages, runs) = stages(router, trace, &asked)?;
+    let (stages, runs) = stages(router, prefixes(trace), &asked)?;
     let registry = judge.ground().registry.as_deref();
     let scene = Scene::new(failure, registry, own, stages);
-    let mut diagnosis = match scene.decision().or_else(|| scene.left_out()) {
+    let mut diagnosis = match scene.decided(router, &asked)? {
         Some(diagnosis) => diagnosis,
         None if scene.differs(scene.end) => {
             let asks = trace.steps.iter().any(|step| matches!(step, Step::Ask(..)));
             if asks && scene.is_right_unasked(router, &asked)? {
                 Diagnosis::of(CauseKey::AskedBefore)
             } else {
-                scene.state()
+                scene.state(router, &asked)?
             }
         }
         None => scene.lookup(router, judge, &asked)?,
@@ -137,26 +137,27 @@ impl<'a> Scene<'a> {
         self.own.differs(&self.stages[stage])
     }
 
-    /// Returns whether anything but the sizes of structures is out of step at a stage.
-    fn moved(&self, stage: usize) -> bool {
-        let misfits = self.stages[stage].misfits();
-        misfits.iter().any(|misfit| !matches!(misfit, Misfit::Size(..)))
+    /// A change that was decided wrongly, or a row that was accepted and that no router holds.
+    fn decided(&self, router: &mut dyn RouterUnderTest, asked: &[Question]) -> Result<Option<Diagnosis>, AdapterFault> {
+        let Got::Outcome(got) = &self.failure.finding.got else {
+            return Ok(self.left_out());
+        };
+        // What was out of step before it explains a decision.
+        let moved = |stage: &Stage| stage.moved();
+        match self.end.checked_sub(1).filter(|before| moved(&self.stages[*before])) {
+            Some(before) => self.blame(router, asked, before, &moved).map(Some),
+            None => Ok(Some(self.decision(got))),
+        }
     }
 
-    /// A change that was decided wrongly, while nothing was out of step before it.
-    fn decision(&self) -> Option<Diagnosis> {
+    fn decision(&self, got: &Outcome) -> Diagnosis {
         let finding = &self.failure.finding;
-        let Got::Outcome(got) = &finding.got else { return None };
-        let before = self.end.checked_sub(1);
-        if let Some(before) = before.filter(|before| self.moved(*before)) {
-            return Some(self.blame(first_of_last(before, |stage| self.moved(stage))));
-        }
         let reason = match (&finding.allowed, got) {
             (Allowed::Outcome(Outcome::Refused(why)), _) | (_, Outcome::Refused(why)) => head(why),
             _ => String::new(),
         };
         let verb = self.verb(self.end);
-        Some(Diagnosis {
+        Diagnosis {
             guilty: Some(self.end),
             verb: Some(verb.clone()),
             ..Diagnosis::of(CauseKey::Decision {
@@ -164,7 +165,7 @@ impl<'a> Scene<'a> {
                 verb,
                 reason,
             })
-        })
+        }
     }
 
     /// A row that was accepted and that a fresh router does not hold either.
@@ -184,7 +185,7 @@ impl<'a> Scene<'a> {
     fn is_right_unasked(&self, router: &mut dyn RouterUnderTest, asked: &[Question]) -> Result<bool, AdapterFault> {
         let mut trace = self.failure.run.trace.clone();
         trace.steps.retain(|step| !matches!(step, Step::Ask(..)));
-        let (stages, _) = stages(router, &trace, asked)?;
+        let (stages, _) = stages(router, vec![trace], asked)?;
         Ok(stages.last().is_some_and(|stage| !self.own.differs(stage)))
     }
 
@@ -293,45 +294,70 @@ impl<'a> Scene<'a> {
     }
 
     /// The router is not as a fresh one would be: some step is to blame.
-    fn state(&self) -> Diagnosis {
-        let first = first_of_last(self.end, |stage| self.differs(stage));
-        let diagnosis = self.blame(first);
-        match &self.own {
-            Own::Size(structure) => Diagnosis {
-                key: CauseKey::Growth {
-                    structure: structure.clone(),
-                },
-                also: self.moved(first).then_some(diagnosis.key),
-                ..diagnosis
+    fn state(&self, router: &mut dyn RouterUnderTest, asked: &[Question]) -> Result<Diagnosis, AdapterFault> {
+        let diagnosis = self.blame(router, asked, self.end, &|stage| self.own.differs(stage))?;
+        let Own::Size(structure) = &self.own else {
+            return Ok(diagnosis);
+        };
+        let guilty = diagnosis.guilty.unwrap_or(self.end);
+        Ok(Diagnosis {
+            key: CauseKey::Growth {
+                structure: structure.clone(),
             },
-            _ => diagnosis,
-        }
+            also: self.stages[guilty].moved().then_some(diagnosis.key),
+            ..diagnosis
+        })
     }
 
-    /// Blames the step that led to stage `first`, or an earlier one that left the router out of step in the same way.
-    fn blame(&self, first: usize) -> Diagnosis {
-        let guilty = self.walk_back(first);
+    /// Blames the first of the steps up to stage `end` since which the router has been wrong, or an earlier one that left it
+    /// out of step in a way that explains this.
+    fn blame(
+        &self,
+        router: &mut dyn RouterUnderTest,
+        asked: &[Question],
+        end: usize,
+        is_wrong: &dyn Fn(&Stage) -> bool,
+    ) -> Result<Diagnosis, AdapterFault> {
+        let mut guilty = first_of_last(end, |stage| is_wrong(&self.stages[stage]));
+        let mut runs = 0;
+        while guilty > 1 && self.is_explained_before(guilty) {
+            let mended = self.started_at(guilty - 1);
+            let (stages, more) = stages(router, vec![mended], asked)?;
+            runs += more;
+            if stages.iter().any(is_wrong) {
+                break;
+            }
+            guilty -= 1;
+        }
         let stage = &self.stages[guilty];
         let refused_for = match &stage.change {
             Some((_, Outcome::Refused(why))) => Some(why.as_str()),
             _ => stage.unbuildable(),
         };
-        Diagnosis {
-            key: self.key(guilty),
-            also: None,
+        Ok(Diagnosis {
             guilty: Some(guilty),
             verb: Some(self.verb(guilty)),
             structures: structures(&stage.misfits()),
             keeping: stage.keeping(self.registry),
             reason: refused_for.map(head),
-            told: Vec::new(),
-            runs: 0,
-        }
+            runs,
+            ..Diagnosis::of(self.key(guilty))
+        })
     }
 
-    /// Goes back from a stage while what explains the wrong answer was there before.
-    fn walk_back(&self, first: usize) -> usize {
-        let tags = self.wrong_versions(first);
+    /// The trace with a fresh router of the rows of that stage in place of the steps that led to it: if the answer is right
+    /// then, those steps left behind what makes it wrong.
+    fn started_at(&self, stage: usize) -> Trace {
+        let trace = &self.failure.run.trace;
+        Trace::of_router(
+            self.stages[stage].arrivals.clone(),
+            trace.steps[stage..self.end].to_vec(),
+        )
+    }
+
+    /// Returns whether the router was out of step in the same way one step before a stage.
+    fn is_explained_before(&self, stage: usize) -> bool {
+        let tags = self.wrong_versions(stage);
         let explains = |misfit: &Misfit| match misfit {
             Misfit::Served(_, tag)
             | Misfit::ServedCopy(_, tag)
@@ -341,19 +367,8 @@ impl<'a> Scene<'a> {
             Misfit::Claimed(..) | Misfit::Size(..) => true,
             Misfit::Listed(..) => false,
         };
-        let explaining =
-            |stage: usize| -> BTreeSet<Misfit> { self.stages[stage].misfits().into_iter().filter(explains).collect() };
-        let mut guilty = first;
-        let mut now = explaining(first);
-        while guilty > 1 {
-            let before = explaining(guilty - 1);
-            if now.is_disjoint(&before) {
-                break;
-            }
-            guilty -= 1;
-            now = before;
-        }
-        guilty
+        let [before, now] = [stage - 1, stage].map(|stage| self.stages[stage].misfits());
+        now.intersection(&before).any(explains)
     }
 
     /// The versions that are too many or missing in the answer at a stage.

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use protocol::Question;
+
 use super::{CauseKey, Diagnosis, Harm};
 use crate::failure::Failure;
 
@@ -75,7 +77,9 @@ fn cause(key: &CauseKey, places: impl Iterator<Item = usize>, failures: &[(&Fail
         let (failure, _) = failures[member.place];
         let oracle = failure.finding.rule.rule().oracle;
         let steps = failure.run.trace.size();
-        (member.harm, oracle, Reverse(failure.count), steps)
+        // A request that goes wrong says more than a claim.
+        let is_lookup = matches!(failure.finding.question, Some(Question::Lookup(_)));
+        (member.harm, !is_lookup, oracle, Reverse(failure.count), steps)
     });
     let hits = members.iter().map(|member| failures[member.place].0.count).sum();
     Cause {

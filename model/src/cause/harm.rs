@@ -24,11 +24,11 @@ pub enum Kind {
     OtherTeam,
     /// A row that was deleted or blocked, or an old version.
     Outdated,
-    /// A refused change that changed something, or a change that was decided wrongly.
+    /// A refused change that changed something.
     Refusal,
     /// A row that does not go by what was asked, or a wrong upstream model.
     Target,
-    /// A row that is missing, or a lookup that broke.
+    /// A row that is missing or was not taken, or a lookup that broke.
     Missing,
     /// A row that comes more than once.
     Copy,
@@ -56,7 +56,6 @@ fn kind(finding: &Finding) -> Kind {
             Kind::Outdated
         }
         RuleId::AtomicRefusal | RuleId::FailsSafe => Kind::Refusal,
-        RuleId::Complete if matches!(finding.got, Got::Outcome(_)) => Kind::Refusal,
         RuleId::Resolved => Kind::Target,
         RuleId::Complete => Kind::Missing,
         RuleId::NoDuplicate => Kind::Copy,

@@ -1,6 +1,7 @@
 //! A router and fresh routers of its rows, asked the same after each prefix of a trace.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use protocol::{
     AdapterFault, Answer, Capability, Change, Changed, Hello, Outcome, Query, Question, Questions, RouterUnderTest,
@@ -34,6 +35,8 @@ pub(super) struct Stage {
     pub(super) change: Option<(Change, Outcome)>,
     /// The rows that were accepted by then.
     pub(super) table: Table,
+    /// The same rows in the order of their arrival.
+    pub(super) arrivals: Vec<Row>,
     /// The router's answers.
     pub(super) here: Face,
     /// Those of fresh routers, in different orders of the rows, or the reason why one cannot be built.
@@ -94,24 +97,32 @@ pub(super) fn matrix(hello: &Hello, trace: &Trace, own: Option<&Question>) -> Ve
     asked
 }
 
-/// Carries out every prefix of a trace, and fresh routers of the rows that it led to: the stages, and the number of runs.
+/// Every prefix of a trace, the shortest first.
+pub(super) fn prefixes(trace: &Trace) -> Vec<Trace> {
+    let prefix = |steps: usize| Trace {
+        steps: trace.steps[..steps].to_vec(),
+        ..trace.clone()
+    };
+    (0..=trace.steps.len()).map(prefix).collect()
+}
+
+/// Carries out traces, and fresh routers of the rows that they led to: the stage at the end of each, and the number of runs.
 ///
 /// # Errors
 ///
 /// Those of the router under test.
 pub(super) fn stages(
     router: &mut dyn RouterUnderTest,
-    trace: &Trace,
+    traces: Vec<Trace>,
     asked: &[Question],
 ) -> Result<(Vec<Stage>, usize), AdapterFault> {
-    let prefix = |steps: usize| Run {
-        trace: Trace {
-            steps: trace.steps[..steps].to_vec(),
-            ..trace.clone()
-        },
-        questions: Questions::at_end(asked.to_vec(), steps),
-    };
-    let runs: Vec<Run> = (0..=trace.steps.len()).map(prefix).collect();
+    let runs: Vec<Run> = traces
+        .into_iter()
+        .map(|trace| Run {
+            questions: Questions::at_end(asked.to_vec(), trace.steps.len()),
+            trace,
+        })
+        .collect();
     let replies = carry_out(router, &runs)?;
     let mut fresh_runs = Vec::new();
     let mut found = Vec::with_capacity(runs.len());
@@ -122,8 +133,9 @@ pub(super) fn stages(
         found.push((tracked, first..fresh_runs.len()));
     }
     let fresh = carry_out(router, &fresh_runs)?;
-    let stage = |((run, reply), (tracked, range)): ((&Run, &RunReply), (Tracked, std::ops::Range<usize>))| Stage {
+    let stage = |((run, reply), (tracked, range)): ((&Run, &RunReply), (Tracked, Range<usize>))| Stage {
         change: last_change(run, reply),
+        arrivals: tracked.arrived(),
         table: tracked.tables.last().cloned().unwrap_or_default(),
         here: face(reply),
         fresh: fresh[range].iter().map(fresh_face).collect(),
@@ -181,6 +193,11 @@ impl Stage {
             .find_map(|fresh| fresh.as_ref().err().map(String::as_str))
     }
 
+    /// Returns whether anything but the sizes of structures is out of step.
+    pub(super) fn moved(&self) -> bool {
+        self.misfits().iter().any(|misfit| !matches!(misfit, Misfit::Size(..)))
+    }
+
     /// Returns whether the step that led here was refused.
     pub(super) fn is_refused(&self) -> bool {
         matches!(&self.change, Some((_, Outcome::Refused(_))))
@@ -190,8 +207,10 @@ impl Stage {
     pub(super) fn wrong(&self) -> Wrong {
         let wrong = |misfit: &Misfit| match misfit {
             Misfit::Served(_, tag) if self.is_current(tag) => Some(Wrong::New),
-            Misfit::Served(..) | Misfit::ServedCopy(..) => Some(Wrong::Kept),
-            Misfit::Listed(_, _, more) | Misfit::Claimed(_, more) if *more > 0 => Some(Wrong::Kept),
+            Misfit::Claimed(id, 1) if self.table.contains_key(id) && !self.is_claimed_by_fresh(id) => Some(Wrong::New),
+            Misfit::Served(..) | Misfit::ServedCopy(..) | Misfit::Listed(_, _, 1..) | Misfit::Claimed(_, 1..) => {
+                Some(Wrong::Kept)
+            }
             _ => None,
         };
         self.misfits().iter().filter_map(wrong).min().unwrap_or(Wrong::Hides)
@@ -210,6 +229,11 @@ impl Stage {
             keeping.retain(|structure| Some(structure.as_str()) == registry);
         }
         keeping
+    }
+
+    fn is_claimed_by_fresh(&self, id: &str) -> bool {
+        let held = self.first_fresh().and_then(|fresh| fresh.held.as_ref());
+        held.is_some_and(|held| held.iter().any(|held| held == id))
     }
 
     /// What was seen here, as data of a report.

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use model::cause::CauseKey;
 use model::rules::Effect;
 
 use super::brief::{clean, trace_line, words, wrapped};
@@ -42,7 +43,13 @@ fn write_cause(out: &mut impl Write, cause: &CauseReport, number: usize, columns
     };
     writeln!(out, "{number:>3}  {BAD}{head}{BAD:#}")?;
     let [allowed, got] = words(&cause.finding);
-    let path = cause.finding.path.as_ref().map(|path| format!("{} path", clean(path)));
+    let path = match &cause.key {
+        CauseKey::Lookup { paths, .. } if !paths.is_empty() => {
+            let paths: Vec<String> = paths.iter().map(|path| clean(path)).collect();
+            Some(format!("on {}", paths.join(" and ")))
+        }
+        _ => None,
+    };
     let place: Vec<String> = cause
         .structures
         .iter()
