@@ -4,7 +4,7 @@ use model::cause::{CauseKey, diagnose};
 use model::failure::{Failure, Origin, Signature};
 use model::shrink::about;
 use model::trial::{Judge, trial};
-use protocol::{AdapterFault, Level, RouterUnderTest, TraceFile};
+use protocol::{AdapterFault, Hello, Level, RouterUnderTest, Trace, TraceFile};
 
 use crate::commands::replay::{Kept, to_run, unfit};
 use crate::document::KnownReport;
@@ -21,8 +21,7 @@ pub fn keys(router: &mut dyn RouterUnderTest, judge: &Judge) -> Result<Vec<(Know
     let hello = router.hello().clone();
     let mut keys = Vec::new();
     for (path, kept) in files() {
-        let of_this_router = kept.file.router.as_deref() == Some(&hello.router);
-        if !of_this_router || kept.file.trace.level == Level::Fleet || unfit(&kept.file, &hello).is_some() {
+        if !is_of(&kept, &hello) {
             continue;
         }
         if let Some(key) = key(router, judge, &kept)? {
@@ -40,6 +39,17 @@ pub fn keys(router: &mut dyn RouterUnderTest, judge: &Judge) -> Result<Vec<(Know
         }
     }
     Ok(keys)
+}
+
+/// Returns the traces that are known of the router that said `hello`, as far as this release can be put through them.
+pub fn known(hello: &Hello) -> Vec<Trace> {
+    let of_this_router = files().filter(|(_, kept)| is_of(kept, hello));
+    of_this_router.map(|(_, kept)| kept.file.trace).collect()
+}
+
+fn is_of(kept: &Kept, hello: &Hello) -> bool {
+    let of_this_router = kept.file.router.as_deref() == Some(&hello.router);
+    of_this_router && kept.file.trace.level == Level::Router && unfit(&kept.file, hello).is_none()
 }
 
 /// The traces, each with its path.
@@ -95,6 +105,9 @@ fn issue_of(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use protocol::wire::{Dialect, PROTOCOL_VERSION};
+    use protocol::{Capability, Change, Step};
+
     use super::*;
 
     #[test]
@@ -104,6 +117,41 @@ mod tests {
         for (path, kept) in &files {
             assert!(kept.rule.is_some() && kept.file.router.is_some(), "{path}");
         }
+    }
+
+    #[test]
+    fn a_router_gets_its_own_traces_as_far_as_it_can_be_put_through_them() {
+        let hello = |router: &str, capabilities: &[Capability]| Hello {
+            protocol: PROTOCOL_VERSION,
+            router: router.to_owned(),
+            version: "1.85.0".to_owned(),
+            capabilities: capabilities.to_vec(),
+            dialect: Dialect::default(),
+        };
+        let (few, all) = (
+            [Capability::Upsert, Capability::Delete, Capability::Patterns],
+            [
+                Capability::Upsert,
+                Capability::Delete,
+                Capability::Patterns,
+                Capability::Replace,
+            ],
+        );
+        let [all, few] = [&all[..], &few].map(|capabilities| known(&hello("litellm", capabilities)));
+        assert!(
+            few.len() > 5 && all.len() > few.len(),
+            "{} and {}",
+            few.len(),
+            all.len()
+        );
+        let replaced = |trace: &Trace| {
+            let mut steps = trace.steps.iter();
+            steps.any(|step| matches!(step, Step::Change(Change::Replace(_))))
+        };
+        assert!(all.iter().any(replaced) && !few.iter().any(replaced));
+        let extras = |trace: &Trace| trace.rows().any(|row| row.extra.is_some());
+        assert!(!all.iter().any(extras), "this dialect has no extra");
+        assert_eq!(known(&hello("reference", &[Capability::Upsert])), []);
     }
 
     #[test]

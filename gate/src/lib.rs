@@ -9,6 +9,7 @@
 //! | [`property`] | the property tester |
 //! | [`causes`], [`known`] | failures grouped by what caused them, and the known issues among them |
 //! | [`kill`] | planted faults against engines |
+//! | [`known`] | the traces that are known of a router |
 //! | [`document`], [`report`] | what commands come to, as data and in each format |
 //! | [`files`], [`skip`] | traces written, failures excused |
 //! | [`output`] | stdout and stderr |

@@ -5,8 +5,9 @@
 
 use std::cell::RefCell;
 
+use model::asking::Cadence;
 use model::failure::Finding;
-use model::generate::{Cadence, Choices, generate};
+use model::generate::{Choices, generate};
 use model::shrink::{Shrunk, shrink};
 use model::trial::{Judge, trial};
 use model::universe::Scope;
@@ -122,7 +123,7 @@ impl Strategy for Runs {
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
         let mut choices = Drawn(runner.rng());
         let scope = &self.0[choices.below(self.0.len())];
-        Ok(RunTree(generate(scope, &mut choices, Cadence::EveryStep)))
+        Ok(RunTree(generate(scope, &mut choices, Cadence::Drawn)))
     }
 }
 

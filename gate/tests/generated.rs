@@ -16,7 +16,6 @@ use gate::exit::Exit;
 use gate::kill;
 use gate::report;
 use model::semantics::PRESETS;
-use model::universe::CLOSABLE;
 use protocol::schema::schemas;
 use protocol::{file, wire};
 
@@ -73,7 +72,7 @@ fn kill_table_chapter() {
     });
     let table = Document::Faults(FaultsReport {
         seeds: kill::SEEDS,
-        universes: CLOSABLE.map(|universe| universe.name.to_owned()).to_vec(),
+        universes: kill::universes(),
         faults: rows.collect(),
         alarms: Vec::new(),
     });

@@ -51,6 +51,7 @@ fn the_reference_keeps_every_rule_in_every_state_of_the_small_universes() {
     let limits = Limits {
         states_max: usize::MAX,
         first_failure: true,
+        single_lookups: true,
     };
     let hello = InProcess::new(Reference::default()).hello().clone();
     let judge = Judge::new(&hello, RuleSet::of(Level::Router)).expect("the preset exists");

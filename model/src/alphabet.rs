@@ -132,3 +132,25 @@ pub fn matrix(scope: &Scope) -> Vec<Query> {
     };
     texts.iter().flat_map(by_all).collect()
 }
+
+/// The lookups that the exhaustive engine makes on their own: of every name, every pattern filled in once and every id, by a
+/// caller without a team and by one of the first.
+pub fn single_lookups(scope: &Scope) -> Vec<Query> {
+    let universe = &scope.universe;
+    let mut texts: Vec<String> = universe.names.iter().map(|name| (*name).to_owned()).collect();
+    texts.extend(universe.patterns.iter().map(|pattern| pattern.replace('*', "x")));
+    if scope.can(Capability::Ids) {
+        texts.extend(universe.ids.iter().map(|id| (*id).to_owned()));
+    }
+    texts.sort_unstable();
+    texts.dedup();
+    let callers = [None, universe.teams.first().copied()];
+    let few = if callers[1].is_some() { 2 } else { 1 };
+    let by_few = |text: &String| {
+        callers[..few]
+            .iter()
+            .map(|team| Query::new(text, *team))
+            .collect::<Vec<_>>()
+    };
+    texts.iter().flat_map(by_few).collect()
+}

@@ -1,30 +1,35 @@
 //! The exhaustive engine: every trace over a small alphabet of changes, breadth first, each state once.
 //!
+//! Asking is an action too, since a router may remember what it was asked. First, everything is asked after each change, and
+//! the next change is made on what that left behind. Then, if [`Limits::single_lookups`] says so, from each state again: with
+//! nothing asked before the change, and with one lookup. Where asking leaves a state as it was, which is so of each state of a
+//! router that remembers nothing, there is nothing to carry out, and nothing is counted.
+//!
 //! A state is what the router holds together with what it ought to hold. Of a router in this process that is its whole
 //! memory, and a closed exploration proves the absence of the faults that the rules describe within the scope. Of a router
 //! at the other end of a pipe it is everything that can be observed of it, and the statement is that much weaker.
 
-use std::collections::HashMap;
+mod explorable;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use protocol::local::observe;
 use protocol::{
-    AdapterFault, Change, Changed, Local, Observation, Outcome, Questions, Round, RouterUnderTest, Row, Run, RunReply,
-    Shown, Step, StepReply, Trace,
+    AdapterFault, Change, Changed, Local, Observation, Question, RouterUnderTest, Row, Run, Shown, Step, Trace,
 };
 
-use crate::alphabet::{alphabet, matrix};
-use crate::evidence::{Arrivals, Fresh, Issued, Look, Moment, Transition, applied, took_an_id_twice};
+use self::explorable::{Asked, Explorable, InMemory, Observed, Reached, questions};
+use crate::alphabet::{alphabet, single_lookups};
+use crate::evidence::{Arrivals, Fresh, Issued, Moment, Transition, applied, took_an_id_twice};
 use crate::failure::{Failure, Finding, Origin, Signature};
-use crate::generate::{beside, viewers};
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work};
 use crate::rules::{Tally, add_premises};
 use crate::shrink::about;
 use crate::spec::Table;
-use crate::trial::{Judge, carry_out, seen_fresh};
+use crate::trial::Judge;
 use crate::universe::Scope;
 
 /// The most rows of which every order is tried in each state; of more, those that routers keep by a plain policy.
@@ -37,40 +42,15 @@ pub struct Limits {
     pub states_max: usize,
     /// True to stop at the first failure.
     pub first_failure: bool,
-}
-
-/// A router to be explored: where a change leads from a state, and what a fresh router shows.
-trait Explorable {
-    type State: Clone + Eq + Hash;
-    const WHOLE_MEMORY: bool;
-
-    fn start(&mut self) -> Result<Reached<Self::State>, AdapterFault>;
-
-    /// Returns the answers in a state. Looking may change it: routers remember what they were asked.
-    fn look(&self, state: &mut Self::State) -> Observation;
-
-    /// Returns the states to which each of `changes` leads from the end of `path`, which is in `state`.
-    fn expand(
-        &mut self,
-        path: &[Change],
-        state: &Self::State,
-        changes: &[Change],
-    ) -> Result<Vec<Reached<Self::State>>, AdapterFault>;
-
-    fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault>;
-}
-
-/// The state to which a change led, and the reply to the change.
-struct Reached<S> {
-    state: S,
-    changed: Changed,
+    /// True to make changes behind single lookups, and behind none, as well.
+    pub single_lookups: bool,
 }
 
 /// Explores a router in this process.
 ///
 /// # Errors
 ///
-/// None of its own: it returns what [`explore_observed`] does.
+/// None of its own: the signature is that of [`explore_observed`].
 pub fn explore<R: Local + Default + Clone + Eq + Hash>(
     judge: &Judge,
     scope: &Scope,
@@ -78,18 +58,15 @@ pub fn explore<R: Local + Default + Clone + Eq + Hash>(
     go_on: &mut GoOn,
 ) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
-    let router: InMemory<R> = InMemory {
-        questions: questions.clone(),
-        router: R::default(),
-    };
-    Explorer::new(router, judge, questions, limits).run(&alphabet(scope), go_on)
+    let router: InMemory<R> = InMemory::new(questions.clone());
+    Explorer::new(router, judge, questions, (scope, limits)).run(go_on)
 }
 
 /// Explores a router by what can be observed of it, each state by carrying out the whole way to it.
 ///
 /// # Errors
 ///
-/// Those of the router under test, with what was found before.
+/// Those of the router under test.
 pub fn explore_observed(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
@@ -98,146 +75,30 @@ pub fn explore_observed(
     go_on: &mut GoOn,
 ) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
-    let router = Observed {
-        router,
-        questions: questions.clone(),
-    };
-    Explorer::new(router, judge, questions, limits).run(&alphabet(scope), go_on)
+    let router = Observed::new(router, questions.clone());
+    Explorer::new(router, judge, questions, (scope, limits)).run(go_on)
 }
 
-/// Every question of the scope, asked at once.
-fn questions(scope: &Scope) -> Asked {
-    Asked(Questions::at(beside(scope, matrix(scope), viewers(scope)), [0]))
-}
-
-/// Questions with one round that asks them all.
-#[derive(Clone)]
-struct Asked(Questions);
-
-impl Asked {
-    fn round(&self) -> &Round {
-        &self.0.rounds[0]
-    }
-
-    fn look<'a>(&'a self, seen: &'a Observation) -> Look<'a> {
-        Look {
-            questions: &self.0,
-            round: self.round(),
-            seen,
-        }
-    }
-
-    /// The run of a router of these rows that asks everything behind the last of these steps.
-    fn run(&self, rows: Vec<Row>, steps: Vec<Step>) -> Run {
-        Run {
-            questions: Questions::at_end(self.0.asked.clone(), steps.len()),
-            trace: Trace::of_router(rows, steps),
-        }
-    }
-}
-
-struct InMemory<R> {
-    questions: Asked,
-    router: R,
-}
-
-impl<R: Local + Default + Clone + Eq + Hash> Explorable for InMemory<R> {
-    type State = R;
-    const WHOLE_MEMORY: bool = true;
-
-    fn start(&mut self) -> Result<Reached<R>, AdapterFault> {
-        let mut state = self.router.clone();
-        let changed = state.reset(&[]);
-        Ok(Reached { state, changed })
-    }
-
-    fn look(&self, state: &mut R) -> Observation {
-        observe(state, &self.questions.0, self.questions.round())
-    }
-
-    fn expand(&mut self, _path: &[Change], state: &R, changes: &[Change]) -> Result<Vec<Reached<R>>, AdapterFault> {
-        let reach = |change| {
-            let mut state = state.clone();
-            let changed = state.change(change);
-            Reached { state, changed }
-        };
-        Ok(changes.iter().map(reach).collect())
-    }
-
-    fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault> {
-        let mut state = self.router.clone();
-        Ok(match state.reset(rows).outcome {
-            Outcome::Refused(why) => Err(why),
-            Outcome::Applied | Outcome::Unchanged => Ok(self.look(&mut state)),
-        })
-    }
-}
-
-struct Observed<'a> {
-    router: &'a mut dyn RouterUnderTest,
-    questions: Asked,
-}
-
-impl Explorable for Observed<'_> {
-    type State = Observation;
-    const WHOLE_MEMORY: bool = false;
-
-    fn start(&mut self) -> Result<Reached<Observation>, AdapterFault> {
-        let run = self.questions.run(Vec::new(), Vec::new());
-        let mut replies = self.router.run(&[run])?;
-        let mut reply = replies.remove(0);
-        Ok(Reached {
-            state: last_seen(&mut reply),
-            changed: reply.setup,
-        })
-    }
-
-    fn look(&self, state: &mut Observation) -> Observation {
-        state.clone()
-    }
-
-    fn expand(
-        &mut self,
-        path: &[Change],
-        _state: &Observation,
-        changes: &[Change],
-    ) -> Result<Vec<Reached<Observation>>, AdapterFault> {
-        let run = |change| {
-            let steps = path.iter().chain([change]).cloned().map(Step::Change);
-            self.questions.run(Vec::new(), steps.collect())
-        };
-        let runs: Vec<Run> = changes.iter().map(run).collect();
-        let reached = carry_out(self.router, &runs)?.into_iter().filter_map(|mut reply| {
-            let Some(StepReply::Changed(changed)) = reply.steps.pop() else {
-                return None;
-            };
-            Some(Reached {
-                state: last_seen(&mut reply),
-                changed,
-            })
-        });
-        Ok(reached.collect())
-    }
-
-    fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault> {
-        let run = self.questions.run(rows.to_vec(), Vec::new());
-        Ok(seen_fresh(&self.router.run(&[run])?[0]))
-    }
-}
-
-/// Returns the answers of the only round of a run; empty where the reply has none.
-fn last_seen(reply: &mut RunReply) -> Observation {
-    let round = reply.rounds.pop().unwrap_or_default();
-    round.into_iter().next().unwrap_or_default()
+/// The questions that are asked in a state before a change is made.
+#[derive(Clone, Copy)]
+enum Before {
+    Everything,
+    Nothing,
+    /// The question at that place.
+    One(usize),
 }
 
 /// A state that was reached, and how.
 struct Node<S> {
     /// The router's state once it was looked at.
     looked_at: S,
-    /// The state before and the change that led here; none for the start.
-    from: Option<(usize, usize)>,
+    /// The state before, what was asked in it, and the change that led here; none for the start.
+    from: Option<(usize, Before, usize)>,
     depth: usize,
+    /// True if everything was asked before each change on the way.
+    chained: bool,
+    /// Number of changes on the way before which something was asked.
+    asks: usize,
     changed: Changed,
     seen: Rc<Observation>,
     /// The orders of the ids of the table.
@@ -247,28 +108,57 @@ struct Node<S> {
     failed: bool,
 }
 
+/// A node, and the router's states from which changes are to be made there, each with what was asked for it.
+struct Departures<S> {
+    from: usize,
+    states: Vec<(Before, S)>,
+}
+
 struct Explorer<'a, E: Explorable> {
     router: E,
     judge: &'a Judge,
     questions: Asked,
+    alphabet: Vec<Change>,
+    /// The places of the questions that are asked alone.
+    alone: Vec<usize>,
     limits: Limits,
     /// Visited states, keyed by (router state before any lookup, expected table).
     nodes: IndexMap<(E::State, Table), Node<E::State>>,
+    /// The chained nodes from which no change was made yet.
+    chain: VecDeque<usize>,
+    /// The nodes from which no change was made behind single lookups and behind none, by the number of asks on the way: few
+    /// asks show most, and many are many states. Source: Musuvathi and Qadeer, "Iterative Context Bounding", PLDI 2007.
+    alone_from: BTreeSet<(usize, usize)>,
     fresh: HashMap<Vec<Row>, Fresh>,
     issued: Issued,
     hunt: Hunt,
 }
 
 impl<'a, E: Explorable> Explorer<'a, E> {
-    fn new(router: E, judge: &'a Judge, questions: Asked, limits: Limits) -> Self {
+    fn new(router: E, judge: &'a Judge, questions: Asked, (scope, limits): (&Scope, Limits)) -> Self {
+        let alphabet = alphabet(scope);
+        let rows = alphabet.iter().flat_map(Change::rows);
+        let issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
+        let singles = if limits.single_lookups {
+            single_lookups(scope)
+        } else {
+            Vec::new()
+        };
+        let is_single = |question: &Question| question.query().is_some_and(|query| singles.contains(query));
+        let asked = questions.questions().iter().enumerate();
+        let alone = asked.filter_map(|(place, question)| is_single(question).then_some(place));
         Self {
             router,
             judge,
+            alphabet,
+            alone: alone.collect(),
             questions,
             limits,
             nodes: IndexMap::new(),
+            chain: VecDeque::new(),
+            alone_from: BTreeSet::new(),
             fresh: HashMap::new(),
-            issued: Issued::new(),
+            issued,
             hunt: Hunt {
                 work: Work {
                     whole_memory: E::WHOLE_MEMORY,
@@ -280,8 +170,8 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         }
     }
 
-    fn run(mut self, alphabet: &[Change], go_on: &mut GoOn) -> Result<Hunt, Interrupted> {
-        let ended = self.visit_all(alphabet, go_on);
+    fn run(mut self, go_on: &mut GoOn) -> Result<Hunt, Interrupted> {
+        let ended = self.visit_all(go_on);
         self.hunt.work.states = self.nodes.len();
         match ended {
             Ok(ended) => {
@@ -296,9 +186,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
     }
 
     /// Expands every state that can be reached, or as many as there is time for.
-    fn visit_all(&mut self, alphabet: &[Change], go_on: &mut GoOn) -> Result<Ended, AdapterFault> {
-        let rows = alphabet.iter().flat_map(Change::rows);
-        self.issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
+    fn visit_all(&mut self, go_on: &mut GoOn) -> Result<Ended, AdapterFault> {
         let Reached { state, changed } = self.router.start()?;
         let mut looked_at = state.clone();
         let seen = Rc::new(self.router.look(&mut looked_at));
@@ -306,22 +194,54 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             looked_at,
             from: None,
             depth: 0,
+            chained: true,
+            asks: 0,
             changed,
             seen,
             arrivals: Arrivals::default(),
             failed: false,
         };
-        self.nodes.insert((state, Table::new()), node);
-        let mut next = 0;
-        while next < self.nodes.len() {
-            if !self.nodes[next].failed
-                && let ControlFlow::Break(ended) = self.expand(next, alphabet, go_on)?
-            {
-                return Ok(ended);
+        self.insert((state, Table::new()), node);
+        while let Some(Departures { from, states }) = self.next() {
+            for (before, state) in states {
+                if let ControlFlow::Break(ended) = self.expand(from, before, &state, go_on)? {
+                    return Ok(ended);
+                }
             }
-            next += 1;
         }
         Ok(Ended::Exhausted)
+    }
+
+    fn insert(&mut self, key: (E::State, Table), node: Node<E::State>) {
+        if !node.failed {
+            let index = self.nodes.len();
+            if node.chained {
+                self.chain.push_back(index);
+            }
+            if self.limits.single_lookups {
+                self.alone_from.insert((node.asks, index));
+            }
+        }
+        self.nodes.insert(key, node);
+    }
+
+    /// The next node to make changes from, and what it is once something was asked. What is behind everything comes first:
+    /// most faults need no more, and show in fewer changes.
+    fn next(&mut self) -> Option<Departures<E::State>> {
+        if let Some(from) = self.chain.pop_front() {
+            let states = vec![(Before::Everything, self.nodes[from].looked_at.clone())];
+            return Some(Departures { from, states });
+        }
+        let (_, from) = self.alone_from.pop_first()?;
+        let ((unasked, _), node) = self.nodes.get_index(from).expect("nodes are never taken out");
+        let everything = (Before::Everything, node.looked_at.clone());
+        let one = |place: &usize| (Before::One(*place), self.router.ask(unasked, *place));
+        let asked = self.alone.iter().map(one).chain([everything]);
+        let asked = asked.filter(|(_, state)| state != unasked);
+        let nothing = std::iter::once((Before::Nothing, unasked.clone()));
+        let is_done = |state: &E::State| node.chained && *state == node.looked_at;
+        let states = nothing.chain(asked).filter(|(_, state)| !is_done(state)).collect();
+        Some(Departures { from, states })
     }
 
     /// The number of changes that the next message may carry out, or the reason to stop before everything was seen.
@@ -338,47 +258,53 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         }
     }
 
-    /// Carries out every change from that state, and judges each as it is made: a failure is seen at its shortest trace.
+    /// Carries out every change on that state of a node, and judges each as it is made: a failure is seen at its shortest
+    /// trace.
     fn expand(
         &mut self,
         from: usize,
-        alphabet: &[Change],
+        before: Before,
+        state: &E::State,
         go_on: &mut GoOn,
     ) -> Result<ControlFlow<Ended>, AdapterFault> {
-        let path = self.path(from, alphabet);
-        let ((_, table), node) = self.nodes.get_index(from).expect("a node is expanded by its index");
-        let (state, table) = (node.looked_at.clone(), table.clone());
+        let mut path = self.path(from);
+        path.extend(self.asked_at(from, before));
         let mut done = 0;
-        while done < alphabet.len() {
+        while done < self.alphabet.len() {
             let pace = match self.pace(go_on) {
                 ControlFlow::Continue(pace) => pace,
                 ControlFlow::Break(ended) => return Ok(ControlFlow::Break(ended)),
             };
-            let changes = &alphabet[done..alphabet.len().min(done.saturating_add(pace))];
-            let reached = self.router.expand(&path, &state, changes)?;
-            for (change, reached) in changes.iter().zip(reached) {
-                self.arrive_at(from, &path, (done, change), &table, reached)?;
+            let until = self.alphabet.len().min(done.saturating_add(pace));
+            let reached = self.router.expand(&path, state, &self.alphabet[done..until])?;
+            for reached in reached {
+                path.push(Step::Change(self.alphabet[done].clone()));
+                self.arrive_at((from, before, done), &path, reached)?;
+                path.pop();
                 done += 1;
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Judges where a change of the alphabet led from a state, and keeps the state if it is new.
+    /// Judges where a change of the alphabet led from a node, at the end of `path`, and keeps the state if it is new.
     fn arrive_at(
         &mut self,
-        from: usize,
-        path: &[Change],
-        (index, change): (usize, &Change),
-        table: &Table,
+        (from, before, index): (usize, Before, usize),
+        path: &[Step],
         Reached { state, changed }: Reached<E::State>,
     ) -> Result<(), AdapterFault> {
         self.hunt.work.changes += 1;
-        let now = applied(table, change, &changed.outcome);
-        let lost = took_an_id_twice(change, &changed.outcome, &now);
-        let mut arrivals = self.nodes[from].arrivals.clone();
-        arrivals.follow(change, &changed.outcome, &now);
-        self.hunt.work.effects += u64::from(now != *table);
+        let change = self.alphabet[index].clone();
+        let ((_, table), node) = self.nodes.get_index(from).expect("a node is expanded by its index");
+        let (table, depth) = (table.clone(), node.depth + 1);
+        let chained = node.chained && matches!(before, Before::Everything);
+        let asks = node.asks + usize::from(!matches!(before, Before::Nothing));
+        let mut arrivals = node.arrivals.clone();
+        let now = applied(&table, &change, &changed.outcome);
+        let lost = took_an_id_twice(&change, &changed.outcome, &now);
+        arrivals.follow(&change, &changed.outcome, &now);
+        self.hunt.work.effects += u64::from(now != table);
         let key = (state, now);
         let known = self.nodes.get(&key).map(|node| Rc::clone(&node.seen));
         let new = !lost && known.is_none();
@@ -388,27 +314,48 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             Rc::new(self.router.look(state))
         });
         let mut tally = Tally::default();
-        self.judge_transition(from, change, (table, &key.1), (&changed, &seen), &mut tally);
-        let depth = path.len() + 1;
-        if new {
-            self.judge_moment(depth, &key.1, &arrivals, &seen, &mut tally)?;
-            self.hunt.work.depth = self.hunt.work.depth.max(depth);
-        }
-        let failed = !tally.findings.is_empty();
-        self.note(path, change, tally);
+        self.judge_transition(from, &change, (&table, &key.1), (&changed, &seen), &mut tally);
+        let mut failed = self.note(path, tally);
         if let Some(looked_at) = looked_at.filter(|_| new) {
+            self.hunt.work.depth = self.hunt.work.depth.max(depth);
+            failed |= self.judge_node(path, (&key, &looked_at), &arrivals, &seen, depth)?;
             let node = Node {
                 looked_at,
-                from: Some((from, index)),
+                from: Some((from, before, index)),
                 depth,
+                chained,
+                asks,
                 changed,
                 seen,
                 arrivals,
                 failed,
             };
-            self.nodes.insert(key, node);
+            self.insert(key, node);
         }
         Ok(())
+    }
+
+    /// Judges what a new state shows, asked everything in turn; and where asking changes it, asked each question first.
+    fn judge_node(
+        &mut self,
+        path: &[Step],
+        ((state, table), looked_at): (&(E::State, Table), &E::State),
+        arrivals: &Arrivals,
+        seen: &Observation,
+        depth: usize,
+    ) -> Result<bool, AdapterFault> {
+        let mut tally = Tally::default();
+        let each = Some(state).filter(|state| *state != looked_at);
+        let each = each.and_then(|state| self.router.look_at_each(state));
+        self.judge_moment(depth, table, arrivals, each.as_ref().unwrap_or(seen), &mut tally)?;
+        let mut failed = self.note(path, tally);
+        if each.is_some_and(|each| each != *seen) {
+            let mut tally = Tally::default();
+            self.judge_moment(depth, table, arrivals, seen, &mut tally)?;
+            let in_turn: Vec<Step> = path.iter().cloned().chain(self.everything()).collect();
+            failed |= self.note(&in_turn, tally);
+        }
+        Ok(failed)
     }
 
     fn judge_transition(
@@ -494,30 +441,49 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         Ok(fresh)
     }
 
-    /// The changes that lead to a node.
-    fn path(&self, node: usize, alphabet: &[Change]) -> Vec<Change> {
+    /// The steps that lead to a node.
+    fn path(&self, node: usize) -> Vec<Step> {
         let mut path = Vec::new();
         let mut at = node;
-        while let Some((from, change)) = self.nodes[at].from {
-            path.push(alphabet[change].clone());
+        while let Some((from, before, change)) = self.nodes[at].from {
+            path.push(Step::Change(self.alphabet[change].clone()));
+            path.extend(self.asked_at(from, before).into_iter().rev());
             at = from;
         }
         path.reverse();
         path
     }
 
-    fn note(&mut self, path: &[Change], change: &Change, tally: Tally) {
+    /// The questions that are asked at a node before a change, as far as they leave a mark.
+    fn asked_at(&self, node: usize, before: Before) -> Vec<Step> {
+        let ((unasked, _), node) = self.nodes.get_index(node).expect("a step leads from a node");
+        match before {
+            Before::Nothing => Vec::new(),
+            Before::One(place) => vec![Step::Ask(None, self.questions.questions()[place].clone())],
+            Before::Everything if node.looked_at == *unasked => Vec::new(),
+            Before::Everything => self.everything().collect(),
+        }
+    }
+
+    fn everything(&self) -> impl Iterator<Item = Step> {
+        let asked = self.questions.questions().iter();
+        asked.map(|question| Step::Ask(None, question.clone()))
+    }
+
+    /// Counts premises and keeps failures; says whether there was one.
+    fn note(&mut self, path: &[Step], tally: Tally) -> bool {
         add_premises(&mut self.hunt.premises, tally.premises);
+        let failed = !tally.findings.is_empty();
         for finding in tally.findings {
-            let steps: Vec<Step> = path.iter().chain([change]).cloned().map(Step::Change).collect();
-            let signature = Signature::of(&finding, &steps);
+            let signature = Signature::of(&finding, path);
             if let Some(failure) = self.hunt.failures.get_mut(&signature) {
                 failure.count += 1;
             } else {
-                let failure = first_failure(signature.clone(), finding, steps);
+                let failure = first_failure(signature.clone(), finding, path.to_vec());
                 self.hunt.failures.insert(signature, failure);
             }
         }
+        failed
     }
 }
 
@@ -529,6 +495,11 @@ fn count_of_answers(shown: &Shown) -> usize {
 }
 
 fn first_failure(signature: Signature, finding: Finding, steps: Vec<Step>) -> Failure {
+    // It was found behind so many changes, and the trace has questions between them.
+    let finding = Finding {
+        after: steps.len(),
+        ..finding
+    };
     let run = Run {
         trace: Trace::of_router(Vec::new(), steps),
         ..Run::default()

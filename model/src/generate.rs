@@ -4,12 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{Capability, Change, Fields, Outcome, Patch, Query, Question, Questions, Row, Run, Step, Trace};
+use protocol::{Capability, Change, Fields, Outcome, Patch, Query, Question, Row, Run, Step, Trace};
 
+use crate::asking::{Cadence, at_drawn_moments, quiet_gaps, quietly};
 use crate::evidence::applied;
 use crate::pattern::is_pattern;
 use crate::spec::Table;
 use crate::universe::Scope;
+
+/// The percentage of traces that are changed often and asked rarely.
+const QUIET_PERCENT: usize = 2;
 
 /// A source of choices.
 pub trait Choices {
@@ -39,45 +43,50 @@ impl Choices for Seeded {
     }
 }
 
-/// The moments at which a router is asked the whole matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cadence {
-    /// After each step.
-    EveryStep,
-    /// At the end: for a router so slow that asking costs more than changing.
-    AtTheEnd,
-}
-
 /// A run of random changes in this scope with the questions that they raise.
 pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> Run {
     let swarm = Swarm::draw(scope, choices);
+    if cadence == Cadence::Drawn && choices.percent(QUIET_PERCENT) {
+        let gaps = quiet_gaps(choices);
+        let (initial, steps) = so_many_changes(scope, &swarm, choices, |_| gaps.iter().sum());
+        let trace = Trace::of_router(initial, steps);
+        let asked = raised(scope, &trace, choices);
+        return quietly(trace, asked, &gaps, choices);
+    }
     let (initial, steps) = changes(scope, &swarm, choices);
     asked(scope, initial, steps, choices, cadence)
 }
 
 /// Returns the rows that a router is constructed with, and random changes to it, drawn from that part of the scope.
 pub fn changes(scope: &Scope, swarm: &Swarm, choices: &mut dyn Choices) -> (Vec<Row>, Vec<Step>) {
+    let count = |choices: &mut dyn Choices| 1 + choices.below(scope.universe.steps_max as usize);
+    so_many_changes(scope, swarm, choices, count)
+}
+
+fn so_many_changes(
+    scope: &Scope,
+    swarm: &Swarm,
+    choices: &mut dyn Choices,
+    count: impl FnOnce(&mut dyn Choices) -> usize,
+) -> (Vec<Row>, Vec<Step>) {
     let mut generator = Generator::new(scope, swarm, choices, Table::new(), 0);
     let initial = generator.initial();
-    let count = 1 + generator.choices.below(scope.universe.steps_max as usize);
+    let count = count(generator.choices);
     let steps = (0..count).map(|_| Step::Change(generator.change())).collect();
     (initial, steps)
 }
 
 /// The run of these steps with the questions that its rows raise.
 pub fn asked(scope: &Scope, initial: Vec<Row>, steps: Vec<Step>, choices: &mut dyn Choices, cadence: Cadence) -> Run {
-    let count = steps.len();
-    let moments = match cadence {
-        Cadence::EveryStep => (0..=u32::try_from(count).unwrap_or(u32::MAX)).collect(),
-        Cadence::AtTheEnd => around_one_step(count, choices),
-    };
     let trace = Trace::of_router(initial, steps);
+    let asked = raised(scope, &trace, choices);
+    at_drawn_moments(trace, asked, choices, cadence)
+}
+
+/// The questions that the rows of a trace raise.
+pub(crate) fn raised(scope: &Scope, trace: &Trace, choices: &mut dyn Choices) -> Vec<Question> {
     let rows: Vec<&Row> = trace.rows().collect();
-    let queries = questions(scope, &rows, choices);
-    Run {
-        questions: Questions::at(beside(scope, queries, viewers(scope)), moments),
-        trace,
-    }
+    beside(scope, questions(scope, &rows, choices), viewers(scope))
 }
 
 /// The questions of these lookups, and those about the whole that a router can be asked: a listing for each of the viewers,
@@ -97,19 +106,6 @@ pub(crate) fn with_listings(
     let listings = viewers.into_iter().map(Question::Listing);
     let listings = listings.filter(|_| can(Capability::Listing));
     queries.into_iter().map(Question::Lookup).chain(listings).collect()
-}
-
-/// The end, and one time in four the two moments around some step: a refusal is judged by them.
-fn around_one_step(count: usize, choices: &mut dyn Choices) -> Vec<u32> {
-    let mut moments = BTreeSet::from([count]);
-    if choices.percent(25) {
-        let step = choices.below(count);
-        moments.extend([step, step + 1]);
-    }
-    moments
-        .into_iter()
-        .filter_map(|moment| u32::try_from(moment).ok())
-        .collect()
 }
 
 /// The callers whose listing is worth asking: one of each team, and one without.
@@ -514,8 +510,10 @@ pub fn questions(scope: &Scope, rows: &[&Row], choices: &mut dyn Choices) -> Vec
     let valid = |query: &Query| scope.malformed || !(query.model.is_empty() || query.model.contains(char::is_control));
     sure.retain(valid);
     more.retain(|query| valid(query) && !sure.contains(query));
-    let mut questions = shuffled(sure, choices);
-    questions.extend(shuffled(more, choices));
+    let [mut questions, mut more] = [sure, more].map(Vec::from_iter);
+    shuffle(&mut questions, choices);
+    shuffle(&mut more, choices);
+    questions.extend(more);
     questions.truncate(scope.universe.queries_max);
     questions
 }
@@ -564,10 +562,9 @@ fn near_misses(name: &str) -> Vec<String> {
     ]
 }
 
-fn shuffled<T>(items: BTreeSet<T>, choices: &mut dyn Choices) -> Vec<T> {
-    let mut items: Vec<T> = items.into_iter().collect();
+/// Puts the items in an order that is drawn. Source: Durstenfeld, CACM 7 (1964), Algorithm 235.
+pub(crate) fn shuffle<T>(items: &mut [T], choices: &mut dyn Choices) {
     for last in (1..items.len()).rev() {
         items.swap(last, choices.below(last + 1));
     }
-    items
 }

@@ -6,6 +6,9 @@ use std::ops::ControlFlow;
 
 use protocol::AdapterFault;
 
+use protocol::{Run, Step};
+
+use crate::coverage::Coverage;
 use crate::failure::{Failure, Signature};
 use crate::rules::catalogue::RuleId;
 
@@ -16,6 +19,8 @@ pub struct Hunt {
     pub work: Work,
     /// The number of premises of each rule.
     pub premises: BTreeMap<RuleId, u64>,
+    /// What its traces tried; of an exploration nothing.
+    pub coverage: Coverage,
     /// The distinct failures.
     pub failures: BTreeMap<Signature, Failure>,
     /// Findings that look new and were not made small: the hunt was stopped, or held as many failures as it may, or some
@@ -30,6 +35,7 @@ impl Default for Hunt {
         Self {
             work: Work::default(),
             premises: BTreeMap::new(),
+            coverage: Coverage::default(),
             failures: BTreeMap::new(),
             uncounted: 0,
             ended: Ended::Done,
@@ -82,7 +88,9 @@ pub fn to_the_end(_: &Hunt) -> Pace {
 /// The amount of work that an engine did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Traces put on trial; of an exploration none.
+    /// Traces of the sweep put on trial; of an exploration none.
+    pub swept: u32,
+    /// Random traces put on trial; of an exploration none.
     pub traces: u32,
     /// Changes carried out.
     pub changes: u64,
@@ -98,6 +106,20 @@ pub struct Work {
     pub depth: usize,
     /// True if a state was the router's whole memory, and not only what can be observed of it.
     pub whole_memory: bool,
+}
+
+impl Work {
+    /// Adds the changes and lookups of a run.
+    pub(crate) fn add(&mut self, run: &Run) {
+        for step in &run.trace.steps {
+            match step {
+                Step::Ask(_, question) => self.answers += u64::from(question.query().is_some()),
+                _ => self.changes += 1,
+            }
+        }
+        let asked = run.questions.rounds.iter().flat_map(|round| run.questions.of(round));
+        self.answers += asked.filter(|(_, question)| question.query().is_some()).count() as u64;
+    }
 }
 
 /// The way in which a hunt, or an exploration of the fleet's model, ended.

@@ -14,14 +14,17 @@
 //! | [`cause`] | failures that one fault explains |
 //! | [`hunt`] | what any engine returns |
 //! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
-//! | [`universe`], [`generate`](mod@generate), [`search`](mod@search) | the random engine |
+//! | [`universe`], [`generate`](mod@generate), [`asking`], [`search`](mod@search) | the random engine |
+//! | [`sweep`](mod@sweep), [`coverage`] | the short traces that come first, and what was tried |
 //! | [`alphabet`](mod@alphabet), [`exhaust`] | the exhaustive engine |
 //! | [`closing`](mod@closing), [`schedule`](mod@schedule) | schedules of a fleet, and the closing by which they are judged |
 //! | [`shrink`](mod@shrink) | makes a failing trace small |
 
 pub mod alphabet;
+pub mod asking;
 pub mod cause;
 pub mod closing;
+pub mod coverage;
 pub mod evidence;
 pub mod exhaust;
 pub mod failure;
@@ -34,5 +37,6 @@ pub mod search;
 pub mod semantics;
 pub mod shrink;
 pub mod spec;
+pub mod sweep;
 pub mod trial;
 pub mod universe;

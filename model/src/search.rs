@@ -1,18 +1,21 @@
-//! The random engine: draws traces, puts them on trial, tells failures apart and makes each one small.
+//! The random engine: sweeps, draws traces, puts them on trial, tells failures apart and makes each one small.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
 use protocol::{AdapterFault, RouterUnderTest, Run};
 
+use crate::asking::Cadence;
 use crate::failure::{Failure, Finding, Origin, Signature};
-use crate::generate::{Cadence, Seeded, generate};
+use crate::generate::{Seeded, generate};
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit};
 use crate::rules::add_premises;
-use crate::shrink::{Shrunk, about, shrink};
+use crate::shrink::{Shrunk, as_found, shrink};
 use crate::trial::{Judge, stands, trial};
 use crate::universe::Scope;
 
+/// The name by which the sweep stands in the place of a universe.
+pub const SWEEP: &str = "sweep";
 /// The most failures that are told apart and made small; those beyond are counted.
 pub const FAILURES_MAX: usize = 200;
 
@@ -21,11 +24,13 @@ pub const FAILURES_MAX: usize = 200;
 pub struct Settings {
     /// The random seed; the same seed and version of this program replay the search.
     pub seed: u32,
+    /// The runs that are put on trial before any is drawn; see [`mod@crate::sweep`].
+    pub sweep: Vec<Run>,
     /// The scopes that traces are drawn from, in turn.
     pub scopes: Vec<Scope>,
-    /// The moments at which the router is asked the whole matrix.
+    /// The moments at which the router is asked.
     pub cadence: Cadence,
-    /// The most traces to try.
+    /// The most random traces to try.
     pub traces_max: u32,
     /// The number of traces in one message.
     pub batch: u32,
@@ -64,6 +69,23 @@ pub fn search(
     }
 }
 
+impl Settings {
+    /// The trace at that place: those of the sweep come first.
+    fn drawn(&self, place: u64) -> Drawn {
+        let swept = usize::try_from(place).ok().and_then(|place| self.sweep.get(place));
+        let number = place - if swept.is_some() { 0 } else { self.sweep.len() as u64 };
+        let number = u32::try_from(number).expect("traces are numbered by 32 bits");
+        let (universe, run) = swept.map_or_else(
+            || {
+                let (scope, run) = draw(self, number);
+                (scope.universe.name, run)
+            },
+            |run| (SWEEP, run.clone()),
+        );
+        Drawn { number, universe, run }
+    }
+}
+
 /// The scope and the run of that number.
 pub fn draw(settings: &Settings, number: u32) -> (&Scope, Run) {
     let scope = &settings.scopes[number as usize % settings.scopes.len()];
@@ -71,9 +93,10 @@ pub fn draw(settings: &Settings, number: u32) -> (&Scope, Run) {
     (scope, generate(scope, &mut choices, settings.cadence))
 }
 
-struct Drawn<'a> {
+/// A trace on trial.
+struct Drawn {
     number: u32,
-    scope: &'a Scope,
+    universe: &'static str,
     run: Run,
 }
 
@@ -84,47 +107,51 @@ impl Search<'_> {
         settings: &Settings,
         go_on: &mut GoOn,
     ) -> Result<(), AdapterFault> {
+        let count = settings.sweep.len() as u64 + u64::from(settings.traces_max);
         // The first messages are small, so that a router that fails at once is reported at once.
         let mut batch = 1;
-        while self.hunt.work.traces < settings.traces_max {
+        let mut done = 0;
+        while done < count {
             let ControlFlow::Continue(pace) = go_on(&self.hunt) else {
                 self.hunt.ended = Ended::Cut(Limit::Budget);
                 break;
             };
-            let done = self.hunt.work.traces;
-            let numbers = done..settings.traces_max.min(done.saturating_add(batch.min(pace.max(1))));
-            self.try_out(router, settings, numbers, go_on)?;
+            let until = count.min(done + u64::from(batch.min(pace.max(1))));
+            self.try_out(router, settings, done..until, go_on)?;
+            done = until;
             batch = (batch * 2).min(settings.batch);
         }
         Ok(())
     }
 
-    /// Puts the traces of these numbers on trial, in one message.
+    /// Puts the traces at these places on trial, in one message.
     fn try_out(
         &mut self,
         router: &mut dyn RouterUnderTest,
         settings: &Settings,
-        numbers: Range<u32>,
+        places: Range<u64>,
         go_on: &mut GoOn,
     ) -> Result<(), AdapterFault> {
-        let drawn = numbers.map(|number| {
-            let (scope, run) = draw(settings, number);
-            Drawn { number, scope, run }
-        });
-        let drawn: Vec<Drawn> = drawn.collect();
+        let drawn: Vec<Drawn> = places.map(|place| settings.drawn(place)).collect();
         let runs: Vec<Run> = drawn.iter().map(|drawn| drawn.run.clone()).collect();
         let judged = trial(router, self.judge, &runs)?;
-        for (run, judged) in runs.iter().zip(&judged) {
+        let mut findings = Vec::with_capacity(judged.len());
+        for (drawn, judged) in drawn.iter().zip(judged) {
             let work = &mut self.hunt.work;
-            work.traces += 1;
-            work.changes += run.trace.steps.len() as u64;
-            work.answers += (run.questions.rounds.len() * run.questions.queries().count()) as u64;
+            if drawn.universe == SWEEP {
+                work.swept += 1;
+            } else {
+                work.traces += 1;
+            }
+            work.add(&drawn.run);
             work.effects += judged.effects;
             work.router_ns += judged.router_ns;
-        }
-        for (drawn, judged) in drawn.iter().zip(judged) {
             add_premises(&mut self.hunt.premises, judged.tally.premises);
-            self.note(router, drawn, judged.tally.findings, go_on)?;
+            self.hunt.coverage.absorb(judged.coverage);
+            findings.push(judged.tally.findings);
+        }
+        for (drawn, findings) in drawn.iter().zip(findings) {
+            self.note(router, drawn, findings, go_on)?;
         }
         Ok(())
     }
@@ -179,19 +206,19 @@ impl Search<'_> {
     }
 }
 
-impl Drawn<'_> {
+impl Drawn {
     fn failure(&self, finding: Finding, shrunk: Option<Shrunk>) -> Failure {
         let small = shrunk.as_ref().is_some_and(|shrunk| shrunk.least);
         let (run, finding) = match shrunk {
             Some(shrunk) => (shrunk.run, shrunk.finding),
-            None => (about(&self.run, &finding), finding),
+            None => (as_found(&self.run, &finding), finding),
         };
         Failure {
             signature: Signature::of(&finding, &run.trace.steps),
             finding,
             run,
             origin: Origin {
-                universe: self.scope.universe.name,
+                universe: self.universe,
                 trace: self.number,
                 steps: self.run.trace.steps.len(),
             },

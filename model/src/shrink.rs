@@ -30,6 +30,31 @@ pub fn about(run: &Run, finding: &Finding) -> Run {
     asking(trace, question.cloned().collect(), each)
 }
 
+/// The trace up to that finding, with everything that was asked on the way as steps, in the order of asking: what a router
+/// remembers of its questions is part of what led to the finding.
+fn spelled_out(run: &Run, finding: &Finding) -> Trace {
+    let Run { trace, questions } = run;
+    let count = finding.after.min(trace.steps.len());
+    let mut rounds = questions.rounds.iter().peekable();
+    let mut steps = Vec::new();
+    for done in 0..=count {
+        if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
+            let asked = questions.of(round).map(|(_, question)| question);
+            // The question that shows it is asked behind the trace.
+            let before = asked.take_while(|question| done < count || Some(*question) != finding.question.as_ref());
+            steps.extend(before.map(|question| Step::Ask(None, question.clone())));
+        }
+        steps.extend(trace.steps[..count].get(done).cloned());
+    }
+    Trace { steps, ..trace.clone() }
+}
+
+/// The run that asks on the way what was asked, and at its end the question that shows the finding.
+pub(crate) fn as_found(run: &Run, finding: &Finding) -> Run {
+    let asked = about(run, finding).questions.asked;
+    asking(spelled_out(run, finding), asked, finding.rule == RuleId::AtomicRefusal)
+}
+
 /// The run that asks these questions at the end of a trace, or before its first step and after each.
 pub fn asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
     let steps = trace.steps.len();
@@ -127,8 +152,8 @@ pub fn shrink(
 }
 
 /// Returns the traces to begin with, most likely first, each with the question to ask: the steps up to the failure that
-/// touch its row, then all steps up to it, then these with the question asked after each, then these with every query
-/// of the run asked after each.
+/// touch its row, then all steps up to it, then these with the question asked after each, then these with all that was asked
+/// on the way, as it was asked.
 fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
     let Run { trace, questions } = about(run, finding);
     let asked = questions.asked;
@@ -140,27 +165,22 @@ fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
             .retain(|step| step.change().is_some_and(|change| touches(change, id)));
         touching
     });
-    let on_the_way = |queries: Vec<Step>| {
-        let after_each = trace
-            .steps
-            .iter()
-            .cloned()
-            .flat_map(|step| std::iter::once(step).chain(queries.clone()));
-        Trace {
-            steps: queries.iter().cloned().chain(after_each).collect(),
-            ..trace.clone()
-        }
+    let lookups = asked.iter().filter_map(Question::query).cloned().map(Step::lookup);
+    let lookups: Vec<Step> = lookups.collect();
+    let after_each = trace
+        .steps
+        .iter()
+        .flat_map(|step| std::iter::once(step).chain(&lookups));
+    let on_the_way = Trace {
+        steps: lookups.iter().chain(after_each).cloned().collect(),
+        ..trace.clone()
     };
-    let queries = |questions: &[Question]| -> Vec<Step> {
-        let queries = questions.iter().filter_map(Question::query);
-        queries.cloned().map(Step::lookup).collect()
-    };
-    let on_the_way = [queries(&asked), queries(&run.questions.asked)].map(on_the_way);
+    let spelled_out = spelled_out(run, finding);
     let within_bounds = |trace: &Trace| trace.steps.len() <= protocol::wire::RUN_STEPS_MAX;
     touching
         .into_iter()
         .chain([trace.clone()])
-        .chain(on_the_way)
+        .chain([on_the_way, spelled_out])
         .filter(within_bounds)
         .map(|trace| (trace, asked.clone()))
         .collect()

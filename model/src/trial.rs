@@ -12,7 +12,7 @@ use protocol::{
 
 use self::fresh::{Orders, Wanted};
 pub(crate) use self::fresh::{carry_out, fresh_runs_of, seen_fresh};
-
+use crate::coverage::Coverage;
 use crate::evidence::fleet::{History, Sight};
 use crate::evidence::{
     Arrivals, Beside, EVERY_ORDER_ROWS_MAX, Fresh, Ground, Issued, Look, Moment, Transition, applied, check_tags,
@@ -369,6 +369,8 @@ pub struct Judged {
     pub effects: u64,
     /// Nanoseconds inside the router, fresh routers included; 0 where the adapter does not measure.
     pub router_ns: u64,
+    /// What the run tried; nothing where it is of a fleet.
+    pub coverage: Coverage,
 }
 
 /// A run that was carried out, ready to be judged.
@@ -399,6 +401,17 @@ impl<'a> Carried<'a> {
         match &self.evidence {
             Evidence::Router(tracked) if rules.needs_fresh() => Wanted::new(self.run, self.reply, tracked, orders),
             Evidence::Router(_) | Evidence::Fleet(_) => Wanted::default(),
+        }
+    }
+
+    /// Returns how many changes had an effect, and what the run tried; of a fleet's run nothing.
+    fn coverage(&self, ground: &Ground) -> (u64, Coverage) {
+        match &self.evidence {
+            Evidence::Router(tracked) => {
+                let coverage = Coverage::of(self.run, self.reply, &tracked.tables, ground);
+                (tracked.effects(), coverage)
+            }
+            Evidence::Fleet(_) => (0, Coverage::default()),
         }
     }
 
@@ -468,13 +481,12 @@ fn judge_beside(
     let judged = carried.iter().zip(&wanted).map(|((carried, _), wanted)| {
         let (of_run, after) = rest.split_at(wanted.runs().count());
         rest = after;
+        let (effects, coverage) = carried.coverage(&judge.ground);
         Judged {
             tally: carried.judge(judge, &wanted.beside(of_run)),
-            effects: match &carried.evidence {
-                Evidence::Router(tracked) => tracked.effects(),
-                Evidence::Fleet(_) => 0,
-            },
+            effects,
             router_ns: of_run.iter().filter_map(|reply| reply.router_ns).sum(),
+            coverage,
         }
     });
     Ok(judged.collect())

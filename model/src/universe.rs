@@ -98,6 +98,16 @@ pub const BIG: Universe = Universe {
     paired: false,
 };
 
+/// One id and one pattern: so few states that long runs of changes between two questions can be closed.
+pub const NARROW: Universe = Universe {
+    name: "narrow",
+    ids: &["d1"],
+    names: &[],
+    patterns: &["a*"],
+    teams: &[],
+    ..TINY
+};
+
 /// Two ids, one the beginning of the other, that are names as well.
 pub const IDS: Universe = Universe {
     name: "ids",

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapter_faulty::{FAULTS, NO_FAULT, find};
+use model::asking::Cadence;
 use model::cause::{Cause, CauseKey, Diagnosis, diagnose, group};
 use model::failure::Failure;
-use model::generate::Cadence;
 use model::hunt::to_the_end;
 use model::rules::RuleSet;
 use model::search::{Settings, search};
@@ -19,8 +19,9 @@ fn diagnosed(router: &mut dyn RouterUnderTest, traces_max: u32) -> Vec<(Failure,
     let judge = Judge::new(&hello, RuleSet::of(Level::Router)).unwrap();
     let settings = Settings {
         seed: 1,
+        sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
-        cadence: Cadence::EveryStep,
+        cadence: Cadence::Drawn,
         traces_max,
         batch: 8,
     };
@@ -51,7 +52,7 @@ const CAUSES_MAX: [(&str, usize); 8] = [
 ];
 
 /// Traces of one fault or pair in a test.
-const FEW_TRACES: u32 = 12;
+const FEW_TRACES: u32 = 40;
 
 #[test]
 fn one_fault_is_one_cause_or_two() {

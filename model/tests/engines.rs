@@ -10,9 +10,10 @@ use std::ops::ControlFlow;
 
 use adapter_faulty::{Correct, Router, find};
 use model::alphabet::{alphabet, matrix};
+use model::asking::Cadence;
 use model::exhaust::{Limits, explore, explore_observed};
 use model::failure::{Failure, Signature};
-use model::generate::{Cadence, Seeded, Swarm, changes};
+use model::generate::{Seeded, Swarm, changes};
 use model::hunt::{Ended, Hunt, Limit, Work, to_the_end};
 use model::rules::{RuleId, RuleSet};
 use model::search::{Settings, draw, search};
@@ -107,9 +108,10 @@ fn a_scope_has_the_changes_and_questions_that_it_had() {
 fn a_seed_means_the_traces_that_it_meant() {
     let mut text = String::new();
     for (name, hello) in hellos() {
-        for (cadence, word) in [(Cadence::EveryStep, "every step"), (Cadence::AtTheEnd, "at the end")] {
+        for (cadence, word) in [(Cadence::Drawn, "at drawn moments"), (Cadence::AtTheEnd, "at the end")] {
             let settings = Settings {
                 seed: 1,
+                sweep: Vec::new(),
                 scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
                 cadence,
                 traces_max: 300,
@@ -216,6 +218,7 @@ fn observed(fault: &str, limits: Limits) -> Hunt {
 const ALL: Limits = Limits {
     states_max: usize::MAX,
     first_failure: false,
+    single_lookups: false,
 };
 
 fn summary(text: &mut String, what: &str, hunt: &Hunt) {
@@ -294,7 +297,9 @@ fn add_failure(text: &mut String, failure: &Failure, with_steps: bool) {
         writeln!(text, "    initial {}", serde_json::to_string(row).unwrap()).unwrap();
     }
     let asked = run.questions.queries().cloned().map(Step::lookup);
-    for step in run.trace.steps.iter().cloned().chain(asked) {
+    // Before it is made small, a trace has all that was asked on the way.
+    let is_told = |step: &&Step| *shrunk || step.change().is_some();
+    for step in run.trace.steps.iter().filter(is_told).cloned().chain(asked) {
         writeln!(text, "    {}", serde_json::to_string(&step).unwrap()).unwrap();
     }
 }
@@ -393,11 +398,12 @@ fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
         let judge = judge(router.hello());
         let settings = Settings {
             seed: 1,
+            sweep: Vec::new(),
             scopes: [TINY, MID, BIG]
                 .iter()
                 .map(|universe| Scope::new(universe, router.hello()))
                 .collect(),
-            cadence: Cadence::EveryStep,
+            cadence: Cadence::Drawn,
             traces_max: 20,
             batch: 8,
         };

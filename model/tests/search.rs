@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use adapter_faulty::find;
+use model::asking::Cadence;
 use model::failure::Kind;
-use model::generate::Cadence;
 use model::hunt::{Ended, Limit, to_the_end};
 use model::rules::{RuleId, RuleSet, Tally};
 use model::search::{Settings, search};
@@ -23,8 +23,9 @@ fn judge(hello: &Hello) -> Judge {
 fn settings(hello: &Hello, traces_max: u32) -> Settings {
     Settings {
         seed: 1,
+        sweep: Vec::new(),
         scopes: vec![Scope::new(&MID, hello)],
-        cadence: Cadence::EveryStep,
+        cadence: Cadence::Drawn,
         traces_max,
         batch: 8,
     }

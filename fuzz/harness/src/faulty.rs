@@ -1,7 +1,8 @@
 //! A router with a planted fault, judged by every rule: how many operations a fuzzer takes to find the fault.
 
 use adapter_faulty::find;
-use model::generate::{Cadence, Seeded, asked};
+use model::asking::Cadence;
+use model::generate::{Seeded, asked};
 use protocol::{Level, RouterUnderTest};
 
 use crate::codec::decode;
@@ -40,7 +41,7 @@ impl Body for Faulty {
             input.trace.setup.rows,
             input.trace.steps,
             choices,
-            Cadence::EveryStep,
+            Cadence::Drawn,
         );
         if let Some(mut failure) = judged(self.router.as_mut(), &run) {
             if let Some(trace) = &mut failure.trace {

@@ -23,6 +23,8 @@ const DRAWN_PERCENT: usize = 80;
 /// Percentage of libFuzzer's proposals to splice two inputs, made every other time, that are followed; otherwise one is
 /// changed.
 const SPLICED_PERCENT: usize = 25;
+/// Percentage of the steps inserted into a trace of one router that are lookups: what a router was asked it may remember.
+const ASKED_PERCENT: usize = 20;
 /// The most changes to one input at a time.
 const CHANGES_MAX: usize = 4;
 /// The numbers of the worlds that a drawn trace is of, each as often as it is drawn. Big (2) finds most, mid (1) the
@@ -170,11 +172,16 @@ impl Program {
         }
     }
 
-    /// Inserts a change that the generator draws for the rows that are there by then; in a fleet perhaps another step.
+    /// Inserts a change that the generator draws for the rows that are there by then; perhaps a lookup, or another step of a
+    /// fleet.
     fn insert(&mut self, level: Level, choices: &mut dyn Choices) {
         let at = choices.below(self.records.len() + 1);
         if level == Level::Fleet && choices.percent(60) {
             self.records.insert(at, of_fleet(choices));
+            return;
+        }
+        if level == Level::Router && choices.percent(ASKED_PERCENT) {
+            self.records.insert(at, lookup(choices));
             return;
         }
         let before = decode_records(self.header, &self.records[..at], level);
@@ -248,6 +255,16 @@ fn asked_for(step: &Step) -> Option<Change> {
         (None, Some(op)) => change_of(&op.write),
         (None, None) => None,
     }
+}
+
+/// A lookup of any text of the world, by any caller.
+fn lookup(choices: &mut dyn Choices) -> Record {
+    let mut record = Record::default();
+    for byte in &mut record {
+        *byte = u8::try_from(choices.below(256)).expect("it is below 256");
+    }
+    record[0] = LOOKUP;
+    record
 }
 
 /// A step of a fleet that is no write.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use adapter_reference::Reference;
-use model::generate::{Cadence, Seeded, asked};
+use model::asking::Cadence;
+use model::generate::{Seeded, asked};
 use protocol::wire::{Call, Reply, Request, Response};
 use protocol::{Change, InProcess, Level, Op, RouterUnderTest, Row, Rows, Run, Step, Trace, TraceFile, Via, WriteOp};
 

@@ -12,7 +12,7 @@ use model::shrink::asking;
 use model::trial::{Judge, trial};
 use model::universe::{BIG, Scope};
 use protocol::file::TRACE_BYTES_MAX;
-use protocol::{AdapterFault, Capability, Hello, Level, Query, RouterUnderTest, Row, Run, Step, TraceFile};
+use protocol::{AdapterFault, Capability, Hello, Level, Query, Question, RouterUnderTest, Row, Run, Step, TraceFile};
 
 use super::interruption;
 use crate::adapter::{Settings, open, open_fleet};
@@ -242,27 +242,48 @@ pub fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
 /// Returns the run of a trace. It asks the lookups of the trace, or, if there are none, every question that its rows
 /// raise.
 pub fn to_run(kept: &Kept, hello: &Hello) -> Run {
-    let trace = &kept.file.trace;
-    let looked_up: BTreeSet<Query> = trace
-        .steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Ask(_, question) => question.query().cloned(),
-            _ => None,
-        })
-        .collect();
+    let mut trace = kept.file.trace.clone();
+    let queries: BTreeSet<Query> = trace.steps.iter().filter_map(query).cloned().collect();
     let rows: Vec<&Row> = trace.rows().collect();
     let scope = Scope::new(&BIG, hello);
-    let queries = if looked_up.is_empty() {
+    let raised = if queries.is_empty() {
         questions(&scope, &rows, &mut Seeded::new(0, 0))
     } else {
-        looked_up.into_iter().collect()
+        queries.into_iter().collect()
     };
     if trace.level == Level::Fleet {
-        return asked(trace.clone(), queries, hello);
+        return asked(trace, raised, hello);
     }
     let teams: BTreeSet<Option<String>> = rows.iter().map(|row| row.team.clone()).chain([None]).collect();
-    let all = beside(&scope, queries, teams);
+    // What is asked at the end is asked once, in its order, and before all else: an answer may depend on the one before.
+    let end = trace
+        .steps
+        .iter()
+        .rposition(|step| !matches!(step, Step::Ask(..)))
+        .map_or(0, |last| last + 1);
+    let at_end = trace.steps.split_off(end);
+    let mut all: Vec<Question> = at_end.into_iter().filter_map(question).collect();
+    let others = beside(&scope, raised, teams);
+    all.extend(
+        others
+            .into_iter()
+            .filter(|question| !all.contains(question))
+            .collect::<Vec<_>>(),
+    );
     // To ask more often than the trace does may hide its failure. But a refusal is judged by the answers around it.
-    asking(trace.clone(), all, kept.rule == Some(RuleId::AtomicRefusal))
+    asking(trace, all, kept.rule == Some(RuleId::AtomicRefusal))
+}
+
+fn question(step: Step) -> Option<Question> {
+    match step {
+        Step::Ask(_, question) => Some(question),
+        _ => None,
+    }
+}
+
+fn query(step: &Step) -> Option<&Query> {
+    match step {
+        Step::Ask(_, question) => question.query(),
+        _ => None,
+    }
 }

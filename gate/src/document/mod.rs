@@ -5,6 +5,7 @@
 //! interface. A new command is a new variant, a file of its own, and a rendering.
 
 mod cause;
+mod coverage;
 mod explore;
 mod faults;
 mod finding;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cause::{CauseReport, FormReport, KnownReport};
+pub use coverage::{ChangesReport, CoverageReport, LookupsReport, NotTried, OutcomeMet};
 pub use explore::{
     ActionReport, ConvergenceReport, Counterexample, ExploreReport, FleetReport, FleetRuleReport, FleetStepReport,
 };

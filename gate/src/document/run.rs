@@ -2,12 +2,13 @@
 
 use model::failure::Failure;
 use model::rules::{Oracle, RuleId, Unjudged};
+use model::search::SWEEP;
 use protocol::{Hello, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cause::before_question;
-use super::{CauseReport, Counts, Facts, FindingReport, Interruption, TrialReport};
+use super::{CauseReport, Counts, CoverageReport, Facts, FindingReport, Interruption, TrialReport};
 
 /// A router on trial by every rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +21,8 @@ pub struct RunReport {
     pub explorations: Vec<ExplorationReport>,
     /// The random searches.
     pub searches: Vec<SearchReport>,
+    /// What the searches tried.
+    pub coverage: Box<CoverageReport>,
     /// Every rule that was asked for.
     pub rules: Vec<RuleReport>,
     /// The parts of rules that were not judged, and why; whole rules are skipped.
@@ -67,7 +70,11 @@ pub struct ExplorationReport {
 /// A random search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchReport {
-    /// Traces put on trial.
+    /// Traces of the sweep put on trial: they come before any that is drawn.
+    pub swept: u32,
+    /// Traces of the whole sweep; where more than were put on trial, the budget ended within it.
+    pub sweep: u32,
+    /// Random traces put on trial.
     pub traces: u32,
     /// Changes carried out in them.
     pub changes: u64,
@@ -262,6 +269,8 @@ impl OriginReport {
         } = self;
         let from = match (universe.as_str(), self.shrunk) {
             ("exhaustive", _) => format!("exhaustive search, {steps} steps"),
+            (SWEEP, true) => format!("sweep, trace {number}, {} steps shrunk to {steps}", self.steps),
+            (SWEEP, false) => format!("sweep, trace {number}, {steps} steps, not shrunk"),
             (_, true) => format!("trace {number} ({universe}), {} steps shrunk to {steps}", self.steps),
             (_, false) => format!("trace {number} ({universe}), {steps} steps, not shrunk"),
         };
@@ -359,7 +368,10 @@ mod tests {
                 whole_memory: true,
                 seconds: 0.0,
             }],
+            coverage: Box::default(),
             searches: vec![SearchReport {
+                swept: 0,
+                sweep: 0,
                 traces,
                 changes: 0,
                 queries: 0,

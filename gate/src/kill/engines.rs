@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use adapter_faulty::faults::Fault;
+use model::asking::Cadence;
 use model::exhaust::Limits;
-use model::generate::Cadence;
 use model::rules::RuleSet;
 use model::search::{Settings, search};
+use model::shrink::shrink_failure;
 use model::trial::Judge;
-use model::universe::{CLOSABLE, Scope, UNIVERSES};
+use model::universe::{CLOSABLE, NARROW, Scope, UNIVERSES, Universe};
 use protocol::{Hello, Level};
 
 use crate::adapter::spec::Spec;
@@ -61,8 +62,9 @@ pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) 
     let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
     let settings = Settings {
         seed,
+        sweep: Vec::new(),
         scopes: scopes(router.hello()),
-        cadence: Cadence::EveryStep,
+        cadence: Cadence::Drawn,
         traces_max,
         batch: 1,
     };
@@ -97,25 +99,34 @@ pub(super) fn property_of_seed(fault: &'static Fault, seed: u32, cases: u32) -> 
     }))
 }
 
+/// The universes of the exhaustive engine, in order, each with whether single lookups are made in it: in a narrow one, since
+/// in the others the states would be many times as many.
+pub(super) fn universes() -> impl Iterator<Item = (&'static Universe, bool)> {
+    let others = CLOSABLE.into_iter().map(|universe| (universe, false));
+    std::iter::once((&NARROW, true)).chain(others)
+}
+
 /// The exhaustive engine: in the first universe that shows the fault.
 pub(super) fn exhaustive(fault: &'static Fault) -> Result<Option<Kill>, Error> {
     let mut changes = 0;
     let spec = Spec::Faulty(fault.name.to_owned());
     let mut router = fault.router();
     let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
-    let limits = Limits {
-        states_max: STATES_MAX,
-        first_failure: true,
-    };
-    for universe in CLOSABLE {
+    for (universe, single_lookups) in universes() {
+        let limits = Limits {
+            states_max: STATES_MAX,
+            first_failure: true,
+            single_lookups,
+        };
         let scope = Scope::new(universe, router.hello());
         let go_on = &mut |_: &_| ControlFlow::Continue(u32::MAX);
         let explored = explore_any(&spec, router.as_mut(), &judge, &scope, limits, go_on)?;
         changes += explored.work.changes;
-        let shortest = explored
-            .failures
-            .values()
-            .min_by_key(|failure| failure.run.trace.size());
+        // What was asked on the way is a step too, where it matters.
+        let shrunk = explored.failures.values();
+        let shrunk = shrunk.map(|failure| shrink_failure(router.as_mut(), &judge, failure, &mut || true));
+        let shrunk = shrunk.collect::<Result<Vec<_>, _>>()?;
+        let shortest = shrunk.iter().flatten().min_by_key(|failure| failure.run.trace.size());
         if let Some(failure) = shortest {
             return Ok(Some(Kill {
                 changes,

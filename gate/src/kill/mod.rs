@@ -8,7 +8,6 @@ use std::sync::mpsc;
 use std::thread;
 
 use adapter_faulty::faults::{FAULTS, Fault, NO_FAULT};
-use model::universe::CLOSABLE;
 
 pub use engines::SEEDS;
 pub use fuzzed::{Fuzzed, Unreadable};
@@ -56,10 +55,17 @@ pub fn table(fuzzed: Option<&Fuzzed>, progress: &mut dyn FnMut(&str)) -> Result<
     ];
     Ok(FaultsReport {
         seeds: engines::SEEDS,
-        universes: CLOSABLE.map(|universe| universe.name.to_owned()).to_vec(),
+        universes: universes(),
         faults: rows,
         alarms: alarms.into_iter().flatten().collect(),
     })
+}
+
+/// The names of the universes of the exhaustive engine, in order.
+pub fn universes() -> Vec<String> {
+    engines::universes()
+        .map(|(universe, _)| universe.name.to_owned())
+        .collect()
 }
 
 fn row(fault: &'static Fault, fuzzed: Option<&Fuzzed>) -> Result<FaultReport, Error> {

@@ -25,7 +25,8 @@ fn write_kills(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
         "# The kill table\n\nEvery fault below is planted in a router of several hand-kept indexes, one at a time, and must be\n\
          found by every engine. *Changes* are those carried out until then: of the exhaustive engine those in the universes\n\
          {}, in that order; of the others the median of {} seeds.\n\
-         *Steps* are those of the shrunk trace: the exhaustive engine gives the fewest there are.\n\n\
+         *Steps* are those of the shrunk trace, with the lookups on the way that it needs: the exhaustive engine gives the\n\
+         fewest there are.\n\n\
          | fault | what is wrong | after |",
         table.universes.join(", "),
         table.seeds

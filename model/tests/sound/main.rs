@@ -6,8 +6,8 @@ mod fakes;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use model::asking::Cadence;
 use model::failure::Signature;
-use model::generate::Cadence;
 use model::hunt::Hunt;
 use model::rules::{Oracle, RuleId, RuleSet, unjudged};
 use model::search::{Settings, search};
@@ -21,7 +21,7 @@ use crate::fakes::{
 };
 
 /// The number of random traces that each router is tried with, by when it is asked.
-const TRACES: [(Cadence, u32); 2] = [(Cadence::EveryStep, 60), (Cadence::AtTheEnd, 300)];
+const TRACES: [(Cadence, u32); 2] = [(Cadence::Drawn, 60), (Cadence::AtTheEnd, 300)];
 
 /// Searches with every rule that needs no semantics, until a failure is enough.
 fn hunt(
@@ -36,6 +36,7 @@ fn hunt(
     let judge = Judge::new(&hello, rules).unwrap();
     let settings = Settings {
         seed: 7,
+        sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
         cadence,
         traces_max,

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use model::coverage::Coverage;
 use model::failure::{Failure, Signature};
 use model::hunt::Hunt;
 use model::rules::{RuleId, add_premises};
@@ -23,6 +24,8 @@ pub(super) struct Found<'a> {
     pub(super) premises: BTreeMap<RuleId, u64>,
     /// The number of changes with an effect that were judged in traces.
     pub(super) effects: u64,
+    /// What the searches tried.
+    pub(super) coverage: Coverage,
 }
 
 struct Entry {
@@ -46,6 +49,7 @@ impl<'a> Found<'a> {
             entries: BTreeMap::new(),
             premises: BTreeMap::new(),
             effects: 0,
+            coverage: Coverage::default(),
         }
     }
 

@@ -10,16 +10,17 @@ mod found;
 mod outlook;
 mod pace;
 
+use model::asking::Cadence;
 use model::exhaust::Limits;
 use model::failure::Failure;
-use model::generate::Cadence;
 use model::hunt::{Ended, Hunt, Interrupted};
 use model::pattern::Patterns;
 use model::rules::{RuleId, RuleSet, Unjudged, add_premises, unjudged};
 use model::search::{Settings, search};
 use model::shrink::shrink_failure;
+use model::sweep::sweep;
 use model::trial::Judge;
-use model::universe::{Scope, TINY, UNIVERSES};
+use model::universe::{NARROW, Scope, TINY, UNIVERSES, Universe};
 use protocol::{AdapterFault, Level, RouterUnderTest};
 
 use self::confirm::confirm;
@@ -33,12 +34,13 @@ use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing};
 use crate::cli::RunArgs;
 use crate::clock::{Clock, seed_of_the_moment};
 use crate::document::{
-    Document, ExplorationReport, FailureReport, Interruption, PREMISES_MIN, RuleReport, RuleStatus, RunReport,
-    SearchReport, TrialReport,
+    CoverageReport, Document, ExplorationReport, FailureReport, Interruption, PREMISES_MIN, RuleReport, RuleStatus,
+    RunReport, SearchReport, TrialReport,
 };
 use crate::error::Error;
 use crate::explore::explore_any;
 use crate::guard::{finish_on_signal, stopped};
+use crate::known::known;
 use crate::output::progress;
 use crate::skip::Skips;
 
@@ -46,10 +48,10 @@ use crate::skip::Skips;
 const STATES_MAX: usize = 1_000_000;
 /// The number of traces in one message.
 const BATCH: u32 = 32;
-/// The part of the budget that exploring may take, in percent.
-const EXPLORING_PERCENT: u32 = 40;
-/// The part of the budget by which what exploring found must be small, in percent; the rest is for random traces.
-const SHRINKING_PERCENT: u32 = 60;
+/// The universes that are explored, in order, each with the part of the budget, in percent, by which its exploration ends.
+const EXPLORED: [(&Universe, u32); 2] = [(&NARROW, 10), (&TINY, 40)];
+/// The part of the budget, in percent, that may be added to make small what an exploration found; the rest is for traces.
+const SHRINKING_PERCENT: u32 = 15;
 /// The budget that exploring reckons with where none is given.
 const EXPLORING_UNBOUNDED: Duration = Duration::from_secs(30);
 
@@ -173,6 +175,7 @@ pub fn put_on_trial(
         ..
     } = trial;
     let (premises, effects) = (found.premises.clone(), found.effects);
+    let coverage = CoverageReport::new(&found.coverage, &hello);
     let (mut failures, mut shelf) = found.into_reports();
     let interrupted = interrupted.or_else(|| stopped().map(Interruption::Signal)).or_else(|| {
         let fault = confirm(router, &judge, &mut failures, clock, options).err()?;
@@ -203,6 +206,7 @@ pub fn put_on_trial(
         seed: options.seed,
         explorations,
         searches,
+        coverage: Box::new(coverage),
         rules: rules.map(|id| ruling(id, &unjudged, &premises, &failures)).collect(),
         unjudged: unjudged.into_iter().filter(|one| !one.whole).collect(),
         effects,
@@ -228,20 +232,29 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     fn all(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
-        if !router.hello().dialect.slow {
-            self.explore(router)?;
+        for (universe, percent) in EXPLORED {
+            if !router.hello().dialect.slow {
+                self.explore(router, universe, percent)?;
+            }
         }
         self.look(router)
     }
 
-    fn explore(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
-        let scope = Scope::new(&TINY, router.hello());
+    fn explore(
+        &mut self,
+        router: &mut dyn RouterUnderTest,
+        universe: &Universe,
+        percent: u32,
+    ) -> Result<(), AdapterFault> {
+        let scope = Scope::new(universe, router.hello());
         let limits = Limits {
             states_max: STATES_MAX,
             first_failure: false,
+            single_lookups: true,
         };
+        let begun = self.clock.elapsed();
         let budget = self.options.budget.unwrap_or(EXPLORING_UNBOUNDED);
-        let until = budget * EXPLORING_PERCENT / 100;
+        let until = budget * percent / 100;
         let (clock, spec, judge) = (self.clock, &self.options.spec, self.judge);
         let (found, progress) = (&mut self.found, &mut self.progress);
         let (mut pacer, mut told) = (Pacer::new(clock), Duration::ZERO);
@@ -259,17 +272,17 @@ impl Trial<'_> {
         self.found.take_all(&explored, now, self.progress);
         add_premises(&mut self.found.premises, explored.premises.clone());
         self.explorations.push(ExplorationReport {
-            universe: TINY.name.to_owned(),
+            universe: universe.name.to_owned(),
             states: explored.work.states,
             transitions: explored.work.changes,
             answers: explored.work.answers,
             depth: explored.work.depth,
             closed: fault.is_none() && explored.ended == Ended::Exhausted,
             whole_memory: explored.work.whole_memory,
-            seconds: now.as_secs_f64(),
+            seconds: now.saturating_sub(begun).as_secs_f64(),
         });
         fault.map_or(Ok(()), Err)?;
-        self.shrink(router, &explored, budget * SHRINKING_PERCENT / 100)
+        self.shrink(router, &explored, now + budget * SHRINKING_PERCENT / 100)
     }
 
     /// Makes the failures of an exploration small, for as long as there is time.
@@ -295,11 +308,12 @@ impl Trial<'_> {
         let hello = router.hello();
         let settings = Settings {
             seed: self.options.seed,
+            sweep: sweep(&Scope::new(&TINY, hello), &known(hello)),
             scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),
             cadence: if hello.dialect.slow {
                 Cadence::AtTheEnd
             } else {
-                Cadence::EveryStep
+                Cadence::Drawn
             },
             traces_max: self.options.traces_max,
             batch: BATCH,
@@ -313,12 +327,18 @@ impl Trial<'_> {
             if let Some(advice) = outlook.advice(so_far, now) {
                 progress(&advice);
             }
-            pacer.pace(so_far.work.traces.into(), outlook.until(so_far, &found.premises))
+            pacer.pace(
+                u64::from(so_far.work.swept) + u64::from(so_far.work.traces),
+                outlook.until(so_far, &found.premises),
+            )
         });
         let (searched, fault) = parted(searched);
         self.found.take_all(&searched, clock.elapsed(), self.progress);
         self.found.count(&searched);
+        self.found.coverage.absorb(searched.coverage);
         self.searches.push(SearchReport {
+            swept: searched.work.swept,
+            sweep: u32::try_from(settings.sweep.len()).unwrap_or(u32::MAX),
             traces: searched.work.traces,
             changes: searched.work.changes,
             queries: searched.work.answers,

@@ -6,9 +6,12 @@ use super::causes::{self, Numbers};
 use super::steps::{asked_text, clipped, row_text, step_text};
 use super::{BAD, DIM, GOOD, counted, grouped};
 use crate::document::{
-    Confirmation, Counts, ExplorationReport, FailureReport, PREMISES_MIN, RuleReport, RuleStatus, RunReport,
+    Confirmation, Counts, ExplorationReport, FailureReport, NotTried, PREMISES_MIN, RuleReport, RuleStatus, RunReport,
     SearchReport, Verdict,
 };
+
+/// The most things that are told of what was not tried.
+const NOT_TRIED_MAX: usize = 6;
 
 /// Writes the report of a run: its causes, and each failure by itself if `all`.
 pub(super) fn write(
@@ -28,7 +31,11 @@ pub(super) fn write(
         writeln!(out, "  {}", exploration_text(exploration))?;
     }
     for search in &run.searches {
+        writeln!(out, "  {}", sweep_text(search))?;
         writeln!(out, "  {}", search_text(search))?;
+    }
+    if let Some(text) = not_tried_text(&run.coverage.not_tried) {
+        writeln!(out, "  {text}")?;
     }
     let excused = run.failures.iter().filter(|failure| failure.excused.is_some());
     if all || run.causes.is_empty() {
@@ -230,6 +237,37 @@ fn exploration_text(exploration: &ExplorationReport) -> String {
         "every trace of the {universe} universe{memory}: {verdict}: {states} states, {transitions} transitions, depth \
          {depth}, {answers} answers  {seconds:.1}s"
     )
+}
+
+fn sweep_text(search: &SearchReport) -> String {
+    let (swept, sweep) = (grouped(search.swept.into()), grouped(search.sweep.into()));
+    let cut = if search.swept < search.sweep {
+        ": the budget ended within it"
+    } else {
+        ""
+    };
+    format!("sweep: {swept} of {sweep} traces{cut}")
+}
+
+/// The line of what was not tried, if there is anything.
+fn not_tried_text(missing: &[NotTried]) -> Option<String> {
+    let text = |missing: &NotTried| match missing {
+        NotTried::Extra { extra, verb } => format!("`{extra}` by {verb}"),
+        NotTried::Lookup { verb, tier, before } => {
+            let since = if *before {
+                " as before it"
+            } else {
+                " for the first time"
+            };
+            format!("{} behind {verb}{since}", tier.words())
+        }
+    };
+    let told: Vec<String> = missing.iter().take(NOT_TRIED_MAX).map(text).collect();
+    let more = match missing.len() - told.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    (!told.is_empty()).then(|| format!("not tried: {}{more}", told.join("; ")))
 }
 
 fn search_text(search: &SearchReport) -> String {

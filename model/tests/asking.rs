@@ -1,0 +1,291 @@
+//! Asking is an action: routers that are wrong only where they were asked before are found, and their traces say what was
+//! asked.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Mutex;
+
+use adapter_faulty::{Correct, Router, find};
+use model::asking::Cadence;
+use model::exhaust::{Limits, explore, explore_observed};
+use model::failure::Failure;
+use model::hunt::{Hunt, Pace};
+use model::rules::RuleSet;
+use model::search::{Settings, search};
+use model::shrink::{asking, shrink_failure};
+use model::trial::{Judge, trial};
+use model::universe::{NARROW, Scope, TINY, UNIVERSES};
+use protocol::{
+    AdapterFault, Answer, Change, Changed, Hello, InProcess, Level, Local, Query, RouterUnderTest, Row, Run, RunReply,
+    Step,
+};
+
+/// A right router behind a cache of so many answers. Each is good for as long as the table has the same stamp, of so many
+/// that there are, or with one stamp until a change names the very name that was asked for.
+struct Cached<const ENTRIES: usize, const STAMPS: u64> {
+    router: Router<Correct>,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Cache {
+    /// Oldest first.
+    kept: Vec<(Query, u64, Vec<Answer>)>,
+    stamp: u64,
+}
+
+impl<const ENTRIES: usize, const STAMPS: u64> Cached<ENTRIES, STAMPS> {
+    fn cache(&self) -> Cache {
+        self.cache.lock().unwrap().clone()
+    }
+}
+
+impl<const ENTRIES: usize, const STAMPS: u64> Local for Cached<ENTRIES, STAMPS> {
+    fn describe() -> Hello {
+        Router::<Correct>::describe()
+    }
+
+    fn reset(&mut self, initial: &[Row]) -> Changed {
+        *self = Self::default();
+        self.router.reset(initial)
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        let names: Vec<&str> = change.rows().iter().map(Row::asked_name).collect();
+        let cache = self.cache.get_mut().unwrap();
+        cache.kept.retain(|(query, ..)| !names.contains(&query.model.as_str()));
+        cache.stamp = (cache.stamp + 1) % STAMPS;
+        self.router.change(change)
+    }
+
+    fn lookup(&self, query: &Query) -> Vec<Answer> {
+        let mut cache = self.cache.lock().unwrap();
+        let stamp = cache.stamp;
+        if let Some((.., answers)) = cache
+            .kept
+            .iter()
+            .find(|(kept, then, _)| kept == query && *then == stamp)
+        {
+            return answers.clone();
+        }
+        let answers = self.router.clone().lookup(query);
+        cache.kept.retain(|(kept, ..)| kept != query);
+        cache.kept.push((query.clone(), stamp, answers.clone()));
+        if cache.kept.len() > ENTRIES {
+            cache.kept.remove(0);
+        }
+        answers
+    }
+
+    fn listing(&self, team: Option<&str>) -> Vec<String> {
+        self.router.listing(team)
+    }
+
+    fn claims(&self) -> Vec<String> {
+        self.router.claims()
+    }
+
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        self.router.sizes()
+    }
+}
+
+impl<const ENTRIES: usize, const STAMPS: u64> Default for Cached<ENTRIES, STAMPS> {
+    fn default() -> Self {
+        Self {
+            router: Router::default(),
+            cache: Mutex::default(),
+        }
+    }
+}
+
+impl<const ENTRIES: usize, const STAMPS: u64> Clone for Cached<ENTRIES, STAMPS> {
+    fn clone(&self) -> Self {
+        Self {
+            router: self.router.clone(),
+            cache: Mutex::new(self.cache()),
+        }
+    }
+}
+
+impl<const ENTRIES: usize, const STAMPS: u64> PartialEq for Cached<ENTRIES, STAMPS> {
+    fn eq(&self, other: &Self) -> bool {
+        self.router == other.router && self.cache() == other.cache()
+    }
+}
+
+impl<const ENTRIES: usize, const STAMPS: u64> Eq for Cached<ENTRIES, STAMPS> {}
+
+impl<const ENTRIES: usize, const STAMPS: u64> Hash for Cached<ENTRIES, STAMPS> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.router.hash(state);
+        self.cache().hash(state);
+    }
+}
+
+fn judge(hello: &Hello) -> Judge {
+    Judge::new(hello, RuleSet::of(Level::Router)).unwrap()
+}
+
+fn settings(hello: &Hello, batch: u32) -> Settings {
+    Settings {
+        seed: 1,
+        sweep: Vec::new(),
+        scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),
+        cadence: Cadence::Drawn,
+        traces_max: 2_000,
+        batch,
+    }
+}
+
+fn until_found(hunt: &Hunt) -> Pace {
+    if hunt.failures.is_empty() {
+        Pace::Continue(u32::MAX)
+    } else {
+        Pace::Break(())
+    }
+}
+
+/// Puts the trace of a failure, which has every question as a step, on trial as `replay` does.
+fn shows_again(router: &mut dyn RouterUnderTest, failure: &Failure) -> bool {
+    let rule = judge(router.hello()).of_rule(failure.finding.rule);
+    let judged = trial(router, &rule, &[asking(failure.run.asking(), Vec::new(), false)]).unwrap();
+    !judged[0].tally.findings.is_empty()
+}
+
+fn found_at_random<R: Local + Default>(name: &str) {
+    let mut router = InProcess::new(R::default());
+    let (judge, settings) = (judge(router.hello()), settings(router.hello(), 1));
+    let hunt = search(&mut router, &judge, &settings, &mut until_found).unwrap();
+    let shrunk: Vec<&Failure> = hunt.failures.values().filter(|failure| failure.shrunk).collect();
+    assert!(!shrunk.is_empty(), "{name}: not found in {} traces", hunt.work.traces);
+    for failure in shrunk {
+        let asks = |step: &Step| matches!(step, Step::Ask(..));
+        assert!(failure.run.trace.steps.iter().any(asks), "{name}: {failure:?}");
+        assert!(shows_again(&mut router, failure), "{name}: {failure:?}");
+    }
+}
+
+#[test]
+fn caches_of_any_size_and_stamps_that_wrap_are_found_at_random() {
+    found_at_random::<Cached<1, 1>>("one answer");
+    found_at_random::<Cached<3, 1>>("three answers");
+    found_at_random::<Cached<16, 1>>("16 answers");
+    found_at_random::<Cached<256, 1>>("256 answers");
+    found_at_random::<Cached<1000, 4>>("four stamps");
+    found_at_random::<Cached<1000, 16>>("16 stamps");
+}
+
+const FIRST: Limits = Limits {
+    states_max: 60_000,
+    first_failure: true,
+    single_lookups: true,
+};
+
+fn found_in_the_narrow_universe<R: Local + Default + Clone + Eq + Hash>(name: &str, steps: usize) {
+    let hello = R::describe();
+    let (judge, scope) = (judge(&hello), Scope::new(&NARROW, &hello));
+    let go_on = &mut |_: &Hunt| Pace::Continue(u32::MAX);
+    let whole = explore::<R>(&judge, &scope, FIRST, go_on).unwrap();
+    let mut router = InProcess::new(R::default());
+    assert_eq!(
+        shortest(whole, &mut router, &judge),
+        Some(steps),
+        "{name}, by its whole memory"
+    );
+}
+
+/// The size of the smallest failure once each is made small.
+fn shortest(hunt: Hunt, router: &mut dyn RouterUnderTest, judge: &Judge) -> Option<usize> {
+    let failures = hunt.failures.values();
+    let shrunk = failures.filter_map(|failure| shrink_failure(router, judge, failure, &mut || true).unwrap());
+    let shrunk: Vec<Failure> = shrunk.filter(|failure| failure.shrunk).collect();
+    shrunk.iter().map(|failure| failure.run.trace.size()).min()
+}
+
+#[test]
+fn single_lookups_are_an_action_of_the_exhaustive_engine() {
+    found_in_the_narrow_universe::<Cached<1, 1>>("one answer", 2);
+    found_in_the_narrow_universe::<Cached<4, 1>>("four answers", 2);
+    found_in_the_narrow_universe::<Cached<1000, 2>>("two stamps", 3);
+    let mut router = InProcess::new(Cached::<1, 1>::default());
+    let (judge, scope) = (judge(router.hello()), Scope::new(&NARROW, router.hello()));
+    let go_on = &mut |_: &Hunt| Pace::Continue(u32::MAX);
+    let observed = explore_observed(&mut router, &judge, &scope, FIRST, go_on).unwrap();
+    let shortest = shortest(observed, &mut router, &judge);
+    assert_eq!(shortest, Some(2), "one answer, as far as can be observed");
+}
+
+#[test]
+fn a_router_without_a_fault_is_explored_behind_single_lookups_too() {
+    let explored = |single_lookups| {
+        let hello = Router::<Correct>::describe();
+        let limits = Limits {
+            single_lookups,
+            first_failure: false,
+            ..FIRST
+        };
+        let scope = Scope::new(&NARROW, &hello);
+        let go_on = &mut |_: &Hunt| Pace::Continue(u32::MAX);
+        explore::<Router<Correct>>(&judge(&hello), &scope, limits, go_on).unwrap()
+    };
+    let (with, without) = (explored(true), explored(false));
+    assert!(with.failures.is_empty() && without.failures.is_empty());
+    assert_eq!(with.work.states, without.work.states, "a change forgets what was asked");
+    assert!(
+        with.work.changes > without.work.changes,
+        "its memo tells asked from unasked"
+    );
+}
+
+/// Keeps the runs that a search puts on trial, but for those of fresh routers and of shrinking.
+struct Recorded {
+    router: Box<dyn RouterUnderTest + Send>,
+    runs: Vec<Run>,
+}
+
+impl RouterUnderTest for Recorded {
+    fn hello(&self) -> &Hello {
+        self.router.hello()
+    }
+
+    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        let is_drawn = |run: &&Run| {
+            let changes = run.trace.steps.iter().any(|step| step.change().is_some());
+            changes && !run.questions.rounds.is_empty()
+        };
+        self.runs.extend(runs.iter().filter(is_drawn).cloned());
+        self.router.run(runs)
+    }
+}
+
+#[test]
+fn a_trace_depends_on_the_seed_and_its_number_alone() {
+    let drawn = |batch, swept: bool| {
+        let mut router = Recorded {
+            router: find("none").unwrap().router(),
+            runs: Vec::new(),
+        };
+        let tiny = Scope::new(&TINY, router.hello());
+        let sweep = if swept {
+            model::sweep::sweep(&tiny, &[])
+        } else {
+            Vec::new()
+        };
+        let before = sweep.len();
+        let settings = Settings {
+            sweep,
+            traces_max: 40,
+            ..settings(router.hello(), batch)
+        };
+        let judge = judge(router.hello());
+        let hunt = search(&mut router, &judge, &settings, &mut |_| Pace::Continue(u32::MAX)).unwrap();
+        assert_eq!((hunt.work.swept as usize, hunt.work.traces), (before, 40));
+        router.runs.split_off(before)
+    };
+    let runs = drawn(1, false);
+    assert_eq!(runs.len(), 40);
+    for (batch, swept) in [(7, false), (32, false), (1, true), (32, true)] {
+        assert!(runs == drawn(batch, swept), "batches of {batch}, swept {swept}");
+    }
+}
