@@ -39,7 +39,7 @@ pub fn hello(hello: &Hello) -> Result<(), String> {
     dialect.paths.iter().try_for_each(|path| text("a path", path))?;
     list("pattern shapes", dialect.pattern_shapes.iter())?;
     for (what, texts) in [("ids", &dialect.ids), ("names", &dialect.names)] {
-        let checked = texts.iter().try_for_each(|texts| texts.check());
+        let checked = texts.iter().try_for_each(protocol::Texts::check);
         checked.map_err(|why| format!("says in its dialect which `{what}` it takes, and {why}"))?;
     }
     let mut structures = dialect.structures.keys();
