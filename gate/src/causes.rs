@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::cause::{Cause, CauseKey, Diagnosis, Member, diagnose, group};
+use model::cause::{Cause, CauseKey, Diagnosis, Lasts, Member, diagnose, group, lasts};
 use model::failure::Failure;
 use model::trial::Judge;
 use protocol::{AdapterFault, Hello, RouterUnderTest};
@@ -17,6 +17,9 @@ use crate::known;
 /// The longest time that the diagnoses of a run may take, beside the budget of the search.
 pub const DIAGNOSES_TIME_MAX: Duration = Duration::from_mins(1);
 
+/// The most causes whose witness is asked for again: each takes up to twice the time that is waited.
+const ASKED_AGAIN_MAX: usize = 12;
+
 /// The router whose failures are looked into, and how.
 pub struct Diagnosing<'a> {
     /// The router.
@@ -27,6 +30,8 @@ pub struct Diagnosing<'a> {
     pub judge: &'a Judge,
     /// The longest time that it may take; what is left is grouped by what it broke.
     pub time_max: Duration,
+    /// The time after which the witness of a cause is asked for again.
+    pub ask_again: Duration,
     /// Lines of progress.
     pub progress: &'a mut dyn FnMut(&str),
 }
@@ -53,18 +58,17 @@ impl Diagnosing<'_> {
         let (count, seconds) = (failures.len(), clock.elapsed().as_secs_f64());
         (self.progress)(&format!("diagnosed {count} failures in {runs} runs, {seconds:.1} s"));
         let hello = self.router.hello().clone();
-        let reports = causes.iter().zip(1..).map(|(cause, number)| {
+        let mut reports = Vec::with_capacity(causes.len());
+        for (cause, number) in causes.iter().zip(1..) {
+            let (witness, of_witness) = &failures[cause.members[0].place];
             let mut report = report(cause, number, failures, &known);
-            write(
-                &mut report,
-                failures[cause.members[0].place].1.clone(),
-                shelf,
-                &hello,
-                self.spec,
-            );
-            report
-        });
-        reports.collect()
+            if number <= ASKED_AGAIN_MAX && self.is_in_time(clock) {
+                report.lasts = self.lasts(witness);
+            }
+            write(&mut report, of_witness.clone(), shelf, &hello, self.spec);
+            reports.push(report);
+        }
+        reports
     }
 
     /// The diagnosis of a failure; where the adapter fails, or time is up, one that explains nothing: a failure is told
@@ -79,6 +83,12 @@ impl Diagnosing<'_> {
 
     fn is_in_time(&self, clock: Clock) -> bool {
         clock.elapsed() < self.time_max && stopped().is_none()
+    }
+
+    /// Returns how long a failure lasts, where the router can tell.
+    fn lasts(&mut self, witness: &Failure) -> Option<Lasts> {
+        let wait = u32::try_from(self.ask_again.as_millis()).unwrap_or(u32::MAX);
+        lasts(self.router, self.judge, witness, wait).unwrap_or_else(|fault| self.told(&fault, None))
     }
 
     fn told<T>(&mut self, fault: &AdapterFault, instead: T) -> T {
@@ -120,6 +130,7 @@ fn report(
         guilty: diagnosis.guilty,
         structures: diagnosis.keeping.clone(),
         told: diagnosis.told.clone(),
+        lasts: None,
         trace_number: first.origin.trace_number,
         found_after_seconds: first.found_after_seconds,
         replay: None,

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use adapter_faulty::{FAULTS, NO_FAULT, find};
 use model::asking::Cadence;
-use model::cause::{Cause, CauseKey, Diagnosis, diagnose, group};
+use model::cause::{Cause, CauseKey, Diagnosis, Lasts, diagnose, group, lasts};
 use model::failure::Failure;
 use model::hunt::to_the_end;
 use model::rules::RuleSet;
 use model::search::{Settings, search};
 use model::trial::Judge;
 use model::universe::{Scope, UNIVERSES};
-use protocol::{AdapterFault, Change, Hello, Level, Observation, RouterUnderTest, Run, RunReply, Shown};
+use protocol::{
+    AdapterFault, Capability, Change, Hello, Level, Observation, RouterUnderTest, Run, RunReply, Shown, Step, World,
+};
 
 /// The failures that random traces find, each with its diagnosis.
 fn diagnosed(router: &mut dyn RouterUnderTest, traces_max: u32) -> Vec<(Failure, Diagnosis)> {
@@ -102,6 +104,59 @@ fn a_diagnosis_names_the_step_and_what_it_left() {
         let change = failure.run.trace.steps[guilty - 1].change();
         assert_eq!(change.map(Change::verb), Some("delete"), "{failure:?}");
         assert!(diagnosis.keeping.contains("patterns"), "{diagnosis:?}");
+    }
+}
+
+/// A router that is faulty until it has waited half a second.
+struct Settling {
+    hello: Hello,
+    faulty: Box<dyn RouterUnderTest + Send>,
+    sound: Box<dyn RouterUnderTest + Send>,
+}
+
+impl RouterUnderTest for Settling {
+    fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        let mut replies = Vec::new();
+        for run in runs {
+            let has_settled = |step: &Step| matches!(step, Step::World(World::Wait(500..)));
+            let settled = run.trace.steps.iter().any(has_settled);
+            let router = if settled { &mut self.sound } else { &mut self.faulty };
+            replies.extend(router.run(std::slice::from_ref(run))?);
+        }
+        Ok(replies)
+    }
+}
+
+#[test]
+fn a_failure_is_asked_for_again_after_a_wait() {
+    let name = "delete-keeps-global-pattern";
+    let mut router = Settling {
+        hello: NO_FAULT.router().hello().clone(),
+        faulty: find(name).unwrap().router(),
+        sound: NO_FAULT.router(),
+    };
+    let found = diagnosed(&mut router, FEW_TRACES);
+    let (ghost, _) = found
+        .iter()
+        .find(|(failure, _)| failure.finding.class == "ghost")
+        .expect("a deleted row is served");
+    let judge = Judge::new(&router.hello, RuleSet::of(Level::Router)).unwrap();
+    assert_eq!(
+        lasts(&mut router, &judge, ghost, 2_000),
+        Ok(None),
+        "it does not declare `wait`"
+    );
+    router.hello.capabilities.push(Capability::Wait);
+    for (wait, expected) in [
+        (100, Lasts::StillAfter(100)),
+        (500, Lasts::HealedWithin(500)),
+        (2_000, Lasts::HealedWithin(500)),
+    ] {
+        assert_eq!(lasts(&mut router, &judge, ghost, wait), Ok(Some(expected)));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::ask::Question;
+use crate::op::World;
 use crate::row::Row;
 use crate::step::{Change, Step};
 use crate::trace::{Level, Trace};
@@ -18,6 +19,7 @@ impl Trace {
         let of_steps = self.steps.iter().filter_map(|step| match step {
             Step::Change(change) => Some(of_change(change)),
             Step::Ask(_, question) => of_question(question),
+            Step::World(World::Wait(_)) => Some(Capability::Wait),
             Step::Do(_) | Step::Begin(_) | Step::Finish(_) | Step::World(_) => None,
         });
         of_steps.chain(self.rows().flat_map(of_row)).collect()

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::{Query, Question, Questions};
 use crate::dialect::{PatternShape, StructureKind, Texts};
-use crate::op::{Op, OpId, Write};
+use crate::op::{Op, OpId, World, Write};
 use crate::row::{Row, is_default};
 use crate::run::{Run, RunReply};
 use crate::step::{Change, Step};
@@ -174,6 +174,8 @@ pub enum Capability {
     Claims,
     /// The tags that each derived structure still holds.
     Holds,
+    /// The `wait` step in a trace of one router: so much real time passes.
+    Wait,
     /// Several replicas over one store.
     Fleet,
 }
@@ -366,6 +368,7 @@ fn check_level(number: usize, step: &Step, trace: &Trace) -> Result<(), String> 
             };
             (fits, *replica)
         }
+        Step::World(World::Wait(_)) => (true, None),
         Step::Do(_) | Step::Begin(_) | Step::Finish(_) | Step::World(_) => {
             (trace.level == Level::Fleet, step.replica())
         }

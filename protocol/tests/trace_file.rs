@@ -245,6 +245,15 @@ lookup = { model = "a", team = "t1" }
 }
 
 #[test]
+fn time_passes_in_a_trace_of_either_level() {
+    for head in ["", "level = \"fleet\"\nreplicas = 1\n"] {
+        let text = format!("version = 2\nwhy = \"w\"\n{head}[[steps]]\nwait = 1\n");
+        let file = TraceFile::parse(&text).unwrap();
+        assert_eq!(file.trace.steps, [Step::World(World::Wait(1))]);
+    }
+}
+
+#[test]
 fn affected_versions() {
     let trace = Trace::of_router(vec![], vec![Step::Change(Change::Delete("d1".into()))]);
     let mut file = TraceFile::new("why", trace);
@@ -326,7 +335,7 @@ fn steps_must_fit_the_level_of_their_trace() {
         ("an operation at a router", format!("{router}{poll}"), "step 1 is one of a fleet; write `level = \"fleet\"`, or take it out"),
         ("a begin at a router", format!("{router}{}", begin("p")), "step 1 is one of a fleet"),
         ("a finish at a router", format!("{router}[[steps]]\nfinish = \"p\"\n"), "step 1 is one of a fleet"),
-        ("an event at a router", format!("{router}[[steps]]\nwait = 1\n"), "step 1 is one of a fleet"),
+        ("an event at a router", format!("{router}[[steps]]\ncrash = 0\n"), "step 1 is one of a fleet"),
         ("a replica of a router", format!("{router}[[steps]]\nlookup = {{ model = \"m\", replica = 0 }}\n"), "step 1 is one of a fleet"),
         ("the store of a router", format!("{router}[[steps]]\nstore = {{}}\n"), "step 1 is one of a fleet"),
         ("a change of a fleet", steps(&fleet, "delete = \"d\""), "step 2 is one of a router, and this is a fleet: changes are `write = { via = \"store\", write = { put = .. } }`"),

@@ -48,6 +48,9 @@ pub struct RunArgs {
     /// Excuse the failures that this file names
     #[arg(long, value_name = "FILE")]
     pub skips: Option<PathBuf>,
+    /// Time after which the witness of a cause is asked for again, of a router that declares `wait`; `0s` for not at all
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_time)]
+    pub ask_again: Duration,
     /// Print every failure, and not its cause alone
     #[arg(long)]
     pub all: bool,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::cause::{CauseKey, Harm, Told};
+use model::cause::{CauseKey, Harm, Lasts, Told};
 use model::rules::RuleId;
 use protocol::{Outcome, Question, Row, Step, TraceFile};
 use schemars::JsonSchema;
@@ -39,6 +39,8 @@ pub struct CauseReport {
     pub structures: BTreeSet<String>,
     /// What was seen of the router before the first step of the witness and after each.
     pub told: Vec<Told>,
+    /// How long the witness lasts once nothing happens any more; absent where the router cannot wait.
+    pub lasts: Option<Lasts>,
     /// The number of the trace that first showed one of its failures.
     pub trace_number: u32,
     /// The time from the moment that the router was up until one was found.

@@ -7,6 +7,7 @@
 mod diagnose;
 mod group;
 mod harm;
+mod lasts;
 mod own;
 mod stage;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use diagnose::{DIAGNOSED_STEPS_MAX, Diagnosis, diagnose};
 pub use group::{Cause, Member, group};
 pub use harm::{Harm, Kind};
+pub use lasts::{Lasts, lasts};
 
 use crate::failure::Version;
 use crate::rules::{Oracle, RuleId};

@@ -193,9 +193,12 @@ impl Stage {
             .find_map(|fresh| fresh.as_ref().err().map(String::as_str))
     }
 
-    /// Returns whether anything but the sizes of structures is out of step.
+    /// Returns whether any row is out of step, and not sizes and names alone.
     pub(super) fn moved(&self) -> bool {
-        self.misfits().iter().any(|misfit| !matches!(misfit, Misfit::Size(..)))
+        let misfits = self.misfits();
+        misfits
+            .iter()
+            .any(|misfit| !matches!(misfit, Misfit::Size(..) | Misfit::Listed(..)))
     }
 
     /// Returns whether the step that led here was refused.
@@ -208,12 +211,14 @@ impl Stage {
         let wrong = |misfit: &Misfit| match misfit {
             Misfit::Served(_, tag) if self.is_current(tag) => Some(Wrong::New),
             Misfit::Claimed(id, 1) if self.table.contains_key(id) && !self.is_claimed_by_fresh(id) => Some(Wrong::New),
-            Misfit::Served(..) | Misfit::ServedCopy(..) | Misfit::Listed(_, _, 1..) | Misfit::Claimed(_, 1..) => {
-                Some(Wrong::Kept)
-            }
+            Misfit::Served(..) | Misfit::ServedCopy(..) | Misfit::Claimed(_, 1..) => Some(Wrong::Kept),
             _ => None,
         };
-        self.misfits().iter().filter_map(wrong).min().unwrap_or(Wrong::Hides)
+        let misfits = self.misfits();
+        // Names follow rows: they tell only where no row does.
+        let is_listed = misfits.iter().any(|misfit| matches!(misfit, Misfit::Listed(_, _, 1..)));
+        let by_names = if is_listed { Wrong::Kept } else { Wrong::Hides };
+        misfits.iter().filter_map(wrong).min().unwrap_or(by_names)
     }
 
     /// The structures that hold a version that is not current, or a current one more often than those of a fresh router.

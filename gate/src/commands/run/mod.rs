@@ -75,6 +75,8 @@ pub struct Options {
     pub traces_max: u32,
     /// The directory of traces and reproductions of failures.
     pub out: PathBuf,
+    /// The time after which the witness of a cause is asked for again.
+    pub ask_again: Duration,
     /// The failures that are excused.
     pub skips: Skips,
 }
@@ -108,6 +110,7 @@ pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Document, Err
         seed: args.seed.unwrap_or_else(seed_of_the_moment),
         traces_max: args.traces,
         out: args.out.clone(),
+        ask_again: args.ask_again,
         skips,
     };
     progress(&format!("seed {}", options.seed));
@@ -192,6 +195,7 @@ pub fn put_on_trial(
         } else {
             DIAGNOSES_TIME_MAX
         },
+        ask_again: options.ask_again,
         progress,
     };
     let causes = diagnosing.causes_of(&counted, &mut shelf);

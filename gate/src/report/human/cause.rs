@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use model::cause::Told;
+use model::cause::{Lasts, Told};
 use protocol::Step;
 
 use super::brief::{clean, question_brief, step_brief, words, wrapped};
@@ -43,6 +43,11 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
     if let Some(guilty) = cause.guilty.filter(|guilty| *guilty > 0) {
         line("guilty", &format!("step {guilty}"))?;
     }
+    match cause.lasts {
+        Some(Lasts::StillAfter(wait)) => line("lasts", &format!("still so after {}", seconds(wait)))?,
+        Some(Lasts::HealedWithin(wait)) => line("lasts", &format!("healed within {}", seconds(wait)))?,
+        None => {}
+    }
     for known in &cause.known {
         let affected = known.affected.as_deref().unwrap_or("no versions");
         let expected = if known.expected {
@@ -77,6 +82,10 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
         Some(replay) => writeln!(out, "  {:<LABEL$}{replay}", "replay"),
         None => writeln!(out, "  the trace of {}:\n{}", run.trial.spec, cause.trace.to_toml()),
     }
+}
+
+fn seconds(milliseconds: u32) -> String {
+    format!("{} s", f64::from(milliseconds) / 1_000.0)
 }
 
 /// One row of the table of steps: the number, the step, the current rows, and what the router holds.

@@ -1,8 +1,9 @@
 //! The causes of a run: three lines each, grouped by what happens to requests.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use model::cause::CauseKey;
+use model::cause::{CauseKey, Lasts};
 use model::rules::Effect;
 
 use super::brief::{clean, trace_line, words, wrapped};
@@ -11,6 +12,8 @@ use crate::document::{CauseReport, RunReport};
 
 /// The columns at which the blocks are as wide as they get: longer lines are hard to read.
 const COLUMNS_MAX: usize = 100;
+/// The most issues shown beside a headline.
+const ISSUES_SHOWN_MAX: usize = 2;
 /// The columns before the text of a block.
 const INDENT: usize = 5;
 
@@ -55,7 +58,11 @@ fn write_cause(out: &mut impl Write, cause: &CauseReport, number: usize, columns
         .iter()
         .map(|structure| format!("still in {}", clean(structure)))
         .collect();
-    let notes: Vec<String> = path.into_iter().chain(place).collect();
+    let healed = match cause.lasts {
+        Some(Lasts::HealedWithin(wait)) => Some(format!("healed within {} s", f64::from(wait) / 1_000.0)),
+        _ => None,
+    };
+    let notes: Vec<String> = path.into_iter().chain(place).chain(healed).collect();
     let shown = [format!("got {got}, allowed {allowed}"), notes.join(", ")];
     let shown = shown.join("   ");
     let lines = more.iter().cloned().chain(wrapped(&trace_line(cause), width));
@@ -83,12 +90,18 @@ fn sides(left: &str, right: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The issue that a cause is known by; else that it is known here, or new.
+/// The issues that a cause is known by, the first of them; else that it is known here, or new.
 pub(super) fn known_text(cause: &CauseReport) -> String {
-    match cause.known.first() {
-        Some(known) => known.issue.clone().unwrap_or_else(|| "known".to_owned()),
-        None if cause.to_check => String::new(),
-        None => "new".to_owned(),
+    let issues: BTreeSet<&str> = cause.known.iter().filter_map(|known| known.issue.as_deref()).collect();
+    if !issues.is_empty() {
+        let shown: Vec<&str> = issues.iter().copied().take(ISSUES_SHOWN_MAX).collect();
+        let more = if issues.len() > ISSUES_SHOWN_MAX { ".." } else { "" };
+        return format!("{}{more}", shown.join(" "));
+    }
+    match (cause.known.is_empty(), cause.to_check) {
+        (false, _) => "known".to_owned(),
+        (true, true) => String::new(),
+        (true, false) => "new".to_owned(),
     }
 }
 
