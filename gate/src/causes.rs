@@ -49,7 +49,9 @@ impl Diagnosing<'_> {
             .collect();
         let causes = group(&diagnosed);
         let known = if self.is_in_time(clock) {
-            let keys = known::keys(self.router, self.judge);
+            let time_max = self.time_max;
+            let go_on = || clock.elapsed() < time_max && stopped().is_none();
+            let keys = known::keys(self.router, self.judge, &go_on);
             keys.unwrap_or_else(|fault| self.told(&fault, Vec::new()))
         } else {
             Vec::new()

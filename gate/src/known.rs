@@ -12,15 +12,20 @@ use crate::document::KnownReport;
 /// Every trace of a known issue: its path, and its text.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/known.rs"));
 
-/// Returns the key that each known issue of this router has on it; one whose trace holds has none.
+/// Returns the key that each known issue of this router has on it, of as many as `go_on` allows; one whose trace holds has
+/// none.
 ///
 /// # Errors
 ///
 /// Those of the router under test.
-pub fn keys(router: &mut dyn RouterUnderTest, judge: &Judge) -> Result<Vec<(KnownReport, CauseKey)>, AdapterFault> {
+pub fn keys(
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Vec<(KnownReport, CauseKey)>, AdapterFault> {
     let hello = router.hello().clone();
     let mut keys = Vec::new();
-    for (path, kept) in files() {
+    for (path, kept) in files().take_while(|_| go_on()) {
         if !is_of(&kept, &hello) {
             continue;
         }
@@ -105,10 +110,51 @@ fn issue_of(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use adapter_faulty::find;
+    use model::cause::Wrong;
+    use model::rules::RuleSet;
     use protocol::wire::{Dialect, PROTOCOL_VERSION};
-    use protocol::{Capability, Change, Step};
+    use protocol::{Capability, Change, Run, RunReply, Step};
 
     use super::*;
+
+    /// A router under the name of another.
+    struct Named {
+        hello: Hello,
+        router: Box<dyn RouterUnderTest + Send>,
+    }
+
+    impl RouterUnderTest for Named {
+        fn hello(&self) -> &Hello {
+            &self.hello
+        }
+
+        fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+            self.router.run(runs)
+        }
+    }
+
+    #[test]
+    fn a_known_issue_has_a_key_where_it_shows_and_none_where_it_does_not() {
+        let router = find("upsert-keeps-global-pattern").unwrap().router();
+        let mut hello = router.hello().clone();
+        (hello.router, hello.version) = ("litellm".to_owned(), "1.85.0".to_owned());
+        let judge = Judge::new(&hello, RuleSet::of(Level::Router)).unwrap();
+        let mut named = Named { hello, router };
+        let keys = keys(&mut named, &judge, &|| true).unwrap();
+        let of = |name: &str| keys.iter().find(|(known, _)| known.name == name);
+        let (known, key) = of("29064-global").expect("it shows on this router");
+        assert_eq!((known.issue.as_deref(), known.expected), (Some("#29064"), true));
+        let expected = CauseKey::Applied {
+            verb: "upsert".to_owned(),
+            shows: Wrong::Kept,
+            structures: ["patterns".to_owned()].into(),
+            extras: [].into(),
+        };
+        assert_eq!(*key, expected);
+        assert!(of("29064-team").is_none() && of("41580-delete").is_none());
+        assert_eq!(super::keys(&mut named, &judge, &|| false).unwrap(), []);
+    }
 
     #[test]
     fn every_known_issue_is_a_trace_of_a_rule() {

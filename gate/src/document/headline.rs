@@ -22,7 +22,7 @@ pub fn headline(key: &CauseKey) -> String {
             format!("{}{place}{}", applied(verb, *shows), with(extras))
         }
         CauseKey::RefusedRow { remains } => match remains {
-            Remains::Held => "A refused row is held, and takes the place of the good one",
+            Remains::Held => "A refused row is held as if it had been accepted",
             Remains::Lost => "A refused update loses the row that it was to change",
             Remains::LeftBehind => "A refused change leaves something behind",
         }

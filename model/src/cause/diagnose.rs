@@ -407,7 +407,7 @@ impl<'a> Scene<'a> {
             // step for.
             (None, _) => unexplained(&self.failure.finding),
             (Some(before), Change::Upsert(row) | Change::Add(row)) if stage.is_refused() => CauseKey::RefusedRow {
-                remains: remains(row, before, stage),
+                remains: remains(row, before, stage, self.registry),
             },
             (Some(_), _) if stage.is_refused() => CauseKey::RefusedRow {
                 remains: Remains::LeftBehind,
@@ -486,7 +486,7 @@ fn first_of_last(end: usize, holds: impl Fn(usize) -> bool) -> usize {
 }
 
 /// What a refused row, or the version before it, became.
-fn remains(row: &Row, before: &Stage, now: &Stage) -> Remains {
+fn remains(row: &Row, before: &Stage, now: &Stage, registry: Option<&str>) -> Remains {
     let old = before.table.get(&row.id).map(|row| row.tag.as_str());
     let has = |face: &Face, tag: Option<&str>| tag.is_some_and(|tag| mentions(face, tag));
     let is_held = |face: &Face, tag: Option<&str>| match &face.held {
@@ -494,6 +494,9 @@ fn remains(row: &Row, before: &Stage, now: &Stage) -> Remains {
         None => has(face, tag),
     };
     let (was, is) = (is_held(&before.here, old), is_held(&now.here, Some(&row.tag)));
+    if registry.is_some_and(|registry| now.here.holds(registry, &row.tag)) {
+        return Remains::Held;
+    }
     let old_is_gone = has(&before.here, old) && !has(&now.here, old);
     match (was, is) {
         (false, true) => Remains::Held,

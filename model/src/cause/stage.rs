@@ -28,6 +28,18 @@ pub(super) struct Face {
     pub(super) held: Option<Vec<String>>,
 }
 
+impl Face {
+    /// Returns whether a structure holds a version, by the router's word.
+    pub(super) fn holds(&self, structure: &str, tag: &str) -> bool {
+        self.shown.iter().any(|shown| match shown {
+            Shown::Holds(holds) => holds
+                .get(structure)
+                .is_some_and(|tags| tags.iter().any(|held| held == tag)),
+            _ => false,
+        })
+    }
+}
+
 /// A router and fresh routers of its rows after so many steps.
 #[derive(Clone, Debug)]
 pub(super) struct Stage {

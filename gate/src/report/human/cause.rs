@@ -3,9 +3,9 @@
 use std::fmt::{self, Write};
 
 use model::cause::{Lasts, Told};
-use protocol::Step;
+use protocol::{Outcome, Step};
 
-use super::brief::{clean, question_brief, step_brief, words, wrapped};
+use super::brief::{clean, question_brief, rows_brief, step_brief, words, wrapped};
 use super::causes::known_text;
 use super::{BAD, counted, times};
 use crate::document::{CauseReport, RunReport};
@@ -100,16 +100,14 @@ fn write_steps(out: &mut impl Write, cause: &CauseReport, columns: usize) -> fmt
     let mut lines = Vec::new();
     let at = |step: usize| cause.told.get(step);
     if !cause.initial().is_empty() {
-        let step = format!("start [{}]", super::brief::rows_brief(cause, cause.initial()));
+        let refused = if cause.is_refused(0) { ", refused" } else { "" };
+        let rows = rows_brief(cause, cause.initial());
+        let step = format!("start [{rows}]{refused}{}", reason(at(0)));
         lines.push(line_of(cause, "0".to_owned(), step, at(0)));
     }
     for (step, number) in cause.steps().iter().zip(1..) {
-        lines.push(line_of(
-            cause,
-            number.to_string(),
-            step_brief(cause, number, step),
-            at(number),
-        ));
+        let step = format!("{}{}", step_brief(cause, number, step), reason(at(number)));
+        lines.push(line_of(cause, number.to_string(), step, at(number)));
     }
     let [allowed, got] = words(&cause.finding);
     let path = cause
@@ -142,6 +140,14 @@ fn write_steps(out: &mut impl Write, cause: &CauseReport, columns: usize) -> fmt
     std::iter::once(&head)
         .chain(&lines)
         .try_for_each(|line| write_table_line(out, line, widths))
+}
+
+/// The reason why a step was refused, behind the word that it was.
+fn reason(told: Option<&Told>) -> String {
+    match told.and_then(|told| told.outcome.as_ref()) {
+        Some(Outcome::Refused(why)) => format!(": {}", clean(why)),
+        _ => String::new(),
+    }
 }
 
 fn line_of(cause: &CauseReport, number: String, step: String, told: Option<&Told>) -> Line {
