@@ -29,10 +29,6 @@ pub struct Diagnosis {
     pub also: Option<CauseKey>,
     /// Number of steps done by then, the guilty one included; absent where no step is to blame.
     pub guilty: Option<usize>,
-    /// The verb of the guilty step.
-    pub verb: Option<String>,
-    /// The structures that are out of step with those of a fresh router since then, where the router tells.
-    pub structures: BTreeSet<String>,
     /// The structures that hold a version since then that should be gone, or one copy too many.
     pub keeping: BTreeSet<String>,
     /// The first words of the reason for which the guilty step was refused, or no fresh router can be built.
@@ -105,8 +101,6 @@ impl Diagnosis {
             key,
             also: None,
             guilty: None,
-            verb: None,
-            structures: BTreeSet::new(),
             keeping: BTreeSet::new(),
             reason: None,
             told: Vec::new(),
@@ -159,7 +153,6 @@ impl<'a> Scene<'a> {
         let verb = self.verb(self.end);
         Diagnosis {
             guilty: Some(self.end),
-            verb: Some(verb.clone()),
             ..Diagnosis::of(CauseKey::Decision {
                 class: finding.class.to_owned(),
                 verb,
@@ -176,7 +169,6 @@ impl<'a> Scene<'a> {
         let key = CauseKey::LeftOut { extras: self.extras() };
         (!held.contains(id)).then(|| Diagnosis {
             guilty: Some(self.end),
-            verb: Some(self.verb(self.end)),
             ..Diagnosis::of(key)
         })
     }
@@ -336,8 +328,6 @@ impl<'a> Scene<'a> {
         };
         Ok(Diagnosis {
             guilty: Some(guilty),
-            verb: Some(self.verb(guilty)),
-            structures: structures(&stage.misfits()),
             keeping: stage.keeping(self.registry),
             reason: refused_for.map(head),
             runs,
@@ -516,17 +506,6 @@ fn mentions(face: &Face, tag: &str) -> bool {
         Shown::Holds(holds) => holds.values().flatten().any(|held| held == tag),
         _ => false,
     })
-}
-
-/// The structures that have other sizes or hold other versions than those of a fresh router.
-fn structures(misfits: &BTreeSet<Misfit>) -> BTreeSet<String> {
-    let of = |misfit: &Misfit| match misfit {
-        Misfit::Size(structure, _) | Misfit::Holds(structure, _, _) | Misfit::HoldsCopy(structure, _) => {
-            Some(structure.clone())
-        }
-        _ => None,
-    };
-    misfits.iter().filter_map(of).collect()
 }
 
 /// The first words of a reason, without what is quoted or counted in it, so that two reasons of one kind are alike.

@@ -13,13 +13,13 @@ pub struct Harm {
     /// What becomes of requests.
     pub effect: Effect,
     /// The kind of wrong behind it.
-    pub kind: Kind,
+    pub kind: HarmKind,
 }
 
 /// The kind of wrong behind an effect, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum HarmKind {
     /// A row of another team.
     OtherTeam,
     /// A row that was deleted or blocked, or an old version.
@@ -49,23 +49,23 @@ impl Harm {
     }
 }
 
-fn kind(finding: &Finding) -> Kind {
+fn kind(finding: &Finding) -> HarmKind {
     match finding.rule {
-        RuleId::Scoped => Kind::OtherTeam,
+        RuleId::Scoped => HarmKind::OtherTeam,
         RuleId::Current | RuleId::NotBlocked | RuleId::Monotonic | RuleId::ReadYourWrites | RuleId::NoFuture => {
-            Kind::Outdated
+            HarmKind::Outdated
         }
-        RuleId::AtomicRefusal | RuleId::FailsSafe => Kind::Refusal,
-        RuleId::Resolved => Kind::Target,
-        RuleId::Complete => Kind::Missing,
-        RuleId::NoDuplicate => Kind::Copy,
-        RuleId::HistoryFree | RuleId::OrderFree | RuleId::Heals | RuleId::Converges => Kind::History,
-        RuleId::Listing | RuleId::Bounded => Kind::Listing,
+        RuleId::AtomicRefusal | RuleId::FailsSafe => HarmKind::Refusal,
+        RuleId::Resolved => HarmKind::Target,
+        RuleId::Complete => HarmKind::Missing,
+        RuleId::NoDuplicate => HarmKind::Copy,
+        RuleId::HistoryFree | RuleId::OrderFree | RuleId::Heals | RuleId::Converges => HarmKind::History,
+        RuleId::Listing | RuleId::Bounded => HarmKind::Listing,
     }
 }
 
 /// Returns what becomes of requests, by the answer: the same rule is broken by an answer too many and by one too few.
-fn effect(finding: &Finding, kind: Kind) -> Effect {
+fn effect(finding: &Finding, kind: HarmKind) -> Effect {
     let asks_for_no_answer = !matches!(finding.question, Some(Question::Lookup(_)));
     match (&finding.allowed, &finding.got) {
         (Allowed::Built | Allowed::Outcome(Outcome::Applied), _) => Effect::Fails,
@@ -77,7 +77,7 @@ fn effect(finding: &Finding, kind: Kind) -> Effect {
         {
             Effect::Fails
         }
-        (Allowed::Answer(allowed), Got::Answer(got)) if kind == Kind::Refusal => {
+        (Allowed::Answer(allowed), Got::Answer(got)) if kind == HarmKind::Refusal => {
             let is_new = |candidate| !allowed.candidates().contains(candidate);
             if got.candidates().iter().any(is_new) {
                 Effect::WrongDeployment

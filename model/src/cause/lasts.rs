@@ -4,7 +4,7 @@ use protocol::{AdapterFault, Capability, Level, RouterUnderTest, Step, World};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Failure, Kind as FailureKind};
+use crate::failure::{Failure, Kind};
 use crate::rules::RuleId;
 use crate::shrink::asking;
 use crate::trial::{Judge, trial};
@@ -63,7 +63,7 @@ fn shows_after(
     let end = trace.steps.len();
     let run = asking(trace, failure.run.questions.asked.clone(), false);
     let judged = trial(router, judge, std::slice::from_ref(&run))?;
-    let kind = FailureKind::of(&failure.finding);
+    let kind = Kind::of(&failure.finding);
     let mut findings = judged.iter().flat_map(|judged| &judged.tally.findings);
-    Ok(findings.any(|finding| finding.after == end && FailureKind::of(finding) == kind))
+    Ok(findings.any(|finding| finding.after == end && Kind::of(finding) == kind))
 }

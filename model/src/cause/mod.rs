@@ -1,8 +1,8 @@
 //! From failures to causes: the step of a trace that is to blame, what it left behind, and the failures that share both.
 //!
 //! Neither rule nor trace tells faults apart: one fault breaks many rules, and the same steps show different faults. What
-//! the guilty step left behind does. [`diagnose`] finds it by asking a router, and fresh routers of the rows that it had
-//! accepted, after each prefix of the shrunk trace. [`group`] puts the failures of one [`CauseKey`] together.
+//! the guilty step left behind does. [`diagnose()`] finds it by asking a router, and fresh routers of the rows that it had
+//! accepted, after each prefix of the shrunk trace. [`group()`] puts the failures of one [`CauseKey`] together.
 
 mod diagnose;
 mod group;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use diagnose::{DIAGNOSED_STEPS_MAX, Diagnosis, diagnose};
 pub use group::{Cause, Member, group};
-pub use harm::{Harm, Kind};
+pub use harm::{Harm, HarmKind};
 pub use lasts::{Lasts, lasts};
 
 use crate::failure::Version;
