@@ -59,6 +59,7 @@ fn kill_table_chapter() {
             source: fault.source.to_owned(),
             engines: figures
                 .zip(engines)
+                .filter(|(figures, _)| figures[0] != "not measured")
                 .map(|(figures, engine)| Killed {
                     engine,
                     kill: Some(Kill {

@@ -28,8 +28,15 @@ pub struct FaultReport {
     pub sentence: String,
     /// The report or code that it is modelled after.
     pub source: String,
-    /// The engines, in the order of their columns: the same for every fault.
+    /// The engines that were measured on it, in the order of their columns.
     pub engines: Vec<Killed>,
+}
+
+impl FaultReport {
+    /// The result of that engine; nothing where it was not measured on the fault.
+    pub fn of(&self, engine: Engine) -> Option<&Killed> {
+        self.engines.iter().find(|killed| killed.engine == engine)
+    }
 }
 
 /// The result of an engine on a fault.
@@ -91,8 +98,8 @@ impl FaultsReport {
 
     /// The engines that have a column.
     pub fn engines(&self) -> Vec<Engine> {
-        let first = self.faults.first();
-        first.map_or_else(Vec::new, |fault| fault.engines.iter().map(|one| one.engine).collect())
+        let most = self.faults.iter().max_by_key(|fault| fault.engines.len());
+        most.map_or_else(Vec::new, |fault| fault.engines.iter().map(|one| one.engine).collect())
     }
 }
 

@@ -36,20 +36,21 @@ fn write_kills(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
     }
     writeln!(out, " rule |\n|---|---|---|{}---|", "---|---|".repeat(engines.len()))?;
     for fault in &table.faults {
-        write_fault(out, fault)?;
+        write_fault(out, fault, &engines)?;
     }
     writeln!(out, "\n{}", last_line(table))
 }
 
-fn write_fault(out: &mut impl Write, fault: &FaultReport) -> fmt::Result {
+fn write_fault(out: &mut impl Write, fault: &FaultReport, engines: &[Engine]) -> fmt::Result {
     write!(out, "| `{}` | {} | {} |", fault.fault, fault.sentence, fault.source)?;
-    for killed in &fault.engines {
-        match &killed.kill {
-            Some(kill) => write!(out, " {} | {} |", kill.changes, kill.steps)?,
-            None => write!(out, " survives | - |")?,
+    for engine in engines {
+        match fault.of(*engine).map(|killed| &killed.kill) {
+            Some(Some(kill)) => write!(out, " {} | {} |", kill.changes, kill.steps)?,
+            Some(None) => write!(out, " survives | - |")?,
+            None => write!(out, " not measured | - |")?,
         }
     }
-    let exhaustive = fault.engines.iter().find(|killed| killed.engine == Engine::Exhaustive);
+    let exhaustive = fault.of(Engine::Exhaustive);
     let kill = exhaustive.and_then(|killed| killed.kill.as_ref());
     writeln!(out, " `{}` |", kill.map_or("-", |kill| kill.rule.name()))
 }

@@ -10,10 +10,14 @@ pub(super) fn write(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
     let head = table.engines().into_iter().map(|engine| name(engine).to_owned());
     write_row(out, "fault", head)?;
     for fault in &table.faults {
-        let cells = fault.engines.iter().map(|killed| match &killed.kill {
-            Some(kill) => format!("{:>6} changes, {:>2} steps, {}", kill.changes, kill.steps, kill.rule),
-            None => "SURVIVES".to_owned(),
-        });
+        let cells = table
+            .engines()
+            .into_iter()
+            .map(|engine| match fault.of(engine).map(|killed| &killed.kill) {
+                Some(Some(kill)) => format!("{:>6} changes, {:>2} steps, {}", kill.changes, kill.steps, kill.rule),
+                Some(None) => "SURVIVES".to_owned(),
+                None => "not measured".to_owned(),
+            });
         write_row(out, &fault.fault, cells)?;
     }
     writeln!(out, "{}", last_line(table))
