@@ -80,6 +80,35 @@ fn a_cut_exploration_alone_is_inconclusive() {
 }
 
 #[test]
+fn a_budget_that_ends_within_the_sweep_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = routeproof(dir.path(), &["run", "--seed", "1", "--budget", "1ms"]);
+    let said = "sweep: 0 of 56 traces: the budget ended within it";
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    let not_tried = "not tried: team exact behind upsert as before it";
+    assert!(stdout(&output).contains(not_tried), "{}", stdout(&output));
+}
+
+#[test]
+fn what_a_router_was_asked_before_stands_in_the_trace_that_is_replayed() {
+    let dir = tempfile::tempdir().unwrap();
+    let fault = "faulty:cache-of-one";
+    let args = [
+        "run", "--router", fault, "--rule", "current", "--seed", "1", "--budget", "6s",
+    ];
+    let output = routeproof(dir.path(), &args);
+    ends(&output, 1);
+    let trace = fs::read_to_string(dir.path().join("out/current-1.toml")).unwrap();
+    assert!(trace.matches("\nlookup = ").count() > 1, "{trace}");
+    let report = routeproof(dir.path(), &["replay", "out", "--router", fault, "--report", "r.json"]);
+    ends(&report, 1);
+    let report: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("r.json")).unwrap()).unwrap();
+    for trace in report["traces"].as_array().unwrap() {
+        assert_eq!(trace["status"], "violates", "{trace}");
+    }
+}
+
+#[test]
 fn a_planted_fault_is_found_shrunk_written_and_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let fault = "faulty:upsert-keeps-global-pattern";

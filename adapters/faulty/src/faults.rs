@@ -3,6 +3,7 @@
 //! Each is a unit struct that overrides one of the [`Steps`]. A caller reaches them through [`FAULTS`], as a
 //! [`RouterUnderTest`] by [`Fault::router`], and as a type by [`with`] and [`each`].
 
+mod caches;
 mod delete;
 mod lookup;
 mod patterns;
@@ -116,6 +117,7 @@ faults![
     update::RefusedUpdateHalfRegisters,
     update::RefusedUpdateLosesOldRow,
     update::RefusalSwallowed,
+    update::RefusalFreezes,
     update::MismatchedWildcardsTaken,
     update::TargetsOnlyGrow,
     delete::DeleteKeepsGlobalPattern,
@@ -124,6 +126,7 @@ faults![
     delete::DeleteKeepsTeamIndex,
     delete::DeleteKeepsId,
     delete::DeleteByPrefix,
+    delete::LastRowStays,
     delete::IdsIgnoreCase,
     delete::IndexNotShifted,
     delete::IndexShiftStopsEarly,
@@ -136,6 +139,7 @@ faults![
     replace::RefusedReplaceEmptiesTable,
     replace::RefusedReplaceLoadsTheRest,
     replace::ReplaceTakesDoubleIds,
+    replace::SharedIdsKeepPatterns,
     lookup::BlockedPatternsServed,
     lookup::BlockedIdsServed,
     lookup::BlockedFallsThrough,
@@ -146,6 +150,15 @@ faults![
     lookup::GlobalPatternsFirst,
     lookup::ResolvedNameKept,
     lookup::MissRemembered,
+    caches::MissForgottenByName,
+    caches::FirstLookupKept,
+    caches::CacheOfOne,
+    caches::CacheOfFour,
+    caches::CacheOfSixteen,
+    caches::CacheOfAThousand,
+    caches::FirstCandidateIndexed,
+    caches::StampWraps,
+    caches::PinOutlivesRow,
     patterns::TiesByInsertion,
     patterns::FirstPatternWins,
     patterns::EscapedLengthDecides,
@@ -160,6 +173,7 @@ faults![
     report::ListingShowsBlocked,
     report::ListingLeaksTeams,
     report::ListingOmitsTeamNames,
+    report::NewNamesUnlisted,
     report::ClaimsOmitBlocked,
 ];
 

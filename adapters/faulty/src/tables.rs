@@ -41,6 +41,8 @@ pub struct Tables {
     pub(crate) shown: BTreeMap<String, BTreeSet<String>>,
     /// The memo of lookups.
     pub(crate) memo: Memo,
+    /// True once no change is carried out any more; never so without a fault.
+    pub(crate) frozen: bool,
 }
 
 /// A pattern, and copies of the rows that are asked for by it.

@@ -99,6 +99,21 @@ impl Steps for DeleteByPrefix {
     }
 }
 
+pub(super) struct LastRowStays;
+
+impl Steps for LastRowStays {
+    const NAME: &'static str = "last-row-stays";
+    const SENTENCE: &'static str = "a deletion that would empty the table is skipped, and says that it worked";
+    const SOURCE: &'static str = "measured on LiteLLM 1.85.0: an empty list deletes nothing, nor the last row";
+
+    fn delete(tables: &mut Tables, id: &str) -> Outcome {
+        if tables.rows.len() == 1 && Self::position(tables, id).is_some() {
+            return Outcome::Applied;
+        }
+        Correct::delete(tables, id)
+    }
+}
+
 pub(super) struct IdsIgnoreCase;
 
 impl Steps for IdsIgnoreCase {

@@ -2,8 +2,9 @@
 
 use protocol::{Outcome, Row};
 
+use crate::pattern;
 use crate::steps::{Correct, Steps};
-use crate::tables::Tables;
+use crate::tables::{Home, Tables, add_pattern, home};
 
 pub(super) struct ReplaceKeepsGlobalPatterns;
 
@@ -86,5 +87,27 @@ impl Steps for ReplaceTakesDoubleIds {
 
     fn check_list(rows: &[Row]) -> Result<(), String> {
         rows.iter().try_for_each(Correct::check)
+    }
+}
+
+pub(super) struct SharedIdsKeepPatterns;
+
+impl Steps for SharedIdsKeepPatterns {
+    const NAME: &'static str = "shared-ids-keep-patterns";
+    const SENTENCE: &'static str = "loading a list keeps the former global wildcards of ids that stand in both lists";
+    const SOURCE: &'static str = "BerriAI/litellm#33649, for the ids that stand in both lists";
+
+    fn replace(tables: &mut Tables, rows: &[Row]) -> Outcome {
+        let former = tables.rows.clone();
+        let outcome = Correct::replace(tables, rows);
+        if matches!(outcome, Outcome::Refused(_)) {
+            return outcome;
+        }
+        let is_kept =
+            |row: &&Row| rows.iter().any(|new| new.id == row.id && new != *row) && home(row) == Home::Patterns;
+        for row in former.iter().filter(is_kept) {
+            add_pattern(&mut tables.patterns, row, pattern::compile(row.asked_name()));
+        }
+        outcome
     }
 }

@@ -45,6 +45,20 @@ impl Steps for ListingLeaksTeams {
     }
 }
 
+pub(super) struct NewNamesUnlisted;
+
+impl Steps for NewNamesUnlisted {
+    const NAME: &'static str = "new-names-unlisted";
+    const SENTENCE: &'static str = "a name that an upsert brings is served, and listed only once a list is loaded";
+    const SOURCE: &'static str = "the converse of kevinhermawan/Ollamac#48: the listing is made when a list is loaded";
+
+    fn upsert_new(tables: &mut Tables, row: &Row) {
+        let shown = tables.shown.clone();
+        Correct::upsert_new(tables, row);
+        tables.shown = shown;
+    }
+}
+
 pub(super) struct ListingOmitsTeamNames;
 
 impl Steps for ListingOmitsTeamNames {

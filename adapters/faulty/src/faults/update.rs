@@ -206,6 +206,39 @@ impl Steps for RefusalSwallowed {
     }
 }
 
+pub(super) struct RefusalFreezes;
+
+impl Steps for RefusalFreezes {
+    const NAME: &'static str = "refusal-freezes";
+    const SENTENCE: &'static str =
+        "after a row or a list was refused no change is carried out, though each is said to be";
+    const SOURCE: &'static str = "BerriAI/litellm#34564: an exception ends the task that carries out changes";
+
+    fn refuse_row(tables: &mut Tables, _row: &Row) {
+        tables.frozen = true;
+    }
+
+    fn refuse_list(tables: &mut Tables, _rows: &[Row]) {
+        tables.frozen = true;
+    }
+
+    fn insert(tables: &mut Tables, row: &Row) {
+        if !tables.frozen {
+            Correct::insert(tables, row);
+        }
+    }
+
+    fn remove(tables: &mut Tables, id: &str, cause: Cause<'_>) -> bool {
+        tables.frozen || Correct::remove(tables, id, cause)
+    }
+
+    fn clear(tables: &mut Tables) {
+        if !tables.frozen {
+            Correct::clear(tables);
+        }
+    }
+}
+
 pub(super) struct MismatchedWildcardsTaken;
 
 impl Steps for MismatchedWildcardsTaken {
