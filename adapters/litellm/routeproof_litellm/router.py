@@ -204,13 +204,14 @@ class LiteLlm:
         model_list = self._model_list(rows)
         began = perf_counter_ns()
         try:
-            self._router = router(model_list=model_list, **self._options)
+            with self._log.heard():
+                self._router = router(model_list=model_list, **self._options)
         except Exception as error:  # noqa: BLE001  whatever the router throws is its answer
             outcome: Json | str = _refused(error)
             self._retire()
             self._router = router(model_list=[], **self._options)
         else:
-            outcome = "applied"
+            outcome = self._loaded(rows)
         self._ns += perf_counter_ns() - began
         return {"outcome": outcome, "held": self._held()}
 
@@ -238,7 +239,14 @@ class LiteLlm:
         if isinstance(change, Delete):
             return "unchanged" if self._surface.delete(self._router, change.id) is None else "applied"
         self._surface.replace(self._router, self._model_list(change.rows))
-        return "applied"
+        return self._loaded(change.rows)
+
+    def _loaded(self, rows: list[Row]) -> Json | str:
+        """Tell what became of a list: one of which no row is held, and of which the router complained, was refused."""
+        why = self._log.why()
+        if why is None or not rows or any(self._tag(row.id) == row.tag for row in rows):
+            return "applied"
+        return {"refused": f"swallowed: {why}, and no deployment of the list is held"[:TEXT_CHARACTERS_MAX]}
 
     def _tag(self, number: str) -> str | None:
         """Return the version of a row that the router says it holds."""

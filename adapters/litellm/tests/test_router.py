@@ -154,6 +154,18 @@ def test_what_a_swallowed_refusal_did_is_seen(swallowing: LiteLlm) -> None:
     assert outcomes[3] == {"refused": "swallowed: add returned None, and the deployment of this id stays"}
 
 
+def test_a_list_of_which_nothing_is_held_was_refused(swallowing: LiteLlm) -> None:
+    nowhere = EXACT._replace(id="d9", model="nowhere")
+    reply = ask(swallowing, [nowhere], [Replace([EXACT, nowhere]), Replace([nowhere]), Replace([])])
+    assert "LLM Provider NOT provided" in reply["setup"]["outcome"]["refused"]
+    part, whole, empty = (step["changed"] for step in reply["steps"])
+    # Of a list of which a part is left out the ids tell which.
+    assert part == {"outcome": "applied", "held": ["d1"]}
+    assert whole["outcome"]["refused"].startswith("swallowed: ")
+    assert whole["outcome"]["refused"].endswith(", and no deployment of the list is held")
+    assert empty == {"outcome": "applied", "held": []}
+
+
 @pytest.mark.parametrize("returned", [None, object()])
 def test_the_registry_decides_what_became_of_a_row(
     router: LiteLlm, monkeypatch: pytest.MonkeyPatch, returned: object
