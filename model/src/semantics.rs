@@ -122,7 +122,7 @@ pub struct Semantics {
     /// The treatment of a target with `*`.
     pub filling: Filling,
     /// Set if the target of a row that was found, by whatever tier, is filled once more with what the row's own name
-    /// captures: the team's own name for it, or where that does not match its `model_name`.
+    /// captures: its `team_model_name`, or where that does not match its `model_name`.
     pub fills_again: bool,
     /// The treatment of a blocked row.
     pub blocking: Blocking,

@@ -272,11 +272,9 @@ impl Spec {
 
     /// Returns what the first of the row's own names that matches captures, and the text that it was matched against.
     fn own_captures<'a>(&self, row: &Row, asked: Asked<'a>) -> Option<(Vec<String>, &'a str)> {
-        let names = [By::TeamName, By::ModelName];
-        let names = names
-            .into_iter()
-            .filter_map(|by| text(row, by))
-            .filter(|name| is_pattern(name));
+        // The team's name counts here even where the row has no team.
+        let names = [row.team_model_name.as_deref(), Some(row.model_name.as_str())];
+        let names = names.into_iter().flatten().filter(|name| is_pattern(name));
         let texts = || [Some(asked.query.model.as_str()), asked.retry].into_iter().flatten();
         names
             .flat_map(|name| texts().map(move |text| (name, text)))
