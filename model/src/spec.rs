@@ -279,7 +279,9 @@ impl Spec {
         names
             .flat_map(|name| texts().map(move |text| (name, text)))
             .find_map(|(name, text)| {
-                let captures = self.patterns.captures(name, text, self.semantics.anchored_at_end)?;
+                // Unlike the first matching, this one ends at a line break: Python's `.` does not match it.
+                let line = text.split('\n').next().unwrap_or_default();
+                let captures = self.patterns.captures(name, line, self.semantics.anchored_at_end)?;
                 Some((captures, text))
             })
     }
