@@ -84,6 +84,9 @@ pub enum Filling {
     /// Gives the requested name itself if there are more captures than `*`; else replaces the first `*` of the text so
     /// far by each capture in turn, which leaves spare `*` in place.
     Lenient,
+    /// Fills as [`Lenient`](Self::Lenient) does, and then the target of any row, whatever tier found it, once more with what
+    /// the row's own name captures of the first line: its `team_model_name`, or where that does not match its `model_name`.
+    LenientTwice,
 }
 
 /// The treatment of a blocked row.
@@ -115,15 +118,14 @@ pub struct Semantics {
     pub tiers: &'static [Tier],
     /// Set if a pattern must match to the end of the name that is asked for.
     pub anchored_at_end: bool,
+    /// Set if a `*` stands for line breaks too. Where it does not, a pattern is matched against the first line of a name.
+    pub spans_lines: bool,
     /// Set if a pattern tier that finds nothing is tried again with a provider and a `/` in front of the name.
     pub retries_with_provider: bool,
     /// The order of preference among several patterns that match.
     pub precedence: Precedence,
     /// The treatment of a target with `*`.
     pub filling: Filling,
-    /// Set if the target of a row that was found, by whatever tier, is filled once more with what the row's own name
-    /// captures: its `team_model_name`, or where that does not match its `model_name`.
-    pub fills_again: bool,
     /// The treatment of a blocked row.
     pub blocking: Blocking,
     /// The names that a caller is shown.
@@ -151,10 +153,10 @@ pub const STRICT: Semantics = Semantics {
         tier(By::AskedName, Of::Global, Match::Pattern, When::Always),
     ],
     anchored_at_end: true,
+    spans_lines: true,
     retries_with_provider: false,
     precedence: Precedence::Literals,
     filling: Filling::Exact,
-    fills_again: false,
     blocking: Blocking::Refuses,
     listing: Listing::Answered,
     text_bytes_max: Some(1_024),
@@ -184,10 +186,10 @@ const LITELLM_1_85: Semantics = Semantics {
         TARGET,
     ],
     anchored_at_end: false,
+    spans_lines: false,
     retries_with_provider: true,
     precedence: Precedence::PythonRegexLength,
     filling: Filling::Lenient,
-    fills_again: false,
     blocking: Blocking::Ignored,
     listing: Listing::Registered,
     text_bytes_max: None,
@@ -236,7 +238,8 @@ const LITELLM_1_108_4: Semantics = Semantics {
 const LITELLM_1_110: Semantics = Semantics {
     name: "litellm-1.110",
     sentence: "LiteLLM 1.110: both paths drop another team's rows, and targets are filled twice",
-    fills_again: true,
+    spans_lines: true,
+    filling: Filling::LenientTwice,
     paths_that_check_teams: &["sync", "async"],
     ..LITELLM_1_108_4
 };

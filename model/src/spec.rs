@@ -101,7 +101,7 @@ impl Spec {
         if let Some(field) = bad_text(row, self.semantics.text_bytes_max) {
             return Err(format!("`{field}` is empty, too long or holds a control character"));
         }
-        if self.semantics.filling == Filling::Lenient {
+        if self.semantics.filling != Filling::Exact {
             return Ok(());
         }
         if row.team.is_none() && row.team_model_name.is_some() {
@@ -226,9 +226,14 @@ impl Spec {
     }
 
     fn best_for<'a>(&self, named: &[(&str, &'a Row)], asked: &str) -> Vec<Vec<Hit<'a>>> {
+        let text = if self.semantics.spans_lines {
+            asked
+        } else {
+            first_line(asked)
+        };
         let mut by_name: BTreeMap<&str, Vec<Hit>> = BTreeMap::new();
         for (name, row) in named.iter().filter(|(name, _)| is_pattern(name)) {
-            if let Some(captures) = self.patterns.captures(name, asked, self.semantics.anchored_at_end) {
+            if let Some(captures) = self.patterns.captures(name, text, self.semantics.anchored_at_end) {
                 by_name.entry(name).or_default().push(Hit::new(row, captures, asked));
             }
         }
@@ -261,7 +266,7 @@ impl Spec {
     /// Returns the upstream model of a row that was found.
     fn target(&self, hit: &Hit, asked: Asked) -> String {
         let target = self.fill(&hit.row.model, &hit.captures, &hit.asked);
-        if !self.semantics.fills_again {
+        if self.semantics.filling != Filling::LenientTwice {
             return target;
         }
         match self.own_captures(hit.row, asked) {
@@ -279,9 +284,9 @@ impl Spec {
         names
             .flat_map(|name| texts().map(move |text| (name, text)))
             .find_map(|(name, text)| {
-                // Unlike the first matching, this one ends at a line break: Python's `.` does not match it.
-                let line = text.split('\n').next().unwrap_or_default();
-                let captures = self.patterns.captures(name, line, self.semantics.anchored_at_end)?;
+                let captures = self
+                    .patterns
+                    .captures(name, first_line(text), self.semantics.anchored_at_end)?;
                 Some((captures, text))
             })
     }
@@ -293,8 +298,8 @@ impl Spec {
             return target.to_owned();
         }
         match self.semantics.filling {
-            Filling::Lenient if captures.len() > stars => matched.to_owned(),
-            Filling::Lenient => captures
+            Filling::Lenient | Filling::LenientTwice if captures.len() > stars => matched.to_owned(),
+            Filling::Lenient | Filling::LenientTwice => captures
                 .iter()
                 .fold(target.to_owned(), |text, capture| text.replacen('*', capture, 1)),
             Filling::Exact => {
@@ -317,6 +322,11 @@ impl<'a> Hit<'a> {
             asked: asked.to_owned(),
         }
     }
+}
+
+/// Returns what a regular expression of Python sees of a text that is matched from its start, where `.` matches no line break.
+fn first_line(text: &str) -> &str {
+    text.split('\n').next().unwrap_or_default()
 }
 
 /// Returns the text of a row by which a tier finds it; `None` where it has none.
