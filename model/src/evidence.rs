@@ -465,6 +465,7 @@ mod tests {
         let round = Round {
             after: 0,
             order: Some(vec![3, 2, 0]),
+            wait: 0,
         };
         let asked = (questions, round, seen);
         let look = look(&asked);

@@ -2,6 +2,7 @@
 
 mod fresh;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -68,6 +69,24 @@ impl Judge {
         }
     }
 
+    /// The runs with the time before each round that the router needs to settle.
+    fn settling<'a>(&self, runs: &'a [Run]) -> Cow<'a, [Run]> {
+        let wait = self.ground.dialect.settles.wait_ms();
+        if wait == 0 {
+            return Cow::Borrowed(runs);
+        }
+        let mut runs = runs.to_vec();
+        let rounds = runs.iter_mut().flat_map(|run| &mut run.questions.rounds);
+        rounds.for_each(|round| round.wait = wait);
+        Cow::Owned(runs)
+    }
+
+    /// Returns whether a change shows as soon as it was replied to, so that replies and questions among the steps can be
+    /// judged.
+    fn settles_at_once(&self) -> bool {
+        self.ground.dialect.settles.wait_ms() == 0
+    }
+
     /// Returns the facts that do not change over a trial.
     pub fn ground(&self) -> &Ground {
         &self.ground
@@ -89,11 +108,12 @@ impl Judge {
             let (Some(before), Some(now)) = (tracked.before(after), tracked.tables.get(after)) else {
                 break;
             };
+            let settled = self.settled(changed);
             let transition = Transition {
                 ground: &self.ground,
                 after,
                 change: &change,
-                changed,
+                changed: &settled,
                 before,
                 now,
                 held_before,
@@ -101,9 +121,10 @@ impl Judge {
                 again: beside.refused.get(&after).map_or(&[], Vec::as_slice),
             };
             self.rules.judge_transition(&transition, &mut tally);
-            held_before = changed.held.as_deref();
+            held_before = changed.held.as_deref().filter(|_| self.settles_at_once());
         }
-        for (index, (step, reply)) in run.trace.steps.iter().zip(&reply.steps).enumerate() {
+        let among_steps = run.trace.steps.iter().zip(&reply.steps).enumerate();
+        for (index, (step, reply)) in among_steps.filter(|_| self.settles_at_once()) {
             if let (Step::Ask(_, question), StepReply::Shown(shown)) = (step, reply) {
                 let questions = Questions::at_end(vec![question.clone()], index + 1);
                 let seen = Observation {
@@ -123,6 +144,17 @@ impl Judge {
             self.moment(tracked, *look, fresh, &mut tally);
         }
         tally
+    }
+
+    /// The reply to a change as far as it can be judged: what a router holds that has not settled is not known.
+    fn settled<'a>(&self, changed: &'a Changed) -> Cow<'a, Changed> {
+        if self.settles_at_once() {
+            return Cow::Borrowed(changed);
+        }
+        Cow::Owned(Changed {
+            outcome: changed.outcome.clone(),
+            held: None,
+        })
     }
 
     /// Judges the run of a fleet.
@@ -430,6 +462,7 @@ impl<'a> Carried<'a> {
 ///
 /// A fault of the router under test, or an answer with a tag that no row was given.
 pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> Result<Vec<Judged>, AdapterFault> {
+    let runs = &judge.settling(runs);
     let replies = router.run(runs)?;
     let carried: Result<Vec<Carried>, AdapterFault> = runs
         .iter()
@@ -512,9 +545,12 @@ pub(crate) fn stands(
     run.questions
         .rounds
         .retain(|round| round.after as usize <= finding.after);
-    let replies = router.run(std::slice::from_ref(&run))?;
-    let Some(reply) = replies.first() else { return Ok(false) };
-    let carried = Carried::new(&run, reply)?;
+    let runs = judge.settling(std::slice::from_ref(&run));
+    let replies = router.run(&runs)?;
+    let (Some(run), Some(reply)) = (runs.first(), replies.first()) else {
+        return Ok(false);
+    };
+    let carried = Carried::new(run, reply)?;
     let rows = match &carried.evidence {
         Evidence::Router(tracked) => tracked.tables.last().map_or(0, Table::len),
         Evidence::Fleet(_) => 0,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::row::is_default;
+
 /// A caller and the model that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -157,11 +159,18 @@ pub struct Round {
     /// The questions by their places in [`Questions::asked`], in this order; all, in the order of that list, where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Vec<u16>>,
+    /// Milliseconds to wait before asking: only of a router that settles within a stated time.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub wait: u32,
 }
 
 impl Round {
     /// Every question, in the order of the list.
     pub fn all(after: u32) -> Self {
-        Self { after, order: None }
+        Self {
+            after,
+            order: None,
+            wait: 0,
+        }
     }
 }

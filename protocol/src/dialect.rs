@@ -99,6 +99,36 @@ impl Texts {
     }
 }
 
+/// The longest time that answers of a router may be out of date, in milliseconds.
+pub const STALE_FOR_MS_MAX: u32 = 60_000;
+
+/// The moment from which on a change shows in the answers of a router.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Settles {
+    /// As soon as the change has been replied to.
+    #[default]
+    AtOnce,
+    /// After a signal of the router's own, for which the adapter waits before it replies to the change: never for the
+    /// state that it expects.
+    Signal,
+    /// Within a stated time, before which nothing is judged.
+    Within {
+        /// That time, in milliseconds.
+        stale_for: u32,
+    },
+}
+
+impl Settles {
+    /// The time to wait before a round is asked, in milliseconds.
+    pub fn wait_ms(self) -> u32 {
+        match self {
+            Self::Within { stale_for } => stale_for,
+            Self::AtOnce | Self::Signal => 0,
+        }
+    }
+}
+
 /// The place of the `*` in a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

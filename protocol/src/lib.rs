@@ -63,7 +63,7 @@ pub mod wire;
 
 pub use answer::{Answer, Candidate, Refusal};
 pub use ask::{Query, Question, QuestionKind, Questions, Round};
-pub use dialect::{PatternShape, StructureKind, Texts};
+pub use dialect::{PatternShape, Settles, StructureKind, Texts};
 pub use file::{TraceError, TraceFile};
 pub use fleet::{InProcessFleet, LocalReplica};
 pub use local::{InProcess, Local};

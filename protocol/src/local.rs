@@ -101,6 +101,15 @@ pub trait Local {
         BTreeMap::new()
     }
 
+    /// Lets so many milliseconds pass, in which the router may settle.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the router says that time is what it settles by"
+    )]
+    fn wait(&mut self, millis: u32) {
+        std::thread::sleep(std::time::Duration::from_millis(millis.into()));
+    }
+
     /// Answers one question. A router alone has no store, and shows no rows of it.
     fn ask(&self, question: &Question) -> Shown {
         match question {
@@ -127,6 +136,9 @@ pub(crate) trait MidRun {
     /// Carries out the step of that number, from 1.
     fn step(&mut self, number: usize, step: &Step) -> StepReply;
 
+    /// Lets so many milliseconds pass.
+    fn wait(&mut self, millis: u32);
+
     /// Asks the questions of a round: one observation, or in a fleet one for each replica that is up.
     fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation>;
 }
@@ -143,6 +155,9 @@ pub(crate) fn carry_out(run: &Run, setup: Changed, on: &mut impl MidRun) -> RunR
     let mut rounds = questions.rounds.iter().peekable();
     for done in 0..=trace.steps.len() {
         if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
+            if round.wait > 0 {
+                on.wait(round.wait);
+            }
             reply.rounds.push(on.observe(questions, round));
         }
         if let Some(step) = trace.steps.get(done) {
@@ -189,6 +204,10 @@ impl<R: Local> MidRun for InProcess<R> {
             // The level was looked at: a router's trace has no other step.
             Step::Do(_) | Step::Begin(_) | Step::Finish(_) | Step::World(_) => StepReply::Moved(Vec::new()),
         }
+    }
+
+    fn wait(&mut self, millis: u32) {
+        self.router.wait(millis);
     }
 
     fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation> {

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ask::{Query, Question, Questions};
-use crate::dialect::{PatternShape, StructureKind, Texts};
+use crate::dialect::{PatternShape, STALE_FOR_MS_MAX, Settles, StructureKind, Texts};
 use crate::op::{Op, OpId, World, Write};
 use crate::row::{Row, is_default};
 use crate::run::{Run, RunReply};
@@ -216,6 +216,9 @@ pub struct Dialect {
     /// True if the order in which rows arrive is meant to matter: the first match wins, say.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ordered: bool,
+    /// The moment from which on a change shows.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub settles: Settles,
     /// The ids that the router can take; any where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Texts>,
@@ -315,6 +318,12 @@ fn check_questions(questions: &Questions, steps: usize) -> Result<(), String> {
                 "a round asks question {place} of {count}, and they count from 0"
             ));
         }
+        within(
+            "a round",
+            "milliseconds to wait",
+            round.wait as usize,
+            STALE_FOR_MS_MAX as usize,
+        )?;
         before = Some(after);
     }
     Ok(())

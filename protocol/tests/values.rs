@@ -287,7 +287,7 @@ fn questions_are_asked_in_the_order_of_their_round() {
     assert_eq!(questions.queries().collect::<Vec<_>>(), [&Query::new("gpt", None)]);
     let places = |order: Option<&[u16]>| -> Vec<usize> {
         let order = order.map(<[u16]>::to_vec);
-        let round = Round { after: 0, order };
+        let round = Round { order, ..Round::all(0) };
         questions
             .of(&round)
             .map(|(place, question)| {

@@ -120,6 +120,7 @@ fn a_round_asks_in_its_own_order_and_as_often_as_it_says() {
     let round = |after, order: Option<&[u16]>| Round {
         after,
         order: order.map(<[u16]>::to_vec),
+        wait: 0,
     };
     let rounds = vec![round(0, Some(&[1, 0, 1])), round(1, Some(&[])), round(2, None)];
     let questions = Questions { asked, rounds };
@@ -289,6 +290,7 @@ fn a_run_may_be_as_large_as_a_limit_and_no_larger() {
                 rounds: vec![Round {
                     after: 0,
                     order: Some(order),
+                    wait: 0,
                 }],
             },
         )

@@ -340,7 +340,11 @@ pub struct AnyRun {
 
 impl From<AnyRun> for Run {
     fn from(run: AnyRun) -> Self {
-        let rounds = run.rounds.into_iter().map(|(after, order)| Round { after, order });
+        let rounds = run.rounds.into_iter().map(|(after, order)| Round {
+            after,
+            order,
+            ..Round::all(0)
+        });
         Self {
             trace: run.trace.into(),
             questions: Questions {

@@ -4,10 +4,11 @@ mod fleet;
 
 use std::collections::BTreeSet;
 
+use protocol::dialect::STALE_FOR_MS_MAX;
 use protocol::wire::{HELLO_ITEMS_MAX, LIST_ROWS_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
 use protocol::{
-    Answer, Capability, Changed, Hello, Level, Observation, Question, Questions, Round, Run, RunReply, Shown, Step,
-    StepReply,
+    Answer, Capability, Changed, Hello, Level, Observation, Question, Questions, Round, Run, RunReply, Settles, Shown,
+    Step, StepReply,
 };
 
 use fleet::Fleet;
@@ -41,6 +42,13 @@ pub fn hello(hello: &Hello) -> Result<(), String> {
     for (what, texts) in [("ids", &dialect.ids), ("names", &dialect.names)] {
         let checked = texts.iter().try_for_each(protocol::Texts::check);
         checked.map_err(|why| format!("says in its dialect which `{what}` it takes, and {why}"))?;
+    }
+    if let Settles::Within { stale_for } = dialect.settles
+        && !(1..=STALE_FOR_MS_MAX).contains(&stale_for)
+    {
+        return Err(format!(
+            "settles within {stale_for} ms, and 1 to {STALE_FOR_MS_MAX} are taken"
+        ));
     }
     let mut structures = dialect.structures.keys();
     structures.try_for_each(|structure| text("a structure", structure))?;

@@ -62,7 +62,12 @@ impl Supervisor {
             None => self.start_again()?,
         };
         let what = format!("a message of {} runs", runs.len());
-        let reply = process.ask(id, line, &what, self.waits.reply);
+        // What the router was given to settle is no time that the adapter took.
+        let rounds = runs.iter().flat_map(|run| &run.questions.rounds);
+        let settling = rounds
+            .map(|round| Duration::from_millis(round.wait.into()))
+            .sum::<Duration>();
+        let reply = process.ask(id, line, &what, self.waits.reply + settling);
         let reply = match reply {
             Ok(Reply::Runs(replies)) => match check::replies(&self.hello, runs, &replies) {
                 Ok(()) => Ok(replies),

@@ -1,6 +1,6 @@
 //! What is not judged of a router, and why: rules that have nothing to check, and parts of others.
 
-use protocol::{Capability, Hello};
+use protocol::{Capability, Hello, Settles};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
 /// Returns the reasons why parts of a rule are not judged.
 fn parts(id: RuleId, hello: &Hello) -> Vec<String> {
     match id {
-        RuleId::Current => texts_left_out(hello),
+        RuleId::Current => texts_left_out(hello).into_iter().chain(before_settled(hello)).collect(),
         RuleId::Bounded => {
             let others = hello.dialect.structures.keys();
             let others = others.filter(|structure| !hello.dialect.holds_rows(structure));
@@ -67,6 +67,17 @@ fn parts(id: RuleId, hello: &Hello) -> Vec<String> {
                 .collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Returns what is not judged before the router has settled; every rule about answers leaves it out.
+fn before_settled(hello: &Hello) -> Option<String> {
+    match hello.dialect.settles {
+        Settles::AtOnce => None,
+        Settles::Signal => Some("what is answered before the router's own signal (`settles`)".to_owned()),
+        Settles::Within { stale_for } => Some(format!(
+            "what is answered, and claimed in replies, in the {stale_for} ms after a change (`settles`)"
+        )),
     }
 }
 

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use protocol::wire::{Dialect, PROTOCOL_VERSION};
 use protocol::{
-    Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, PatternShape, Query, Refusal, Row,
+    Answer, Candidate, Capability, Change, Changed, Hello, Local, Outcome, PatternShape, Query, Refusal, Row, Settles,
     StructureKind, Texts,
 };
 
@@ -411,5 +411,59 @@ impl Policy for Narrow {
 
     fn choose(matching: Vec<&Row>) -> Vec<&Row> {
         first(matching)
+    }
+}
+
+/// The time within which [`Lagging`] settles.
+const STALE_FOR: u32 = 200;
+
+/// A router whose changes show some time after they were made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lagging<M> {
+    held: Fake<All, M>,
+    served: Fake<All, M>,
+}
+
+impl<M: Mistake + Clone> Local for Lagging<M> {
+    fn describe() -> Hello {
+        let mut hello = <Fake<All, M>>::describe();
+        hello.dialect.settles = Settles::Within { stale_for: STALE_FOR };
+        hello
+    }
+
+    fn reset(&mut self, initial: &[Row]) -> Changed {
+        // It comes up empty, and loads its rows in the background.
+        self.served = Fake::default();
+        self.held.reset(initial)
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        let changed = self.held.change(change);
+        Changed {
+            held: Some(self.claims()),
+            ..changed
+        }
+    }
+
+    fn lookup(&self, query: &Query) -> Vec<Answer> {
+        self.served.lookup(query)
+    }
+
+    fn listing(&self, team: Option<&str>) -> Vec<String> {
+        self.served.listing(team)
+    }
+
+    fn claims(&self) -> Vec<String> {
+        self.served.claims()
+    }
+
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        self.served.sizes()
+    }
+
+    fn wait(&mut self, millis: u32) {
+        if millis >= STALE_FOR {
+            self.served = self.held.clone();
+        }
     }
 }

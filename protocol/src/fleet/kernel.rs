@@ -420,6 +420,9 @@ impl<R: LocalReplica> MidRun for Kernel<'_, R> {
         StepReply::Moved(self.tell(first))
     }
 
+    /// Nothing happens in a fleet in this process but by the steps of its schedule.
+    fn wait(&mut self, _millis: u32) {}
+
     fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation> {
         let up = (0..).zip(&self.nodes).filter(|(_, node)| node.up.is_some());
         up.map(|(replica, _)| Observation {
