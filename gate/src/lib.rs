@@ -39,3 +39,4 @@ pub mod output;
 pub mod property;
 pub mod report;
 pub mod skip;
+pub mod speed;

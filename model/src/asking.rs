@@ -157,6 +157,7 @@ fn in_rounds(trace: Trace, asked: Vec<Question>, moments: &BTreeSet<usize>, choi
         Round {
             after: u32::try_from(moment).unwrap_or(u32::MAX),
             order,
+            wait: 0,
         }
     };
     let rounds = moments.iter().map(|moment| round(*moment)).collect();

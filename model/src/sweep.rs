@@ -85,6 +85,7 @@ fn asked(scope: &Scope, trace: Trace, each: bool) -> Run {
     let round = |after: u32| Round {
         after,
         order: (after % 2 == 1).then(|| backward.clone()),
+        wait: 0,
     };
     let first = if each { 0 } else { count };
     let rounds = (first..=count).map(round).collect();

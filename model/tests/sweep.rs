@@ -161,6 +161,7 @@ fn what_a_run_tried_is_counted_by_extra_verb_outcome_and_tier() {
             .map(|after| Round {
                 after,
                 order: order.clone(),
+                wait: 0,
             })
             .to_vec(),
     };

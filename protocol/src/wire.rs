@@ -193,8 +193,7 @@ pub struct Dialect {
     /// Bundles of router-specific parameters that take another registration path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extras: Vec<Extra>,
-    /// True if asking costs much more than changing: the whole matrix is then asked at the end of a trace, and a
-    /// failure's step is found by shrinking.
+    /// Read, and without effect: speed is measured.
     #[serde(default, skip_serializing_if = "is_default")]
     pub slow: bool,
     /// True if runs without changes have processes in which no change was ever made: what a change leaves outside of its

@@ -376,8 +376,6 @@ class Dialect:
                 "semantics": semantics(self.version),
                 "paths": list(paths),
                 "extras": [bundle.extra() for bundle in self.bundles.values()],
-                # A matrix of 48 lookups on both paths takes more than ten times as long as an update.
-                "slow": True,
                 "fresh_process": fresh_process,
                 "target_prefixes": list(TARGET_PREFIXES),
             },

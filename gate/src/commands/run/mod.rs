@@ -43,6 +43,7 @@ use crate::guard::{finish_on_signal, stopped};
 use crate::known::known;
 use crate::output::progress;
 use crate::skip::Skips;
+use crate::speed::cadence;
 
 /// The most states of an exploration.
 const STATES_MAX: usize = 1_000_000;
@@ -236,12 +237,19 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     fn all(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
-        for (universe, percent) in EXPLORED {
-            if !router.hello().dialect.slow {
+        let dialect = &router.hello().dialect;
+        // An exploration never waits.
+        let shows_all_at_once = dialect.settles.wait_ms() == 0;
+        if dialect.slow {
+            (self.progress)("the adapter says `slow`, which is no longer read: speed is measured");
+        }
+        let cadence = cadence(router, self.clock)?;
+        if cadence == Cadence::Drawn && shows_all_at_once {
+            for (universe, percent) in EXPLORED {
                 self.explore(router, universe, percent)?;
             }
         }
-        self.look(router)
+        self.look(router, cadence)
     }
 
     fn explore(
@@ -307,18 +315,14 @@ impl Trial<'_> {
         Ok(())
     }
 
-    fn look(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
+    fn look(&mut self, router: &mut dyn RouterUnderTest, cadence: Cadence) -> Result<(), AdapterFault> {
         let (clock, begun) = (self.clock, self.clock.elapsed());
         let hello = router.hello();
         let settings = Settings {
             seed: self.options.seed,
             sweep: sweep(&Scope::new(&TINY, hello), &known(hello)),
             scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),
-            cadence: if hello.dialect.slow {
-                Cadence::AtTheEnd
-            } else {
-                Cadence::Drawn
-            },
+            cadence,
             traces_max: self.options.traces_max,
             batch: BATCH,
         };
