@@ -1,5 +1,6 @@
 //! Drives traces through a router and judges every observation.
 
+mod asking;
 mod fresh;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use protocol::{
     Step, StepReply,
 };
 
+use self::asking::{Gathered, Picks, prepared};
 use self::fresh::{Orders, Wanted};
 pub(crate) use self::fresh::{carry_out, fresh_runs_of, seen_fresh};
 use crate::coverage::Coverage;
@@ -67,18 +69,6 @@ impl Judge {
             ground: Rc::clone(&self.ground),
             rules: RuleSet::only(rule),
         }
-    }
-
-    /// The runs with the time before each round that the router needs to settle.
-    fn settling<'a>(&self, runs: &'a [Run]) -> Cow<'a, [Run]> {
-        let wait = self.ground.dialect.settles.wait_ms();
-        if wait == 0 {
-            return Cow::Borrowed(runs);
-        }
-        let mut runs = runs.to_vec();
-        let rounds = runs.iter_mut().flat_map(|run| &mut run.questions.rounds);
-        rounds.for_each(|round| round.wait = wait);
-        Cow::Owned(runs)
     }
 
     /// Returns whether a change shows as soon as it was replied to, so that replies and questions among the steps can be
@@ -162,7 +152,9 @@ impl Judge {
         let mut tally = Tally::default();
         self.rules.judge_history(history, &self.ground, &mut tally);
         let by_fresh = |id: RuleId| id.rule().oracle == Oracle::Metamorphic;
-        let (beside_fresh, by_rows) = (self.rules.filtered(by_fresh), self.rules.filtered(|id| !by_fresh(id)));
+        let picks = self.ground.dialect.picks;
+        let beside_fresh = self.rules.filtered(|id| by_fresh(id) && !picks);
+        let by_rows = self.rules.filtered(|id| !by_fresh(id));
         let mut last: BTreeMap<u8, Kept> = BTreeMap::new();
         for sight in &history.sights {
             let polls = history.polls(sight.replica, sight.after);
@@ -242,7 +234,20 @@ impl Judge {
             look,
             fresh,
         };
-        self.rules.judge_moment(&moment, tally);
+        if !self.ground.dialect.picks {
+            self.rules.judge_moment(&moment, tally);
+            return;
+        }
+        // Each pick must be right by itself, and all of them together are what the router picks from.
+        let of_each = |id: RuleId| id.rule().oracle == Oracle::Absolute;
+        self.rules.filtered(of_each).judge_moment(&moment, tally);
+        let (gathered, fresh) = (Gathered::of(look), Gathered::of_fresh(look, fresh));
+        let moment = Moment {
+            look: gathered.look(look.questions),
+            fresh: &fresh,
+            ..moment
+        };
+        self.rules.filtered(|id| !of_each(id)).judge_moment(&moment, tally);
     }
 }
 
@@ -462,7 +467,30 @@ impl<'a> Carried<'a> {
 ///
 /// A fault of the router under test, or an answer with a tag that no row was given.
 pub fn trial(router: &mut dyn RouterUnderTest, judge: &Judge, runs: &[Run]) -> Result<Vec<Judged>, AdapterFault> {
-    let runs = &judge.settling(runs);
+    let mut judged = trial_of(router, judge, runs, Picks::Few)?;
+    if judge.ground.dialect.picks {
+        let by_chance = |judged: &Judged| {
+            let mut findings = judged.tally.findings.iter();
+            findings.any(|finding| finding.rule.rule().oracle != Oracle::Absolute)
+        };
+        for (judged, run) in judged.iter_mut().zip(runs).filter(|(judged, _)| by_chance(judged)) {
+            for again in trial_of(router, judge, std::slice::from_ref(run), Picks::Many)? {
+                judged.tally = again.tally;
+                judged.router_ns += again.router_ns;
+            }
+        }
+    }
+    Ok(judged)
+}
+
+/// Puts runs on trial with so many picks of each lookup.
+fn trial_of(
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    runs: &[Run],
+    picks: Picks,
+) -> Result<Vec<Judged>, AdapterFault> {
+    let runs = &prepared(&judge.ground.dialect, runs, picks);
     let replies = router.run(runs)?;
     let carried: Result<Vec<Carried>, AdapterFault> = runs
         .iter()
@@ -526,7 +554,8 @@ fn judge_beside(
 }
 
 /// Returns whether a finding of a trace that was not made small may be told. One that rests on fresh routers may only if
-/// none gives what came, whatever the order of its rows; of a large table that is not known.
+/// none gives what came, whatever the order of its rows; of a large table that is not known, and of many questions not what
+/// a router picks from.
 ///
 /// # Errors
 ///
@@ -537,15 +566,19 @@ pub(crate) fn stands(
     run: &Run,
     finding: &Finding,
 ) -> Result<bool, AdapterFault> {
-    if run.trace.level == Level::Fleet || !finding.rule.rests_on_any_order() {
+    let picks = judge.ground.dialect.picks;
+    if run.trace.level == Level::Fleet || (!picks && !finding.rule.rests_on_any_order()) {
         return Ok(true);
+    }
+    if picks {
+        return Ok(finding.rule.rule().oracle == Oracle::Absolute);
     }
     let mut run = run.clone();
     run.trace.steps.truncate(finding.after);
     run.questions
         .rounds
         .retain(|round| round.after as usize <= finding.after);
-    let runs = judge.settling(std::slice::from_ref(&run));
+    let runs = prepared(&judge.ground.dialect, std::slice::from_ref(&run), Picks::Many);
     let replies = router.run(&runs)?;
     let (Some(run), Some(reply)) = (runs.first(), replies.first()) else {
         return Ok(false);

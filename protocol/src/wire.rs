@@ -215,6 +215,9 @@ pub struct Dialect {
     /// True if the order in which rows arrive is meant to matter: the first match wins, say.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ordered: bool,
+    /// True if an answer is one of several that the router picks from.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub picks: bool,
     /// The moment from which on a change shows.
     #[serde(default, skip_serializing_if = "is_default")]
     pub settles: Settles,

@@ -66,6 +66,9 @@ fn parts(id: RuleId, hello: &Hello) -> Vec<String> {
                 .map(|structure| format!("the size of `{structure}`, which holds no rows"))
                 .collect()
         }
+        RuleId::AtomicRefusal | RuleId::FailsSafe | RuleId::Heals | RuleId::Converges if hello.dialect.picks => {
+            vec!["whether an answer is another than before, which a pick may be by chance (`picks`)".to_owned()]
+        }
         _ => Vec::new(),
     }
 }

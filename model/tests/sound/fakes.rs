@@ -1,6 +1,6 @@
 //! Small routers, each right in a way of its own, and wrong twins of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
@@ -36,7 +36,7 @@ pub(crate) trait Policy: Default {
     }
 
     /// Chooses the rows that serve a query among those that match it, in the order in which they are held.
-    fn choose(matching: Vec<&Row>) -> Vec<&Row>;
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row>;
 }
 
 /// The mistake of a wrong twin.
@@ -69,6 +69,21 @@ pub(crate) struct Memory {
     asked: RefCell<BTreeSet<String>>,
     /// The number of changes so far.
     changes: u64,
+    /// The state of a generator of numbers.
+    drawn: Cell<u64>,
+}
+
+impl Memory {
+    /// The next number, of a linear congruential generator.
+    fn draw(&self) -> u64 {
+        let next = self
+            .drawn
+            .get()
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.drawn.set(next);
+        next >> 33
+    }
 }
 
 /// A router that keeps its rows in a list.
@@ -206,10 +221,13 @@ impl<P: Policy, M: Mistake> Local for Fake<P, M> {
     }
 
     fn reset(&mut self, initial: &[Row]) -> Changed {
+        // A picker goes on drawing where it was.
+        let drawn = self.memory.drawn.take();
         *self = Self {
             rows: initial.to_vec(),
             ..Self::default()
         };
+        self.memory.drawn.set(drawn);
         self.changed(Outcome::Applied)
     }
 
@@ -226,12 +244,13 @@ impl<P: Policy, M: Mistake> Local for Fake<P, M> {
 
     fn lookup(&self, query: &Query) -> Vec<Answer> {
         self.memory.asked.borrow_mut().insert(query.model.clone());
+        let draw = self.memory.draw();
         let visible = |row: &&Row| row.team.is_none() || row.team == query.team;
         let served = self.rows.iter().filter(|row| !self.memory.lost.contains(&row.id));
         let served = served
             .filter(visible)
             .filter(|row| matches(row.asked_name(), &query.model));
-        let mut chosen = P::choose(served.collect());
+        let mut chosen = P::choose(served.collect(), draw);
         chosen.extend(
             self.memory
                 .stale
@@ -294,7 +313,7 @@ fn first(matching: Vec<&Row>) -> Vec<&Row> {
 pub(crate) struct All;
 
 impl Policy for All {
-    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row> {
         matching
     }
 }
@@ -304,7 +323,7 @@ impl Policy for All {
 pub(crate) struct FirstMatch;
 
 impl Policy for FirstMatch {
-    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row> {
         first(matching)
     }
 }
@@ -314,7 +333,7 @@ impl Policy for FirstMatch {
 pub(crate) struct LastWins;
 
 impl Policy for LastWins {
-    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row> {
         matching.into_iter().next_back().into_iter().collect()
     }
 }
@@ -329,7 +348,7 @@ impl Policy for MovesToEnd {
         rows.push(row);
     }
 
-    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row> {
         first(matching)
     }
 }
@@ -344,7 +363,7 @@ impl Policy for NewestFirst {
         rows.insert(0, row);
     }
 
-    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row> {
         first(matching)
     }
 }
@@ -361,7 +380,7 @@ impl Policy for Merges {
         }
     }
 
-    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row> {
         first(matching)
     }
 }
@@ -376,7 +395,7 @@ impl Policy for Longest {
         rows.insert(rows.len() / 2, row);
     }
 
-    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row> {
         let longest = matching.iter().map(|row| row.asked_name().len()).max();
         let of_length = |row: &&Row| Some(row.asked_name().len()) == longest;
         matching.into_iter().filter(of_length).take(1).collect()
@@ -409,7 +428,7 @@ impl Policy for Narrow {
         is_plain(&row.id) && row.id.len() <= 4 && names.into_iter().flatten().all(is_name)
     }
 
-    fn choose(matching: Vec<&Row>) -> Vec<&Row> {
+    fn choose(matching: Vec<&Row>, _draw: u64) -> Vec<&Row> {
         first(matching)
     }
 }
@@ -465,5 +484,24 @@ impl<M: Mistake + Clone> Local for Lagging<M> {
         if millis >= STALE_FOR {
             self.served = self.held.clone();
         }
+    }
+}
+
+/// Picks one of the rows that match.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Picks;
+
+impl Policy for Picks {
+    fn dialect() -> Dialect {
+        Dialect {
+            picks: true,
+            ..Dialect::default()
+        }
+    }
+
+    fn choose(matching: Vec<&Row>, draw: u64) -> Vec<&Row> {
+        let count = matching.len().max(1) as u64;
+        let place = usize::try_from(draw % count).unwrap_or_default();
+        matching.into_iter().skip(place).take(1).collect()
     }
 }

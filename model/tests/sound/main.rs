@@ -17,7 +17,7 @@ use protocol::{InProcess, Level, Local, RouterUnderTest};
 
 use crate::fakes::{
     All, Fake, FirstMatch, Forgets, Freezes, Lagging, LastWins, Leaks, Longest, Loses, Merges, MovesToEnd, Narrow,
-    NewestFirst, Policy, Right, Stale,
+    NewestFirst, Picks, Policy, Right, Stale,
 };
 
 /// The number of random traces that each router is tried with, by when it is asked.
@@ -122,6 +122,11 @@ fn a_router_whose_longest_match_wins_is_told_from_its_twins() {
 #[test]
 fn a_router_that_takes_few_texts_and_says_so_is_told_from_its_twins() {
     told_apart::<Narrow>();
+}
+
+#[test]
+fn a_router_that_picks_at_random_is_told_from_its_twins() {
+    told_apart::<Picks>();
 }
 
 #[test]

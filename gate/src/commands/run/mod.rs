@@ -238,8 +238,8 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn all(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
         let dialect = &router.hello().dialect;
-        // An exploration never waits.
-        let shows_all_at_once = dialect.settles.wait_ms() == 0;
+        // An exploration asks each question once, and never waits.
+        let shows_all_at_once = dialect.settles.wait_ms() == 0 && !dialect.picks;
         if dialect.slow {
             (self.progress)("the adapter says `slow`, which is no longer read: speed is measured");
         }
