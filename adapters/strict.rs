@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex};
 
 use model::semantics::STRICT;
-use model::spec::{Spec, Table};
+use model::{Spec, Table};
 use protocol::{Answer, Change, Changed, Local, Outcome, Query, Row};
 use testdata::{Ran, Subject};
 

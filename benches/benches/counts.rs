@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use benches::{Rows, Shape};
+use benches::{NameShape, Workload};
 use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
 use router_core::{Change, Query, Router, Table};
 
@@ -20,22 +20,22 @@ fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
     LibraryBenchmarkConfig::default().tool(limit).clone()
 }
 
-fn hit(shape: Shape) -> (Table, String) {
+fn hit(shape: NameShape) -> (Table, String) {
     (
-        Rows::of(shape, ROWS, 0).table().expect("the rows are valid"),
+        Workload::of(shape, ROWS, 0).table().expect("the rows are valid"),
         shape.hit(POSITION),
     )
 }
 
-fn miss(shape: Shape) -> (Table, String) {
+fn miss(shape: NameShape) -> (Table, String) {
     (
-        Rows::of(shape, ROWS, 0).table().expect("the rows are valid"),
+        Workload::of(shape, ROWS, 0).table().expect("the rows are valid"),
         shape.miss(POSITION),
     )
 }
 
-fn change(shape: Shape) -> (Router, Vec<Change>) {
-    let rows = Rows::of(shape, ROWS, 0);
+fn change(shape: NameShape) -> (Router, Vec<Change>) {
+    let rows = Workload::of(shape, ROWS, 0);
     let row = rows.row(POSITION, "v000002").parse().expect("the row is valid");
     (
         Router::new(rows.table().expect("the rows are valid")),
@@ -44,12 +44,12 @@ fn change(shape: Shape) -> (Router, Vec<Change>) {
 }
 
 #[library_benchmark]
-#[bench::exact_hit(args = (Shape::Exact), setup = hit, config = at_most(230))]
-#[bench::exact_miss(args = (Shape::Exact), setup = miss, config = at_most(610))]
-#[bench::prefix_hit(args = (Shape::Prefix), setup = hit, config = at_most(1_080))]
-#[bench::suffix_hit(args = (Shape::Suffix), setup = hit, config = at_most(1_120))]
-#[bench::infix_hit(args = (Shape::Infix), setup = hit, config = at_most(5_200))]
-#[bench::mixed_miss(args = (Shape::Mixed), setup = miss, config = at_most(3_300))]
+#[bench::exact_hit(args = (NameShape::Exact), setup = hit, config = at_most(230))]
+#[bench::exact_miss(args = (NameShape::Exact), setup = miss, config = at_most(610))]
+#[bench::prefix_hit(args = (NameShape::Prefix), setup = hit, config = at_most(1_080))]
+#[bench::suffix_hit(args = (NameShape::Suffix), setup = hit, config = at_most(1_120))]
+#[bench::infix_hit(args = (NameShape::Infix), setup = hit, config = at_most(5_200))]
+#[bench::mixed_miss(args = (NameShape::Mixed), setup = miss, config = at_most(3_300))]
 fn lookup((table, model): (Table, String)) -> (Table, String) {
     black_box(table.lookup(Query {
         model: &model,
@@ -60,8 +60,8 @@ fn lookup((table, model): (Table, String)) -> (Table, String) {
 }
 
 #[library_benchmark]
-#[bench::exact(args = (Shape::Exact), setup = change, config = at_most(3_600))]
-#[bench::mixed(args = (Shape::Mixed), setup = change, config = at_most(5_100))]
+#[bench::exact(args = (NameShape::Exact), setup = change, config = at_most(3_600))]
+#[bench::mixed(args = (NameShape::Mixed), setup = change, config = at_most(5_100))]
 fn upsert((router, changes): (Router, Vec<Change>)) -> Router {
     router.publish(changes);
     router

@@ -18,15 +18,10 @@ use std::time::{Duration, Instant};
 
 use benches::page;
 use benches::race::{as_float, nanoseconds_since, now, quantile};
-use benches::{Shape, positions};
-use gate::adapter::spec::Spec;
-use gate::adapter::supervisor::Waits;
-use gate::adapter::{Settings, open};
-use model::asking::Cadence;
-use model::generate::{Seeded, generate};
-use model::rules::RuleSet;
-use model::trial::{Judge, trial};
+use benches::{NameShape, positions};
+use gate::{AdapterSettings, Spec, Waits, open_router};
 use model::universe::{Scope, UNIVERSES};
+use model::{Cadence, Judge, RuleSet, Seeded, generate, trial};
 use protocol::{Change, Query, Question, Questions, RouterUnderTest, Row, Run, Step, Trace};
 use router_core::{Router, Table};
 
@@ -66,7 +61,7 @@ fn main() {
 fn start(release: &str) -> Box<dyn RouterUnderTest> {
     let spec = Spec::parse(&format!("litellm=={release}"), &[], &[]).expect("a release is written as `1.85.0`");
     let cache = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/routeproof"));
-    let settings = Settings {
+    let settings = AdapterSettings {
         cache_dir: cache,
         path: std::env::var_os("PATH"),
         waits: Waits {
@@ -75,7 +70,7 @@ fn start(release: &str) -> Box<dyn RouterUnderTest> {
         },
         jobs: NonZeroUsize::MIN,
     };
-    open(&spec, &settings, &|line| eprintln!("{line}")).expect("the release can be installed")
+    open_router(&spec, &settings, &|line| eprintln!("{line}")).expect("the release can be installed")
 }
 
 /// Microseconds a pick and an upsert, by both routers.
@@ -83,10 +78,10 @@ fn beside_the_reference(router: &mut dyn RouterUnderTest) -> String {
     let head = ["names", "rows", "pick", "the reference", "upsert", "the reference"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (shape, count) in [
-        (Shape::Exact, 100),
-        (Shape::Exact, 1_000),
-        (Shape::Prefix, 100),
-        (Shape::Prefix, 1_000),
+        (NameShape::Exact, 100),
+        (NameShape::Exact, 1_000),
+        (NameShape::Prefix, 100),
+        (NameShape::Prefix, 1_000),
     ] {
         let table: Vec<Row> = (0..count).map(|position| row(shape, position, "v1")).collect();
         let asked = positions(count, ASKED, false);
@@ -117,8 +112,12 @@ fn beside_the_reference(router: &mut dyn RouterUnderTest) -> String {
     )
 }
 
-fn row(shape: Shape, position: usize, tag: &str) -> Row {
-    let target = if shape == Shape::Exact { "openai/up" } else { "openai/*" };
+fn row(shape: NameShape, position: usize, tag: &str) -> Row {
+    let target = if shape == NameShape::Exact {
+        "openai/up"
+    } else {
+        "openai/*"
+    };
     Row::new(&format!("deployment-{position:06}"), &shape.name(position), target, tag)
 }
 

@@ -1,6 +1,6 @@
 //! Lookups by criterion, for comparing two states of the code: `cargo bench -p benches --bench lookup`.
 
-use benches::{Rows, Shape, positions};
+use benches::{NameShape, Workload, positions};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use router_core::{Query, Table};
 use std::hint::black_box;
@@ -12,23 +12,23 @@ const QUERIES: usize = 1 << 12;
 
 fn lookups(criterion: &mut Criterion) {
     for (shape, counts) in [
-        (Shape::Exact, [1_000, 1_000_000]),
-        (Shape::Prefix, [1_000, 100_000]),
-        (Shape::Suffix, [1_000, 100_000]),
-        (Shape::Infix, [1_000, 100_000]),
-        (Shape::Around, [1_000, 100_000]),
-        (Shape::Mixed, [1_000, 100_000]),
+        (NameShape::Exact, [1_000, 1_000_000]),
+        (NameShape::Prefix, [1_000, 100_000]),
+        (NameShape::Suffix, [1_000, 100_000]),
+        (NameShape::Infix, [1_000, 100_000]),
+        (NameShape::Around, [1_000, 100_000]),
+        (NameShape::Mixed, [1_000, 100_000]),
     ] {
         for teams in [0, TEAMS] {
             let scope = if teams == 0 { "" } else { ", by team" };
             let mut group = criterion.benchmark_group(format!("{}{scope}", shape.as_str()));
             for count in counts {
-                let rows = Rows::of(shape, count, teams);
+                let rows = Workload::of(shape, count, teams);
                 let table = rows.table().expect("the rows are valid");
                 for (kind, skewed, name) in [
-                    ("hit", false, Shape::hit as fn(Shape, usize) -> String),
-                    ("skewed hit", true, Shape::hit),
-                    ("miss", false, Shape::miss),
+                    ("hit", false, NameShape::hit as fn(NameShape, usize) -> String),
+                    ("skewed hit", true, NameShape::hit),
+                    ("miss", false, NameShape::miss),
                 ] {
                     let drawn = positions(count, QUERIES, skewed);
                     let queries: Vec<_> = drawn

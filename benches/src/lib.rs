@@ -7,9 +7,9 @@ use router_core::{LoadError, Row, Table};
 
 /// A small generator of pseudo-random numbers (splitmix64), the same on every platform.
 #[derive(Clone, Debug)]
-pub struct Seeded(u64);
+pub struct Draws(u64);
 
-impl Seeded {
+impl Draws {
     /// A generator that always gives the same numbers for the same seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
@@ -63,7 +63,7 @@ const FAMILIES: [&str; 8] = [
 
 /// The shape of the names of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum NameShape {
     /// `openai/gpt-4o-000017`.
     Exact,
     /// `openai-000017/*`.
@@ -78,7 +78,7 @@ pub enum Shape {
     Mixed,
 }
 
-impl Shape {
+impl NameShape {
     /// The name for people.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -124,20 +124,25 @@ impl Shape {
     }
 }
 
-const MIXED: [Shape; 4] = [Shape::Prefix, Shape::Suffix, Shape::Infix, Shape::Around];
+const MIXED: [NameShape; 4] = [
+    NameShape::Prefix,
+    NameShape::Suffix,
+    NameShape::Infix,
+    NameShape::Around,
+];
 
 /// The rows of a workload, as texts.
 #[derive(Clone, Debug)]
-pub struct Rows {
+pub struct Workload {
     ids: Vec<String>,
     names: Vec<String>,
     targets: Vec<String>,
     teams: Vec<Option<String>>,
 }
 
-impl Rows {
+impl Workload {
     /// Makes this many rows with names of this shape; with `teams`, spread over that many teams.
-    pub fn of(shape: Shape, count: usize, teams: usize) -> Self {
+    pub fn of(shape: NameShape, count: usize, teams: usize) -> Self {
         let names: Vec<String> = (0..count).map(|position| shape.name(position)).collect();
         let targets = names.iter().map(|name| format!("upstream/{name}")).collect();
         let team = |position: usize| (teams > 0).then(|| format!("team-{:05}", position % teams));
@@ -200,7 +205,7 @@ const FIRST_TAG: &str = "v000001";
 
 /// Positions to be asked for, drawn evenly or by a skewed law.
 pub fn positions(count: usize, queries: usize, skewed: bool) -> Vec<usize> {
-    let mut seeded = Seeded::new(42);
+    let mut seeded = Draws::new(42);
     (0..queries)
         .map(|_| {
             if skewed {

@@ -3,7 +3,7 @@
 use std::alloc::System;
 use std::hint::black_box;
 
-use benches::{Rows, Shape};
+use benches::{NameShape, Workload};
 use router_core::{Change, Query, Router};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -15,14 +15,14 @@ const ROWS: usize = 256;
 #[test]
 fn lookups_allocate_nothing_and_updates_keep_nothing() {
     for shape in [
-        Shape::Exact,
-        Shape::Prefix,
-        Shape::Suffix,
-        Shape::Infix,
-        Shape::Around,
-        Shape::Mixed,
+        NameShape::Exact,
+        NameShape::Prefix,
+        NameShape::Suffix,
+        NameShape::Infix,
+        NameShape::Around,
+        NameShape::Mixed,
     ] {
-        let rows = Rows::of(shape, ROWS, 0);
+        let rows = Workload::of(shape, ROWS, 0);
         let router = Router::new(rows.table().expect("the rows are valid"));
         let queries: Vec<String> = (0..ROWS).flat_map(|at| [shape.hit(at), shape.miss(at)]).collect();
         black_box(router.snapshot());

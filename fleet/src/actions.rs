@@ -71,7 +71,7 @@ kinds! {
 }
 
 /// Number of kinds.
-pub const KINDS: usize = Kind::ALL.len();
+pub(crate) const KINDS: usize = Kind::ALL.len();
 
 impl Kind {
     /// The kind of this name.

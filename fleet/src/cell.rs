@@ -7,7 +7,7 @@ pub const ROWS_MAX: usize = 3;
 /// The most versions of a row.
 pub const VERSIONS_MAX: usize = 3;
 /// The most replicas of a fleet.
-pub const REPLICAS_MAX: usize = 3;
+pub(crate) const REPLICAS_MAX: usize = 3;
 /// The copies of one version in one pattern table are counted up to this many.
 pub const COPIES_MAX: u8 = 2;
 
@@ -65,4 +65,4 @@ pub struct Cell {
 }
 
 /// The rows of a store, of a table or of a read.
-pub type Cells = [Cell; ROWS_MAX];
+pub(crate) type Cells = [Cell; ROWS_MAX];

@@ -176,7 +176,7 @@ impl<S: Clone> Graph<S> {
 mod tests {
     use super::*;
     use crate::poll2::poll2;
-    use model::rules::RuleId;
+    use model::RuleId;
 
     #[test]
     fn polling_converges_if_it_is_fair() {

@@ -6,12 +6,16 @@
 //! stateright's checker, as the second opinion on small bounds. [`converges`] decides liveness on the whole graph. A run that
 //! did not see every state says so: see [`Ended`].
 //!
+//! All of them stand at the root but for a few vocabularies: [`strategies`] are the values that tell replicas apart,
+//! [`generic`] and [`poll2`] two more models with states of their own, and [`trace`] the texts that a state's numbers stand
+//! for.
+//!
 //! ```
 //! use std::sync::Arc;
 //!
 //! use fleet::strategies::LITELLM_1_85;
-//! use model::rules::RuleId;
-//! use fleet::{Bounds, Ended, Fleet, Kind, Options, Shape, explore};
+//! use model::RuleId;
+//! use fleet::{Bounds, Ended, ExploreOptions, Fleet, Kind, Shape, explore};
 //!
 //! let fleet = Fleet::new(Bounds {
 //!     rows: 1,
@@ -21,7 +25,7 @@
 //!     shapes: vec![Shape::Wild],
 //!     admin: true,
 //! })?;
-//! let report = explore(&fleet, &Options::default(), Arc::new(|_| {}))?;
+//! let report = explore(&fleet, &ExploreOptions::default(), Arc::new(|_| {}))?;
 //!
 //! assert_eq!(report.ended, Ended::Exhausted);
 //! assert_eq!((report.violations[0].rule, report.violations[0].path.len()), (RuleId::Current, 2));
@@ -37,7 +41,7 @@ mod machine;
 mod packed;
 pub mod poll2;
 mod replica;
-pub mod rules;
+mod rules;
 mod search;
 pub mod strategies;
 mod text;
@@ -46,17 +50,17 @@ mod view;
 mod walk;
 mod word;
 
-pub use self::actions::{Action, At, KINDS, Kind, Shape};
+pub use self::actions::{Action, At, Kind, Shape};
 pub use self::bounds::{Bounds, BoundsError};
-pub use self::cell::{COPIES_MAX, Cell, Cells, Content, REPLICAS_MAX, ROWS_MAX, VERSIONS_MAX};
+pub use self::cell::{COPIES_MAX, Cell, Content, ROWS_MAX, VERSIONS_MAX};
 pub use self::fair::{Convergence, Converging, Fairness, STATES_MAX, Stuck, TooManyStates, converges};
 pub use self::machine::{Expand, Findings, Machine, Packed, Plain};
 pub use self::packed::{Compiled, Fleet, Held, Lane, Layout, State};
 pub use self::replica::{StrategyReplica, strategy_fleet};
 pub use self::search::{
-    CheckOptions, Checkpoint, CheckpointError, Ended, ExploreError, Hosts, Limit, OnProgress, Options, Progress,
-    Report, Violation, Visited, check, explore, serve,
+    CheckOptions, Checkpoint, CheckpointError, Ended, Exploration, ExploreError, ExploreOptions, Hosts, Limit,
+    OnProgress, Progress, Violation, Visited, check, explore, serve,
 };
-pub use self::view::{Candidate, QUERIES, Query};
+pub use self::view::{ModelCandidate, ModelQuery, QUERIES};
 pub use self::walk::{Parting, Serving, Walks, compare};
 pub use self::word::Word;

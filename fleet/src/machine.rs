@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use crate::actions::{Action, Kind};
 use crate::word::Word;
-use model::rules::RuleId;
+use model::RuleId;
 
 /// The verdict of a machine's rules on one state or one step; bit `i` stands for the rule of index `i`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,8 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::fleet::{Act, Given, InProcessFleet, LocalReplica, StoreReading, Want, Written};
-use protocol::wire::{Dialect, PROTOCOL_VERSION};
-use protocol::{Answer, Candidate, Capability, Changed, Hello, Now, Outcome, Query, Question, Refusal, Shown, Write};
+use protocol::wire::PROTOCOL_VERSION;
+use protocol::{
+    Answer, Candidate, Capability, Changed, Dialect, Hello, Now, Outcome, Query, Question, Refusal, Shown, Write,
+};
 
 use crate::actions::Shape;
 use crate::cell::{Cell, Content, ROWS_MAX, VERSIONS_MAX};
@@ -264,11 +266,11 @@ impl StrategyReplica {
         if !by_wildcards {
             return Answer::Refused(Refusal::UnknownModel);
         }
-        let asked = view::Query {
+        let asked = view::ModelQuery {
             exact: query.model == name(Shape::Exact),
             team: query.team.as_deref() == Some(TEAM),
         };
-        let candidate = |found: view::Candidate| {
+        let candidate = |found: view::ModelCandidate| {
             let one = Candidate {
                 id: trace::id(found.row),
                 model: resolved(found.table, &query.model),

@@ -6,11 +6,11 @@
 use crate::actions::{Action, Kind, Shape};
 use crate::cell::{Cell, Cells, Content, ROWS_MAX};
 use crate::machine::Findings;
-use crate::view::{Candidate, QUERIES, Query, View, prescribed};
-use model::rules::RuleId;
+use crate::view::{ModelCandidate, ModelQuery, QUERIES, View, prescribed};
+use model::RuleId;
 
 /// The rules that are judged a state or a step at a time; `converges` is judged of the whole graph.
-pub const RULES: &[RuleId] = &[
+pub(crate) const RULES: &[RuleId] = &[
     RuleId::Current,
     RuleId::Complete,
     RuleId::NoDuplicate,
@@ -60,11 +60,11 @@ pub(crate) fn judge(store: &Cells, view: &impl View, rows: usize, findings: &mut
     }
 }
 
-fn answer(view: &impl View, cells: &Cells, query: Query, findings: &mut Findings) {
+fn answer(view: &impl View, cells: &Cells, query: ModelQuery, findings: &mut Findings) {
     let mut answers_with = [false; ROWS_MAX];
     let mut is_stale = false;
     view.candidates(query, |candidate| {
-        let Candidate {
+        let ModelCandidate {
             row,
             version,
             copies,

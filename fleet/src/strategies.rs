@@ -1,6 +1,6 @@
 //! Strategies by which replicas follow a store: each a plain value, so that one replica of a fleet can differ from the next.
 
-use model::rules::RuleId;
+use model::RuleId;
 /// The effect of an upsert or a delete on the wildcard entries that a row has in the pattern tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Patterns {

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use model::closing::{Pending, closing};
-use model::rules::RuleId;
+use model::{Pending, RuleId, closing};
 use protocol::{
     Begin, Op, OpId, Place, Query, Question, RequestOp, Row, Step, StoreView, Trace, TraceFile, Via, World, Write,
     WriteOp,
@@ -16,7 +15,7 @@ use crate::view::{self, QUERIES};
 /// The team that a team's wildcard is of.
 pub const TEAM: &str = "t1";
 /// The beginning that every request of the model has.
-pub const STEM: &str = "gpt-";
+pub(crate) const STEM: &str = "gpt-";
 const EXACT: &str = "gpt-4o";
 const MATCHED_BY_WILDCARDS_ONLY: &str = "gpt-5";
 
@@ -39,7 +38,7 @@ pub fn target(shape: Shape) -> &'static str {
 }
 
 /// The question that a request stands for.
-pub fn question(query: view::Query) -> Query {
+pub fn question(query: view::ModelQuery) -> Query {
     let model = if query.exact { EXACT } else { MATCHED_BY_WILDCARDS_ONLY };
     Query::new(model, query.team.then_some(TEAM))
 }
@@ -265,7 +264,7 @@ pub fn tag(row: u8, version: u8) -> String {
 }
 
 /// The number of the row with this id, where it is one of the model's.
-pub fn number(of: &str) -> Option<u8> {
+pub(crate) fn number(of: &str) -> Option<u8> {
     (0..)
         .zip(0..ROWS_MAX)
         .map(|(number, _)| number)
@@ -273,7 +272,7 @@ pub fn number(of: &str) -> Option<u8> {
 }
 
 /// The number and the cell of a row, where it is one of the model's.
-pub fn row_of(found: &Row) -> Option<(u8, Cell)> {
+pub(crate) fn row_of(found: &Row) -> Option<(u8, Cell)> {
     let number = number(&found.id)?;
     let version = found.tag.strip_prefix(&format!("{}-v", found.id))?.parse().ok()?;
     let contents = Shape::ALL

@@ -6,7 +6,7 @@ use crate::strategies::Strategy;
 
 /// A request: for the name that an exact row has, or for one that only wildcards match; by the team's caller or by none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Query {
+pub struct ModelQuery {
     /// True if the exact name is asked for.
     pub exact: bool,
     /// True if the caller is of the team.
@@ -14,20 +14,20 @@ pub struct Query {
 }
 
 /// Every request that can be told apart.
-pub const QUERIES: [Query; 4] = [
-    Query {
+pub const QUERIES: [ModelQuery; 4] = [
+    ModelQuery {
         exact: true,
         team: false,
     },
-    Query {
+    ModelQuery {
         exact: true,
         team: true,
     },
-    Query {
+    ModelQuery {
         exact: false,
         team: false,
     },
-    Query {
+    ModelQuery {
         exact: false,
         team: true,
     },
@@ -35,7 +35,7 @@ pub const QUERIES: [Query; 4] = [
 
 /// One candidate of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Candidate {
+pub struct ModelCandidate {
     /// Number of the row, from 0.
     pub row: u8,
     /// Version of the row, as its tag says.
@@ -70,7 +70,7 @@ pub(crate) trait View: PartialEq {
     fn entries(&self) -> u8;
 
     /// Visits the candidates that it answers with.
-    fn candidates(&self, query: Query, visit: impl FnMut(Candidate));
+    fn candidates(&self, query: ModelQuery, visit: impl FnMut(ModelCandidate));
 
     /// Returns whether it holds `row` as `other` does, in its list and in its pattern tables.
     fn holds_like(&self, other: &Self, row: usize) -> bool;
@@ -90,7 +90,7 @@ pub(crate) fn tables(team_first: bool, sees_team: bool) -> [Option<Shape>; 2] {
 }
 
 /// The row versions that `cells` prescribe as candidates for `query`, with the table that they belong to.
-pub(crate) fn prescribed(cells: &Cells, strategy: &Strategy, query: Query, mut visit: impl FnMut(Candidate)) {
+pub(crate) fn prescribed(cells: &Cells, strategy: &Strategy, query: ModelQuery, mut visit: impl FnMut(ModelCandidate)) {
     let exact = query.exact.then_some(Shape::Exact);
     for shape in [exact]
         .into_iter()
@@ -101,7 +101,7 @@ pub(crate) fn prescribed(cells: &Cells, strategy: &Strategy, query: Query, mut v
         for (row, cell) in (0..).zip(cells).filter(|(_, cell)| cell.content.shape() == Some(shape)) {
             matched = true;
             if let Content::Row(table) = cell.content {
-                visit(Candidate {
+                visit(ModelCandidate {
                     row,
                     version: cell.version,
                     copies: 1,
@@ -122,7 +122,7 @@ type Copies = [[u8; VERSIONS_MAX + 1]; ROWS_MAX];
 pub(crate) fn agrees(view: &impl View, store: &Cells) -> bool {
     QUERIES.into_iter().all(|query| {
         let [mut answered, mut due] = [[[0; VERSIONS_MAX + 1]; ROWS_MAX]; 2];
-        let count = |copies: &mut Copies, candidate: Candidate| {
+        let count = |copies: &mut Copies, candidate: ModelCandidate| {
             copies[usize::from(candidate.row)][usize::from(candidate.version)] += candidate.copies;
         };
         view.candidates(query, |candidate| count(&mut answered, candidate));

@@ -5,13 +5,13 @@
 
 use crate::actions::Action;
 use crate::machine::{Findings, Machine};
-use crate::view::Candidate;
+use crate::view::ModelCandidate;
 
 /// A machine with replicas that answer.
 pub trait Serving: Machine {
-    /// Returns the answers of each replica to each of [`crate::view::QUERIES`], in the order of [`Candidate`]; nothing where it is
-    /// down.
-    fn answers(&self, state: &Self::State) -> Vec<Option<Vec<Vec<Candidate>>>>;
+    /// Returns the answers of each replica to each of [`crate::view::QUERIES`], in the order of [`ModelCandidate`]; nothing
+    /// where it is down.
+    fn answers(&self, state: &Self::State) -> Vec<Option<Vec<Vec<ModelCandidate>>>>;
 }
 
 /// The seed, number and length of random walks.

@@ -11,9 +11,9 @@ use fleet::poll2::{Poll2, Poll2Bounds};
 use fleet::strategies::{CANARIES, LITELLM_1_85, REFERENCE, STRATEGIES, Strategy, named};
 use fleet::trace::trace;
 use fleet::{
-    Action, At, Bounds, Fairness, Fleet, Kind, Machine, Options, Packed, STATES_MAX, Shape, converges, explore,
+    Action, At, Bounds, ExploreOptions, Fairness, Fleet, Kind, Machine, Packed, STATES_MAX, Shape, converges, explore,
 };
-use model::rules::RuleId;
+use model::RuleId;
 
 use crate::kept::check;
 
@@ -29,7 +29,7 @@ fn fleet(rows: u8, strategies: &[Strategy]) -> Fleet {
     Fleet::new(bounds.possible()).expect("bounds fit")
 }
 
-fn explored<M: Packed + Clone>(text: &mut String, name: &str, fleet: &M, options: &Options) {
+fn explored<M: Packed + Clone>(text: &mut String, name: &str, fleet: &M, options: &ExploreOptions) {
     let report = explore(fleet, options, Arc::new(|_| {})).expect("it runs");
     writeln!(
         text,
@@ -160,7 +160,7 @@ fn one_replica_of_every_strategy() {
         .map(|strategy| (strategy.name.to_owned(), strategy));
     for (name, strategy) in strategies.chain(canaries) {
         let fleet = fleet(1, &[strategy]);
-        explored(&mut text, &name, &fleet, &Options::default());
+        explored(&mut text, &name, &fleet, &ExploreOptions::default());
         converging(&mut text, &fleet);
     }
     check("fleet", &text);
@@ -169,22 +169,22 @@ fn one_replica_of_every_strategy() {
 #[test]
 fn fleets_of_several_replicas_and_rows() {
     let mut text = String::new();
-    let symmetric = Options {
+    let symmetric = ExploreOptions {
         symmetric: true,
         threads: 2,
-        ..Options::default()
+        ..ExploreOptions::default()
     };
-    let deep = Options {
+    let deep = ExploreOptions {
         depth_max: Some(6),
-        ..Options::default()
+        ..ExploreOptions::default()
     };
-    let shallow = Options {
+    let shallow = ExploreOptions {
         depth_max: Some(4),
-        ..Options::default()
+        ..ExploreOptions::default()
     };
-    let first = Options {
+    let first = ExploreOptions {
         stop_at_violation: true,
-        ..Options::default()
+        ..ExploreOptions::default()
     };
     explored(
         &mut text,
@@ -196,7 +196,7 @@ fn fleets_of_several_replicas_and_rows() {
         &mut text,
         "two of 1.85, symmetric, to the first",
         &fleet(1, &[LITELLM_1_85; 2]),
-        &Options {
+        &ExploreOptions {
             stop_at_violation: true,
             ..symmetric
         },
@@ -240,7 +240,7 @@ fn the_base_protocol_and_what_a_person_is_shown() {
         })
         .expect("bounds fit");
         let name = format!("poll2 of {replicas} replicas, {rows} rows, {versions} versions, crash {crash}");
-        explored(&mut text, &name, &poll2, &Options::default());
+        explored(&mut text, &name, &poll2, &ExploreOptions::default());
         walked(&mut text, &poll2);
     }
     for strategies in [[REFERENCE, LITELLM_1_85], [LITELLM_1_85; 2]] {

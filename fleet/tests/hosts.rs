@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use fleet::poll2::{Poll2, Poll2Bounds};
-use fleet::{Ended, ExploreError, Hosts, Options, Report, explore};
+use fleet::{Ended, Exploration, ExploreError, ExploreOptions, Hosts, explore};
 
 const PROTOCOL: Poll2Bounds = Poll2Bounds {
     replicas: 2,
@@ -25,17 +25,17 @@ fn addresses(count: usize) -> Vec<String> {
     taken.iter().map(address).collect()
 }
 
-fn process(addresses: &[String], process: usize, wait: Duration) -> Result<Report<u64>, ExploreError> {
+fn process(addresses: &[String], process: usize, wait: Duration) -> Result<Exploration<u64>, ExploreError> {
     let machine = Poll2::new(PROTOCOL).expect("bounds fit");
     let hosts = Hosts {
         addresses: addresses.to_vec(),
         process,
         wait,
     };
-    let options = Options {
+    let options = ExploreOptions {
         hosts: Some(hosts),
         threads: 2,
-        ..Options::default()
+        ..ExploreOptions::default()
     };
     explore(&machine, &options, Arc::new(|_| {}))
 }

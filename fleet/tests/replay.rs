@@ -5,12 +5,10 @@ use std::sync::Arc;
 use adapter_reference::reference_fleet;
 use fleet::strategies::{STRATEGIES, Strategy};
 use fleet::{
-    Action, Bounds, Ended, Fairness, Fleet, Kind, Options, QUERIES, STATES_MAX, Shape, converges, explore,
+    Action, Bounds, Ended, ExploreOptions, Fairness, Fleet, Kind, QUERIES, STATES_MAX, Shape, converges, explore,
     strategy_fleet, trace,
 };
-use model::closing::{Pending, judged};
-use model::rules::{RuleId, RuleSet};
-use model::trial::{Judge, trial};
+use model::{Judge, Pending, RuleId, RuleSet, closed_run, trial};
 use protocol::{Level, RouterUnderTest};
 
 const REPLICAS: u8 = 2;
@@ -46,7 +44,7 @@ fn tables() -> [Bounds; 3] {
 fn counterexamples(strategy: Strategy, bounds: Bounds) -> Vec<(RuleId, Vec<Action>)> {
     let strategies = vec![strategy; usize::from(REPLICAS)];
     let fleet = Fleet::new(Bounds { strategies, ..bounds }.possible()).expect("bounds of the book");
-    let report = explore(&fleet, &Options::default(), Arc::new(|_| {})).expect("it is explored");
+    let report = explore(&fleet, &ExploreOptions::default(), Arc::new(|_| {})).expect("it is explored");
     assert_eq!(report.ended, Ended::Exhausted);
     let stuck = converges(&fleet, Fairness::Weak, STATES_MAX)
         .expect("it is small")
@@ -77,7 +75,7 @@ fn broken_after(
     let last = before + 1..=steps(actions);
     let path = trace::path(actions, REPLICAS, Shape::Exact).0;
     let hello = fleet.hello().clone();
-    let run = judged(&path, QUERIES.map(trace::question).to_vec(), Pending::Dropped, &hello);
+    let run = closed_run(&path, QUERIES.map(trace::question).to_vec(), Pending::Dropped, &hello);
     let judge = Judge::new(&hello, RuleSet::only(rule)).expect("the preset exists");
     let judged = trial(fleet, &judge, std::slice::from_ref(&run)).expect("a fleet in this process does not fail");
     let findings = judged.into_iter().flat_map(|judged| judged.tally.findings);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use fleet::generic::{FleetOf, NaiveReplica};
 use fleet::strategies::{CANARIES, LITELLM_1_85, REBUILD_ON_UPDATE, REFERENCE, REMOVE_BY_ID, Strategy};
 use fleet::{
-    Bounds, CheckOptions, Ended, Fairness, Fleet, Kind, Limit, Machine, Options, Report, STATES_MAX, Shape,
+    Bounds, CheckOptions, Ended, Exploration, ExploreOptions, Fairness, Fleet, Kind, Limit, Machine, STATES_MAX, Shape,
     TooManyStates, check, converges, explore,
 };
-use model::rules::RuleId;
+use model::RuleId;
 
 const KINDS: &[Kind] = &[
     Kind::Create,
@@ -39,14 +39,14 @@ fn fleet(rows: u8, versions: u8, strategies: &[Strategy], kinds: &[Kind], admin:
     .expect("bounds fit")
 }
 
-fn exhaust(fleet: &Fleet) -> Report<u128> {
-    let report = explore(fleet, &Options::default(), Arc::new(|_| {})).expect("it runs");
+fn exhaust(fleet: &Fleet) -> Exploration<u128> {
+    let report = explore(fleet, &ExploreOptions::default(), Arc::new(|_| {})).expect("it runs");
     assert_eq!(report.ended, Ended::Exhausted);
     assert_eq!(report.dead(fleet), []);
     report
 }
 
-fn broken(report: &Report<u128>) -> Vec<RuleId> {
+fn broken(report: &Exploration<u128>) -> Vec<RuleId> {
     report.violations.iter().map(|violation| violation.rule).collect()
 }
 
@@ -178,7 +178,7 @@ fn both_engines_count_alike_and_find_paths_of_one_length() {
     assert_eq!((theirs.ended, theirs.distinct), (Ended::Exhausted, ours.distinct));
     assert_eq!((theirs.generated, theirs.depth), (ours.generated, ours.depth));
     assert_eq!((theirs.coverage, &theirs.premises), (ours.coverage, &ours.premises));
-    let lengths = |report: &Report<u128>| -> Vec<(RuleId, usize)> {
+    let lengths = |report: &Exploration<u128>| -> Vec<(RuleId, usize)> {
         report
             .violations
             .iter()
@@ -208,10 +208,10 @@ fn a_limit_of_the_checker_is_named_where_it_cuts() {
 fn symmetry_keeps_the_verdicts_and_any_number_of_workers_the_counts() {
     let fleet = fleet(1, 2, &[LITELLM_1_85; 2], &KINDS[..9], true);
     let whole = exhaust(&fleet);
-    let options = |threads| Options {
+    let options = |threads| ExploreOptions {
         symmetric: true,
         threads,
-        ..Options::default()
+        ..ExploreOptions::default()
     };
     let one = explore(&fleet, &options(1), Arc::new(|_| {})).expect("it runs");
     let two = explore(&fleet, &options(2), Arc::new(|_| {})).expect("it runs");

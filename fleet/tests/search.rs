@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 use fleet::poll2::{Poll2, Poll2Bounds};
 use fleet::strategies::{LITELLM_1_85, REFERENCE};
 use fleet::{
-    Bounds, Checkpoint, Ended, Fleet, Kind, Limit, Options, Packed, Progress, Report, Shape, Visited, explore,
+    Bounds, Checkpoint, Ended, Exploration, ExploreOptions, Fleet, Kind, Limit, Packed, Progress, Shape, Visited,
+    explore,
 };
-use model::rules::RuleId;
+use model::RuleId;
 
 use crate::kept::check;
 
@@ -28,7 +29,7 @@ fn poll2() -> Poll2 {
     .expect("bounds fit")
 }
 
-fn run(options: &Options) -> (Report<u64>, Vec<Progress>) {
+fn run(options: &ExploreOptions) -> (Exploration<u64>, Vec<Progress>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = Arc::clone(&told);
     let on_progress = Arc::new(move |progress| telling.lock().expect("no panic").push(progress));
@@ -37,29 +38,29 @@ fn run(options: &Options) -> (Report<u64>, Vec<Progress>) {
     (report, told)
 }
 
-fn in_files(dir: &Path, threads: usize) -> Options {
-    Options {
+fn in_files(dir: &Path, threads: usize) -> ExploreOptions {
+    ExploreOptions {
         threads,
         checkpoint: Some(Checkpoint {
             dir: dir.to_owned(),
             resume: false,
         }),
-        ..Options::default()
+        ..ExploreOptions::default()
     }
 }
 
 #[test]
 fn each_level_is_told_once_as_a_run_that_ends_there_reports_it() {
     for threads in [1, 2] {
-        let options = Options {
+        let options = ExploreOptions {
             threads,
-            ..Options::default()
+            ..ExploreOptions::default()
         };
         let (whole, told) = run(&options);
         assert_eq!((whole.ended, told.len()), (Ended::Exhausted, whole.depth as usize));
         let mut before = 0;
         for (depth, progress) in (1..).zip(&told) {
-            let (cut, _) = run(&Options {
+            let (cut, _) = run(&ExploreOptions {
                 depth_max: Some(depth),
                 ..options.clone()
             });
@@ -79,9 +80,9 @@ fn each_level_is_told_once_as_a_run_that_ends_there_reports_it() {
 fn the_bytes_told_are_those_of_the_set_and_of_the_states_in_memory() {
     for threads in [1, 2] {
         let dir = tempfile::tempdir().expect("a directory");
-        let (_, in_memory) = run(&Options {
+        let (_, in_memory) = run(&ExploreOptions {
             threads,
-            ..Options::default()
+            ..ExploreOptions::default()
         });
         let (_, filed) = run(&in_files(dir.path(), threads));
         let empty = Visited::<u64>::new(poll2().bits()).bytes() * threads as u64;
@@ -100,13 +101,13 @@ fn the_bytes_told_are_those_of_the_set_and_of_the_states_in_memory() {
 
 #[test]
 fn a_limit_cuts_at_the_first_level_that_meets_it() {
-    let (_, told) = run(&Options::default());
+    let (_, told) = run(&ExploreOptions::default());
     let third = told[2];
     let cut = |states_max, depth_max| {
-        let (report, _) = run(&Options {
+        let (report, _) = run(&ExploreOptions {
             states_max,
             depth_max,
-            ..Options::default()
+            ..ExploreOptions::default()
         });
         (report.ended, report.depth)
     };
@@ -118,9 +119,9 @@ fn a_limit_cuts_at_the_first_level_that_meets_it() {
 
 #[test]
 fn what_a_cut_run_had_no_time_for_is_named() {
-    let (report, _) = run(&Options {
+    let (report, _) = run(&ExploreOptions {
         depth_max: Some(2),
-        ..Options::default()
+        ..ExploreOptions::default()
     });
     let machine = poll2();
     assert_eq!(
@@ -134,10 +135,10 @@ fn what_a_cut_run_had_no_time_for_is_named() {
 fn a_bound_on_memory_cuts_within_a_level() {
     for threads in [1, 2] {
         let bounded = |memory_max| {
-            run(&Options {
+            run(&ExploreOptions {
                 threads,
                 memory_max: Some(memory_max),
-                ..Options::default()
+                ..ExploreOptions::default()
             })
         };
         let (whole, told) = bounded(1 << 30);
@@ -182,7 +183,7 @@ fn the_workers_share_every_large_level_evenly() {
 /// The headers of the files of four levels, each with its checksum.
 fn headers<M: Packed>(machine: &M) -> String {
     let dir = tempfile::tempdir().expect("a directory");
-    let options = Options {
+    let options = ExploreOptions {
         depth_max: Some(4),
         ..in_files(dir.path(), 1)
     };

@@ -195,7 +195,7 @@ fn machines_part_where_one_does_something_else() {
         (
             (|strategy| strategy.on_delete = Patterns::Kept) as fn(&mut Strategy),
             "create d1 as a wildcard at r1, empty-poll at r1, delete d1 at r1",
-            "answers: [Some([[], [], [], []])] in one, [Some([[Candidate",
+            "answers: [Some([[], [], [], []])] in one, [Some([[ModelCandidate",
         ),
         (
             |strategy| strategy.sticky_names = true,

@@ -17,9 +17,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use fuzz_harness;
-use fuzz_harness::failure::{Failure, panic_text};
-use fuzz_harness::mutate::mutate;
-use fuzz_harness::{Body, Settings, Work, target};
+use fuzz_harness::{Body, TargetFailure, TargetSettings, Work, mutate, panic_text, target};
 pub use libfuzzer_sys;
 use libfuzzer_sys::{Corpus, fuzzer_mutate};
 use protocol::Step;
@@ -43,7 +41,7 @@ macro_rules! steps {
             $crate::mutated($name, &mut data[..max_size], size, seed)
         });
         $crate::libfuzzer_sys::fuzz_crossover!(|one: &[u8], other: &[u8], out: &mut [u8], seed: u32| {
-            $crate::fuzz_harness::mutate::splice(one, other, out, seed)
+            $crate::fuzz_harness::splice(one, other, out, seed)
         });
     };
 }
@@ -89,8 +87,8 @@ pub fn mutated(name: &str, data: &mut [u8], size: usize, seed: u32) -> usize {
 
 impl State {
     fn new(name: &'static str) -> Result<Self, String> {
-        let settings = Settings {
-            fault: variable("ROUTEPROOF_FAULT").unwrap_or_else(|| Settings::default().fault),
+        let settings = TargetSettings {
+            fault: variable("ROUTEPROOF_FAULT").unwrap_or_else(|| TargetSettings::default().fault),
         };
         let target = target(name).ok_or_else(|| format!("there is no target `{name}`"))?;
         // libFuzzer's own hook ends the process before anything can be made small.
@@ -128,12 +126,12 @@ impl State {
             }
             Ok(Ok(None)) => Corpus::Reject,
             Ok(Err(failure)) => self.found(&failure),
-            Err(panic) => self.found(&Failure::of_bytes(panic_text(panic.as_ref()))),
+            Err(panic) => self.found(&TargetFailure::of_bytes(panic_text(panic.as_ref()))),
         }
     }
 
     /// Says what was found and ends the process in the way that libFuzzer takes for a crash, so that it keeps the input.
-    fn found(&mut self, failure: &Failure) -> ! {
+    fn found(&mut self, failure: &TargetFailure) -> ! {
         self.done.steps += failure.steps;
         eprintln!("found: {}", failure.what);
         eprintln!("{}", self.counts());

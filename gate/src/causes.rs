@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use model::cause::{Cause, CauseKey, Diagnosis, Lasts, Member, diagnose, group, lasts};
-use model::failure::Failure;
-use model::trial::Judge;
+use model::{Cause, CauseKey, Diagnosis, Failure, Judge, Lasts, Member, diagnose, group, lasts};
 use protocol::{AdapterFault, Hello, RouterUnderTest};
 
 use crate::adapter::spec::Spec;
@@ -15,13 +13,13 @@ use crate::guard::stopped;
 use crate::known;
 
 /// The longest time that the diagnoses of a run may take, beside the budget of the search.
-pub const DIAGNOSES_TIME_MAX: Duration = Duration::from_mins(1);
+pub(crate) const DIAGNOSES_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// The most causes whose witness is asked for again: each takes up to twice the time that is waited.
 const ASKED_AGAIN_MAX: usize = 12;
 
 /// The router whose failures are looked into, and how.
-pub struct Diagnosing<'a> {
+pub(crate) struct Diagnosing<'a> {
     /// The router.
     pub router: &'a mut dyn RouterUnderTest,
     /// The text that names it.
@@ -38,7 +36,7 @@ pub struct Diagnosing<'a> {
 
 impl Diagnosing<'_> {
     /// Groups failures by their causes, and writes the witness of each. Each failure stands beside its report.
-    pub fn causes_of(&mut self, failures: &[(&Failure, FailureReport)], shelf: &mut Shelf) -> Vec<CauseReport> {
+    pub(crate) fn causes_of(&mut self, failures: &[(&Failure, FailureReport)], shelf: &mut Shelf) -> Vec<CauseReport> {
         if failures.is_empty() {
             return Vec::new();
         }

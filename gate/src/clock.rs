@@ -4,24 +4,24 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Time since some moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(Instant);
+pub(crate) struct Clock(Instant);
 
 impl Clock {
     /// Starts counting.
     #[expect(clippy::disallowed_methods, reason = "the edge at which time comes in")]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 
     /// Returns the time since the start.
-    pub fn elapsed(self) -> Duration {
+    pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
 }
 
 /// A seed for a run that was not given one.
 #[expect(clippy::disallowed_methods, reason = "the edge at which entropy comes in")]
-pub fn seed_of_the_moment() -> u32 {
+pub(crate) fn seed_of_the_moment() -> u32 {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

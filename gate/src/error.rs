@@ -3,8 +3,7 @@
 use std::io;
 
 use fleet::ExploreError;
-use model::hunt::Interrupted;
-use model::trial::UnknownPreset;
+use model::{Interrupted, UnknownPreset};
 use protocol::AdapterFault;
 
 use crate::exit::Exit;

@@ -1,11 +1,9 @@
 //! The exhaustive engine of a router: over its whole memory where it is in this process, else over what is observed.
 
-use adapter_faulty::faults::{Fault, Trial, Visit, with};
+use adapter_faulty::{Fault, Trial, Visit, with};
 use adapter_reference::Reference;
-use model::exhaust::{Limits, explore, explore_observed};
-use model::hunt::{GoOn, Hunt, Interrupted};
-use model::trial::Judge;
 use model::universe::Scope;
+use model::{ExhaustLimits, GoOn, Hunt, Interrupted, Judge, explore, explore_observed};
 use protocol::RouterUnderTest;
 
 use crate::adapter::spec::Spec;
@@ -15,12 +13,12 @@ use crate::adapter::spec::Spec;
 /// # Errors
 ///
 /// A fault of the router under test, with what was found before.
-pub fn explore_any(
+pub(crate) fn explore_any(
     spec: &Spec,
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
     scope: &Scope,
-    limits: Limits,
+    limits: ExhaustLimits,
     go_on: &mut GoOn,
 ) -> Result<Hunt, Interrupted> {
     match spec {
@@ -43,7 +41,7 @@ pub fn explore_any(
 struct Exploring<'a> {
     judge: &'a Judge,
     scope: &'a Scope,
-    limits: Limits,
+    limits: ExhaustLimits,
     go_on: &'a mut GoOn<'a>,
 }
 

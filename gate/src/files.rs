@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use model::rules::RuleId;
+use model::RuleId;
 use protocol::Hello;
 
 use crate::adapter::spec::{Spec, command_line};
@@ -14,7 +14,7 @@ use crate::report::repro;
 
 /// A directory of traces, made when the first one is put there.
 #[derive(Debug)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     dir: PathBuf,
     numbers: BTreeMap<RuleId, usize>,
     trouble: Option<String>,
@@ -22,7 +22,7 @@ pub struct Shelf {
 
 impl Shelf {
     /// A shelf in that directory.
-    pub fn new(dir: &Path) -> Self {
+    pub(crate) fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
             numbers: BTreeMap::new(),
@@ -31,12 +31,12 @@ impl Shelf {
     }
 
     /// Returns the first error of writing.
-    pub fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         self.trouble.clone()
     }
 
     /// The next place for a failure of that rule.
-    pub fn place(&mut self, rule: RuleId) -> Place {
+    pub(crate) fn place(&mut self, rule: RuleId) -> Place {
         let number = self.numbers.entry(rule).or_default();
         *number += 1;
         Place { rule, number: *number }
@@ -44,12 +44,12 @@ impl Shelf {
 
     /// Writes the trace, its ITF form and, for a router whose language is known, a stand-alone reproduction; notes in
     /// `failure` what was written and how to replay it. Files that stood at that place are replaced.
-    pub fn put(&mut self, place: Place, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
+    pub(crate) fn put(&mut self, place: Place, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
         self.put_as(&format!("{}-{}", place.rule, place.number), hello, spec, failure);
     }
 
     /// Writes the same files under that name.
-    pub fn put_as(&mut self, name: &str, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
+    pub(crate) fn put_as(&mut self, name: &str, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
         let stem = self.dir.join(name);
         let trace = stem.with_extension("toml");
         let mut files = vec![
@@ -86,7 +86,7 @@ impl Shelf {
     }
 
     /// Removes the files of a failure that does not stand, or that turned out to be another that has its own.
-    pub fn remove(&mut self, failure: &FailureReport) {
+    pub(crate) fn remove(&mut self, failure: &FailureReport) {
         for file in &failure.files {
             if let Err(why) = fs::remove_file(file) {
                 self.trouble
@@ -98,7 +98,7 @@ impl Shelf {
 
 /// The place of a failure's files on a shelf.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     rule: RuleId,
     number: usize,
 }
@@ -108,7 +108,7 @@ pub struct Place {
 /// # Errors
 ///
 /// An error of the file system.
-pub fn can_write(path: &Path) -> io::Result<()> {
+pub(crate) fn can_write(path: &Path) -> io::Result<()> {
     let dir = directory(path);
     fs::create_dir_all(dir)?;
     tempfile::NamedTempFile::new_in(dir)?;

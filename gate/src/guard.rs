@@ -35,23 +35,23 @@ static FINISHES: AtomicBool = AtomicBool::new(false);
 /// The signal that has come meanwhile; 0 for none.
 static STOPPED_BY: AtomicI32 = AtomicI32::new(0);
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept {
+static KEPT: Mutex<Cleanup> = Mutex::new(Cleanup {
     groups: BTreeSet::new(),
     dirs: BTreeSet::new(),
 });
 
-struct Kept {
+struct Cleanup {
     groups: BTreeSet<i32>,
     dirs: BTreeSet<PathBuf>,
 }
 
-fn kept() -> MutexGuard<'static, Kept> {
+fn kept() -> MutexGuard<'static, Cleanup> {
     // A list is whole after every single insert and remove, also where a panic came between two of them.
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes `SIGINT`, `SIGTERM` and `SIGHUP` first end every child and remove every half-made directory, and then this process
-/// in the usual way. A command that [`finish_on_signal`] was called for is given time to end by itself, without children.
+/// in the usual way. A command for which `finish_on_signal` was called is given time to end by itself, without children.
 ///
 /// # Errors
 ///
@@ -93,10 +93,10 @@ pub fn end_by(signal: i32) -> ! {
 /// no further one is started, and [`stopped`] says so.
 #[must_use = "a signal ends the process at once where this is dropped"]
 #[derive(Debug)]
-pub struct Finishing(());
+pub(crate) struct Finishing(());
 
 /// See [`Finishing`].
-pub fn finish_on_signal() -> Finishing {
+pub(crate) fn finish_on_signal() -> Finishing {
     FINISHES.store(true, Ordering::SeqCst);
     Finishing(())
 }
@@ -134,14 +134,14 @@ fn remove(dir: &Path) {
 /// else can have the group's number.
 #[derive(Debug)]
 #[must_use = "the group is killed when this is dropped"]
-pub struct Group {
+pub(crate) struct Group {
     child: Child,
     ended: Receiver<Ended>,
 }
 
 /// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// Ended with this exit code.
     Code(i32),
     /// Ended by this signal.
@@ -166,7 +166,7 @@ impl Group {
     /// # Errors
     ///
     /// An error of starting a process.
-    pub fn spawn(command: &mut Command, on_end: impl FnOnce(Ended) + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command, on_end: impl FnOnce(Ended) + Send + 'static) -> io::Result<Self> {
         // A signal waits for the lock: a child is either not yet started, or already on the list.
         let mut kept = kept();
         if stopped().is_some() {
@@ -190,17 +190,17 @@ impl Group {
     }
 
     /// The child, for its pipes.
-    pub fn child(&mut self) -> &mut Child {
+    pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
     /// Waits for the leader to end by itself; tells once how.
-    pub fn ends_within(&self, wait: Duration) -> Option<Ended> {
+    pub(crate) fn ends_within(&self, wait: Duration) -> Option<Ended> {
         self.ended.recv_timeout(wait).ok()
     }
 
     /// Kills every process of the group.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         kill(number(&self.child));
     }
 }
@@ -241,7 +241,7 @@ fn see_end(leader: i32) -> Ended {
 
 /// A directory that is being filled, removed when this is dropped unless [`HalfMade::keep_as`] was called.
 #[derive(Debug)]
-pub struct HalfMade {
+pub(crate) struct HalfMade {
     path: PathBuf,
 }
 
@@ -251,7 +251,7 @@ impl HalfMade {
     /// # Errors
     ///
     /// An error of removing or creating directories.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         kept().dirs.insert(path.to_owned());
         let half_made = Self { path: path.to_owned() };
         match fs::remove_dir_all(path) {
@@ -263,7 +263,7 @@ impl HalfMade {
     }
 
     /// Returns its path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -272,7 +272,7 @@ impl HalfMade {
     /// # Errors
     ///
     /// An error of removing or renaming directories.
-    pub fn keep_as(self, path: &Path) -> io::Result<()> {
+    pub(crate) fn keep_as(self, path: &Path) -> io::Result<()> {
         match fs::remove_dir_all(path) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
             _ => {}

@@ -1,12 +1,9 @@
 //! The known issues of routers: traces that this program carries with it, diagnosed on the router at hand.
 
-use model::cause::{CauseKey, diagnose};
-use model::failure::{Failure, Origin, Signature};
-use model::shrink::about;
-use model::trial::{Judge, trial};
+use model::{CauseKey, Failure, Judge, Origin, Signature, about, diagnose, trial};
 use protocol::{AdapterFault, Hello, Level, RouterUnderTest, Trace, TraceFile};
 
-use crate::commands::replay::{Kept, to_run, unfit};
+use crate::commands::replay::{KeptTrace, to_run, unfit};
 use crate::document::KnownReport;
 
 /// Every trace of a known issue: its path, and its text.
@@ -18,7 +15,7 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/known.rs"));
 /// # Errors
 ///
 /// Those of the router under test.
-pub fn keys(
+pub(crate) fn keys(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
     go_on: &dyn Fn() -> bool,
@@ -47,12 +44,12 @@ pub fn keys(
 }
 
 /// Returns the traces that are known of the router that said `hello`, as far as this release can be put through them.
-pub fn known(hello: &Hello) -> Vec<Trace> {
+pub(crate) fn known(hello: &Hello) -> Vec<Trace> {
     let of_this_router = files().filter(|(_, kept)| is_of(kept, hello));
     of_this_router.map(|(_, kept)| kept.file.trace).collect()
 }
 
-fn is_of(kept: &Kept, hello: &Hello) -> bool {
+fn is_of(kept: &KeptTrace, hello: &Hello) -> bool {
     let of_this_router = kept.file.router.as_deref() == Some(&hello.router);
     of_this_router && kept.file.trace.level == Level::Router && unfit(&kept.file, hello).is_none()
 }
@@ -62,18 +59,18 @@ fn is_of(kept: &Kept, hello: &Hello) -> bool {
 /// # Panics
 ///
 /// On a file that is no trace; a test reads them all.
-fn files() -> impl Iterator<Item = (&'static str, Kept)> {
+fn files() -> impl Iterator<Item = (&'static str, KeptTrace)> {
     FILES.iter().map(|(path, text)| {
         let file = TraceFile::parse(text).unwrap_or_else(|why| panic!("{path}: {why}"));
         let rule = file
             .rule
             .as_deref()
             .map(|rule| rule.parse().expect("a known issue is of a rule"));
-        (*path, Kept { file, rule })
+        (*path, KeptTrace { file, rule })
     })
 }
 
-fn key(router: &mut dyn RouterUnderTest, judge: &Judge, kept: &Kept) -> Result<Option<CauseKey>, AdapterFault> {
+fn key(router: &mut dyn RouterUnderTest, judge: &Judge, kept: &KeptTrace) -> Result<Option<CauseKey>, AdapterFault> {
     let Some(rule) = kept.rule else { return Ok(None) };
     let run = to_run(kept, router.hello());
     let judged = trial(router, &judge.of_rule(rule), std::slice::from_ref(&run))?;
@@ -111,8 +108,8 @@ fn issue_of(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use adapter_faulty::find;
-    use model::cause::Wrong;
-    use model::rules::RuleSet;
+    use model::RuleSet;
+    use model::Wrong;
     use protocol::wire::{Dialect, PROTOCOL_VERSION};
     use protocol::{Capability, Change, Run, RunReply, Step};
 

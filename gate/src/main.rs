@@ -5,10 +5,7 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use gate::cli::{Cli, Environment};
-use gate::commands::dispatch;
-use gate::exit::Exit;
-use gate::guard::{clean_up_on_signals, end_by, stopped};
+use gate::{Cli, Environment, Exit, clean_up_on_signals, dispatch, end_by, stopped};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 /// # Errors
 ///
 /// [`Error::Output`] where stdout cannot be written, a closed pipe included.
-pub fn print(text: &str) -> Result<Exit, Error> {
+pub(crate) fn print(text: &str) -> Result<Exit, Error> {
     write_stdout(text)?;
     Ok(Exit::Conforms)
 }
@@ -23,7 +23,7 @@ pub fn print(text: &str) -> Result<Exit, Error> {
 /// # Errors
 ///
 /// An error of writing.
-pub fn write_stdout(text: &str) -> io::Result<()> {
+pub(crate) fn write_stdout(text: &str) -> io::Result<()> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
@@ -35,7 +35,7 @@ pub fn write_stdout(text: &str) -> io::Result<()> {
 ///
 /// The first write that failed, where the verdict alone would be a pass. A closed pipe is no such case: its reader has
 /// what it wanted.
-pub fn ended(verdict: Exit, written: impl IntoIterator<Item = Result<(), Error>>) -> Result<Exit, Error> {
+pub(crate) fn ended(verdict: Exit, written: impl IntoIterator<Item = Result<(), Error>>) -> Result<Exit, Error> {
     let closed = |failure: &Error| matches!(failure, Error::Output(why) if why.kind() == io::ErrorKind::BrokenPipe);
     let failures = written.into_iter().filter_map(Result::err);
     for failure in failures.filter(|failure| !closed(failure)) {
@@ -48,7 +48,7 @@ pub fn ended(verdict: Exit, written: impl IntoIterator<Item = Result<(), Error>>
 }
 
 /// Writes a line of progress to stderr.
-pub fn progress(line: &str) {
+pub(crate) fn progress(line: &str) {
     // Progress that nobody can see is no reason to stop.
     let _ = writeln!(anstream::stderr(), "routeproof: {line}");
 }

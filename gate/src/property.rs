@@ -1,16 +1,12 @@
 //! The property tester: runs as a strategy of proptest, drawn as the random engine draws them.
 //!
-//! proptest draws a run; one that breaks a rule is made small by [`mod@model::shrink`] and kept as a trace. proptest's own
+//! proptest draws a run; one that breaks a rule is made small by [`model::shrink`] and kept as a trace. proptest's own
 //! files of failures are not used: a seed says nothing to a reader, and it means another run once a generator has changed.
 
 use std::cell::RefCell;
 
-use model::asking::Cadence;
-use model::failure::Finding;
-use model::generate::{Choices, generate};
-use model::shrink::{Shrunk, shrink};
-use model::trial::{Judge, trial};
 use model::universe::Scope;
+use model::{Cadence, Choices, Finding, Judge, Shrunk, generate, shrink, trial};
 use proptest::prelude::Rng as _;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -40,7 +36,7 @@ pub struct Broken {
 /// # Errors
 ///
 /// A fault of the router under test.
-pub fn check(
+pub fn check_property(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
     runs: &Runs,

@@ -11,8 +11,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use model::failure::Tier;
-use model::rules::RuleId;
+use model::{RuleId, Tier};
 use protocol::{Question, QuestionKind};
 
 use crate::document::{FailureReport, IdleSkip};
@@ -28,7 +27,7 @@ pub struct Skips {
 /// One skip. A field that it leaves out matches any failure.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Skip {
+pub(crate) struct Skip {
     /// The rule.
     #[serde(deserialize_with = "rule_id")]
     pub rule: RuleId,
@@ -108,7 +107,7 @@ impl Skip {
 
 #[cfg(test)]
 mod tests {
-    use model::failure::{Allowed, Got};
+    use model::{Allowed, Got};
     use protocol::{Query, Trace, TraceFile};
 
     use super::*;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use model::asking::Cadence;
-use model::generate::{Seeded, generate};
 use model::universe::{Scope, TINY};
+use model::{Cadence, Seeded, generate};
 use protocol::{AdapterFault, Questions, RouterUnderTest, Run};
 
 use crate::clock::Clock;
@@ -18,7 +17,7 @@ const ROUND_MAX: Duration = Duration::from_millis(15);
 /// # Errors
 ///
 /// Those of the router under test.
-pub fn cadence(router: &mut dyn RouterUnderTest, clock: Clock) -> Result<Cadence, AdapterFault> {
+pub(crate) fn cadence(router: &mut dyn RouterUnderTest, clock: Clock) -> Result<Cadence, AdapterFault> {
     let settling = Duration::from_millis(router.hello().dialect.settles.wait_ms().into());
     Ok(if time_of_round(router, clock)? + settling > ROUND_MAX {
         Cadence::AtTheEnd

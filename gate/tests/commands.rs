@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use gate::document::JsonReport;
-use model::rules::RuleSet;
+use gate::JsonReport;
+use model::RuleSet;
 use protocol::Level;
 use serde_json::Value;
 
@@ -74,8 +74,7 @@ fn a_cut_exploration_alone_is_inconclusive() {
     ];
     let output = routeproof(dir.path(), &args);
     ends(&output, 3);
-    let said =
-        "0 changes with an effect were judged in random traces, and a pass takes 300: raise `--budget` or `--traces`";
+    let said = "0 changes with an effect were judged in random traces, and a pass takes 300: raise `--budget` or `--traces`";
     assert!(stdout(&output).contains(said), "{}", stdout(&output));
 }
 
@@ -213,7 +212,7 @@ fn bad_input_is_refused_with_what_to_do() {
         b"version = 1\nwhy = \"w\"\nrule = \"courent\"\n[[steps]]\ndelete = \"d\"\n",
     );
     write("binary.toml", &[0xff, 0xfe, 0, 1]);
-    write("long.toml", &vec![b' '; protocol::file::TRACE_BYTES_MAX + 1]);
+    write("long.toml", &vec![b' '; protocol::TRACE_BYTES_MAX + 1]);
     fs::create_dir(dir.path().join("empty")).unwrap();
     #[rustfmt::skip]
     let rows: &[(&[&str], i32, &str)] = &[
@@ -327,7 +326,7 @@ fn one_fault_is_told_as_one_cause_and_explained() {
 fn rules_are_listed_and_explained() {
     let listed = routeproof(Path::new("."), &["rules"]);
     ends(&listed, 0);
-    for rule in &model::rules::RULES {
+    for rule in &model::RULES {
         assert!(stdout(&listed).contains(rule.id.name()));
         let explained = routeproof(Path::new("."), &["explain", rule.id.name()]);
         ends(&explained, 0);

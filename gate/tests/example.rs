@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use model::rules::{Oracle, RULES};
+use model::{Oracle, RULES};
 use protocol::Level;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use gate::document::{Document, JsonReport};
-use model::rules::RuleId;
+use gate::{Document, JsonReport};
+use model::RuleId;
 
 fn routeproof(dir: &Path, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_routeproof"));

@@ -7,24 +7,21 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adapter_faulty::faults::FAULTS;
+use adapter_faulty::FAULTS;
 use clap::CommandFactory as _;
-use gate::cli::Cli;
-use gate::commands::rules;
-use gate::document::{Document, Engine, FaultReport, FaultsReport, Kill, Killed};
-use gate::exit::Exit;
-use gate::kill;
-use gate::report;
+use gate::{
+    Cli, Document, Engine, Exit, FaultReport, FaultsReport, KILL_SEEDS, Kill, Killed, kill_universes, markdown_table,
+    report_schema, rules_markdown,
+};
 use model::semantics::PRESETS;
-use protocol::schema::schemas;
-use protocol::{file, wire};
+use protocol::{schemas, wire};
 
 /// The columns that help texts are wrapped to, whatever the terminal of whoever blesses them.
 const HELP_COLUMNS: usize = 100;
 
 #[test]
 fn rules_chapter() {
-    check("src/rules.md", &rules::markdown());
+    check("src/rules.md", &rules_markdown());
 }
 
 #[test]
@@ -72,15 +69,12 @@ fn kill_table_chapter() {
         }
     });
     let table = Document::Faults(FaultsReport {
-        seeds: kill::SEEDS,
-        universes: kill::universes(),
+        seeds: KILL_SEEDS,
+        universes: kill_universes(),
         faults: rows.collect(),
         alarms: Vec::new(),
     });
-    check(
-        "src/kill-table.md",
-        &report::markdown::table(&table).expect("it has a table"),
-    );
+    check("src/kill-table.md", &markdown_table(&table).expect("it has a table"));
 }
 
 #[test]
@@ -124,7 +118,7 @@ macro_rules! limits {
 fn limits_chapter() {
     let of_the_wire = limits!(wire: LINE_BYTES_MAX, BATCH_RUNS_MAX, RUN_STEPS_MAX, RUN_QUESTIONS_MAX,
         RUN_BEGUN_MAX, LIST_ROWS_MAX, TEXT_BYTES_MAX, REPLICAS_MAX, HELLO_ITEMS_MAX);
-    let of_files = limits!(file: TRACE_BYTES_MAX);
+    let of_files = limits!(protocol: TRACE_BYTES_MAX);
     let mut text = String::from("# Limits\n\n| limit | value | what it bounds |\n|---|---|---|\n");
     let sources = [("wire", of_the_wire.as_slice()), ("file", of_files.as_slice())];
     for (module, limits) in sources {
@@ -163,7 +157,7 @@ fn documented_limits(source: &str) -> Vec<(&str, String)> {
 
 #[test]
 fn json_schemas() {
-    for (name, schema) in schemas().into_iter().chain([("report.json", report::json::schema())]) {
+    for (name, schema) in schemas().into_iter().chain([("report.json", report_schema())]) {
         let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
         check(&format!("schema/{name}"), &(text + "\n"));
     }

@@ -5,13 +5,9 @@ use std::path::Path;
 
 use adapter_faulty::find;
 use adapter_reference::Reference;
-use gate::files::write_whole;
-use gate::property::{Broken, Runs, check};
-use model::exhaust::{Limits, explore};
-use model::hunt::{Ended, to_the_end};
-use model::rules::RuleSet;
-use model::trial::Judge;
+use gate::{Broken, Runs, check_property, write_whole};
 use model::universe::{BIG, CLOSABLE, MID, Scope, Universe};
+use model::{Ended, ExhaustLimits, Judge, RuleSet, explore, to_the_end};
 use protocol::{InProcess, Level, RouterUnderTest, TraceFile};
 
 const CASES: u32 = 24;
@@ -20,7 +16,7 @@ const CASES: u32 = 24;
 fn broken(router: &mut dyn RouterUnderTest, universe: &Universe, kept: &Path) -> Option<Broken> {
     let judge = Judge::new(router.hello(), RuleSet::of(Level::Router)).expect("the preset exists");
     let runs = Runs(vec![Scope::new(universe, router.hello())]);
-    let broken = check(router, &judge, &runs, 1, CASES).expect("a router in this process does not fail")?;
+    let broken = check_property(router, &judge, &runs, 1, CASES).expect("a router in this process does not fail")?;
     let shrunk = broken
         .shrunk
         .as_ref()
@@ -48,7 +44,7 @@ fn the_reference_keeps_every_rule() {
 
 #[test]
 fn the_reference_keeps_every_rule_in_every_state_of_the_small_universes() {
-    let limits = Limits {
+    let limits = ExhaustLimits {
         states_max: usize::MAX,
         first_failure: true,
         single_lookups: true,

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
-use gate::cli::Cli;
-use gate::exit::Exit;
-use model::rules::RuleId;
+use gate::{Cli, Exit};
+use model::RuleId;
 use protocol::TraceFile;
 use protocol::wire::{Request, Response};
 
@@ -154,7 +153,7 @@ fn every_skip_file_shown_is_one() {
         .collect();
     assert!(!skips.is_empty(), "no skip file is shown");
     for block in skips {
-        gate::skip::Skips::parse(&block.text).unwrap_or_else(|why| panic!("{}: {why}", block.file));
+        gate::Skips::parse(&block.text).unwrap_or_else(|why| panic!("{}: {why}", block.file));
     }
 }
 

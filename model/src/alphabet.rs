@@ -135,7 +135,7 @@ pub fn matrix(scope: &Scope) -> Vec<Query> {
 
 /// The lookups that the exhaustive engine makes on their own: of every name, every pattern filled in once and every id, by a
 /// caller without a team and by one of the first.
-pub fn single_lookups(scope: &Scope) -> Vec<Query> {
+pub(crate) fn single_lookups(scope: &Scope) -> Vec<Query> {
     let universe = &scope.universe;
     let mut texts: Vec<String> = universe.names.iter().map(|name| (*name).to_owned()).collect();
     texts.extend(universe.patterns.iter().map(|pattern| pattern.replace('*', "x")));

@@ -83,14 +83,14 @@ fn is_down(trace: &Trace, replica: u8) -> bool {
     last == Some(true)
 }
 
-/// The run by which a fleet is judged: the trace with its closing, asked by [`asked`].
-pub fn judged(trace: &Trace, queries: Vec<Query>, pending: Pending, hello: &Hello) -> Run {
-    asked(closing(trace, pending), queries, hello)
+/// The run by which a fleet is judged: the trace with its closing, asked by [`fleet_run`].
+pub fn closed_run(trace: &Trace, queries: Vec<Query>, pending: Pending, hello: &Hello) -> Run {
+    fleet_run(closing(trace, pending), queries, hello)
 }
 
 /// Returns the run of a trace that asks these queries before its first step and after each, and with them all other
 /// questions that the rules have for a fleet with this hello.
-pub fn asked(trace: Trace, queries: Vec<Query>, hello: &Hello) -> Run {
+pub fn fleet_run(trace: Trace, queries: Vec<Query>, hello: &Hello) -> Run {
     let teams: BTreeSet<Option<String>> = queries.iter().map(|query| query.team.clone()).chain([None]).collect();
     let mut asked = with_listings(queries, teams, |capability| hello.can(capability));
     let more = [

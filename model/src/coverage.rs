@@ -9,7 +9,7 @@ use protocol::{Change, Changed, Outcome, Query, Question, Row, Run, RunReply, Sh
 
 use crate::evidence::Ground;
 use crate::failure::Tier;
-use crate::spec::{Table, visible};
+use crate::spec::{Table, is_visible};
 
 /// The verb of the rows that a router is constructed with.
 pub const CONSTRUCTION: &str = "construction";
@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
         }
         let before = self.earlier.contains(query);
         for (verb, rows) in &self.pending {
-            let seen = rows.iter().filter(|row| visible(row, query.team.as_deref()));
+            let seen = rows.iter().filter(|row| is_visible(row, query.team.as_deref()));
             let tiers: BTreeSet<Tier> = seen.filter_map(|row| self.ground.reaches(row, &query.model)).collect();
             for tier in tiers {
                 let looked_up = LookedUp { verb, tier, before };

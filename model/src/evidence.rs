@@ -2,17 +2,17 @@
 //! then.
 
 mod arrivals;
-pub mod fleet;
+pub(crate) mod fleet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::router::FaultKind;
 use protocol::{
-    AdapterFault, Answer, Candidate, Change, Changed, Dialect, Moved, Now, Observation, Outcome, Query, Question,
-    Questions, Round, Row, RunReply, Shown, StepReply,
+    AdapterFault, Answer, Candidate, Change, Changed, Dialect, FaultKind, Moved, Now, Observation, Outcome, Query,
+    Question, Questions, Round, Row, RunReply, Shown, StepReply,
 };
 
-pub use self::arrivals::{Arrivals, EVERY_ORDER_ROWS_MAX, arrive, in_order};
+pub(crate) use self::arrivals::{Arrivals, EVERY_ORDER_ROWS_MAX};
+pub use self::arrivals::{note_arrivals, rows_in_order};
 use crate::failure::Tier;
 use crate::pattern::{Patterns, is_pattern};
 use crate::spec::{Spec, Table};
@@ -39,7 +39,7 @@ pub struct Ground {
 }
 
 /// Every version of every row that the router was ever given, by tag.
-pub type Issued = BTreeMap<String, Row>;
+pub(crate) type Issued = BTreeMap<String, Row>;
 
 /// The answers of a fresh router of the same kind with the same rows, or the reason why none could be built of them.
 pub type Fresh = Result<Observation, String>;
@@ -246,7 +246,7 @@ impl Moment<'_> {
 
 /// The table after a change that the router answered with `outcome`, by the router's own word: what it refused did not
 /// happen, and what it did not refuse did.
-pub fn applied(table: &Table, change: &Change, outcome: &Outcome) -> Table {
+pub fn applied_table(table: &Table, change: &Change, outcome: &Outcome) -> Table {
     let mut table = table.clone();
     match (change, outcome) {
         (_, Outcome::Refused(_)) => {}
@@ -259,7 +259,7 @@ pub fn applied(table: &Table, change: &Change, outcome: &Outcome) -> Table {
 
 /// Returns whether the router took a list in which an id comes twice. Which duplicate it kept is undefined, so nothing
 /// after it is judged.
-pub fn took_an_id_twice(change: &Change, outcome: &Outcome, now: &Table) -> bool {
+pub(crate) fn took_an_id_twice(change: &Change, outcome: &Outcome, now: &Table) -> bool {
     !matches!(outcome, Outcome::Refused(_)) && matches!(change, Change::Replace(rows) if rows.len() != now.len())
 }
 
@@ -427,7 +427,7 @@ mod tests {
         ];
         for (change, outcome, expected) in rows {
             assert_eq!(
-                applied(&held, &change, &outcome),
+                applied_table(&held, &change, &outcome),
                 table(&expected),
                 "{change:?}, {outcome:?}"
             );

@@ -1,7 +1,7 @@
 //! The exhaustive engine: every trace over a small alphabet of changes, breadth first, each state once.
 //!
 //! Asking is an action too, since a router may remember what it was asked. First, everything is asked after each change, and
-//! the next change is made on what that left behind. Then, if [`Limits::single_lookups`] says so, from each state again: with
+//! the next change is made on what that left behind. Then, if [`ExhaustLimits::single_lookups`] says so, from each state again: with
 //! nothing asked before the change, and with one lookup. Where asking leaves a state as it was, which is so of each state of a
 //! router that remembers nothing, there is nothing to carry out, and nothing is counted.
 //!
@@ -21,9 +21,9 @@ use protocol::{
     AdapterFault, Change, Changed, Local, Observation, Question, RouterUnderTest, Row, Run, Shown, Step, Trace,
 };
 
-use self::explorable::{Asked, Explorable, InMemory, Observed, Reached, questions};
+use self::explorable::{Explorable, InMemory, Matrix, Observed, Reached, questions};
 use crate::alphabet::{alphabet, single_lookups};
-use crate::evidence::{Arrivals, Fresh, Issued, Moment, Transition, applied, took_an_id_twice};
+use crate::evidence::{Arrivals, Fresh, Issued, Moment, Transition, applied_table, took_an_id_twice};
 use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work};
 use crate::rules::{Tally, add_premises};
@@ -37,7 +37,7 @@ const EVERY_ORDER_OF: usize = 3;
 
 /// The limits of an exploration.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ExhaustLimits {
     /// The most states.
     pub states_max: usize,
     /// True to stop at the first failure.
@@ -54,7 +54,7 @@ pub struct Limits {
 pub fn explore<R: Local + Default + Clone + Eq + Hash>(
     judge: &Judge,
     scope: &Scope,
-    limits: Limits,
+    limits: ExhaustLimits,
     go_on: &mut GoOn,
 ) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
@@ -71,7 +71,7 @@ pub fn explore_observed(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
     scope: &Scope,
-    limits: Limits,
+    limits: ExhaustLimits,
     go_on: &mut GoOn,
 ) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
@@ -117,11 +117,11 @@ struct Departures<S> {
 struct Explorer<'a, E: Explorable> {
     router: E,
     judge: &'a Judge,
-    questions: Asked,
+    questions: Matrix,
     alphabet: Vec<Change>,
     /// The places of the questions that are asked alone.
     alone: Vec<usize>,
-    limits: Limits,
+    limits: ExhaustLimits,
     /// Visited states, keyed by (router state before any lookup, expected table).
     nodes: IndexMap<(E::State, Table), Node<E::State>>,
     /// The chained nodes from which no change was made yet.
@@ -135,7 +135,7 @@ struct Explorer<'a, E: Explorable> {
 }
 
 impl<'a, E: Explorable> Explorer<'a, E> {
-    fn new(router: E, judge: &'a Judge, questions: Asked, (scope, limits): (&Scope, Limits)) -> Self {
+    fn new(router: E, judge: &'a Judge, questions: Matrix, (scope, limits): (&Scope, ExhaustLimits)) -> Self {
         let alphabet = alphabet(scope);
         let rows = alphabet.iter().flat_map(Change::rows);
         let issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
@@ -301,7 +301,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
         let chained = node.chained && matches!(before, Before::Everything);
         let asks = node.asks + usize::from(!matches!(before, Before::Nothing));
         let mut arrivals = node.arrivals.clone();
-        let now = applied(&table, &change, &changed.outcome);
+        let now = applied_table(&table, &change, &changed.outcome);
         let lost = took_an_id_twice(&change, &changed.outcome, &now);
         arrivals.follow(&change, &changed.outcome, &now);
         self.hunt.work.effects += u64::from(now != table);

@@ -161,7 +161,7 @@ pub struct Size {
 impl Finding {
     /// Returns what the rule allows and what came, a line each.
     pub fn words(&self) -> [String; 2] {
-        words(self.rule, &self.allowed, &self.got)
+        finding_words(self.rule, &self.allowed, &self.got)
     }
 
     /// The derived structure that it is about, where it is about one.
@@ -174,7 +174,7 @@ impl Finding {
 }
 
 /// Returns what a rule allows and what came, a line each.
-pub fn words(rule: RuleId, allowed: &Allowed, got: &Got) -> [String; 2] {
+pub fn finding_words(rule: RuleId, allowed: &Allowed, got: &Got) -> [String; 2] {
     // Upstream models are told where two answers are compared whole.
     let whole = matches!(allowed, Allowed::Answer(_)) && rule != RuleId::Complete;
     let got = match got {
@@ -264,7 +264,7 @@ fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
 
 /// The part of a finding that must stay the same while a trace shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Kind {
+pub struct FindingKind {
     /// The rule.
     pub rule: RuleId,
     /// The failure class.
@@ -275,7 +275,7 @@ pub struct Kind {
     pub tier: Option<Tier>,
 }
 
-impl Kind {
+impl FindingKind {
     /// The kind of a finding.
     pub fn of(finding: &Finding) -> Self {
         Self {
@@ -288,12 +288,12 @@ impl Kind {
 
     /// The tier, or the kind of question that has none, in the words of reports.
     pub fn place(&self) -> &'static str {
-        place(self.question, self.tier)
+        finding_place(self.question, self.tier)
     }
 }
 
 /// The tier, or the kind of question that has none, in the words of reports.
-pub fn place(question: Option<QuestionKind>, tier: Option<Tier>) -> &'static str {
+pub fn finding_place(question: Option<QuestionKind>, tier: Option<Tier>) -> &'static str {
     match (tier, question) {
         (Some(tier), _) => tier.words(),
         (None, Some(QuestionKind::Lookup) | None) => "no tier",
@@ -305,7 +305,7 @@ pub fn place(question: Option<QuestionKind>, tier: Option<Tier>) -> &'static str
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signature {
     /// The rule, the failure class, the kind of question and the tier.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// The derived structure, where it is about one.
     pub structure: Option<String>,
     /// The verb of the last change that touched the row.
@@ -329,7 +329,7 @@ impl Signature {
         };
         let touching = finding.id.as_deref().and_then(|id| last_about(Some(id)));
         Self {
-            kind: Kind::of(finding),
+            kind: FindingKind::of(finding),
             structure: finding.structure().map(str::to_owned),
             last: touching.or_else(|| last_about(None)).unwrap_or("construction"),
             extra: finding.extra.clone(),
@@ -338,7 +338,7 @@ impl Signature {
 }
 
 /// Returns whether a change is about the row of that id.
-pub fn touches(change: &Change, id: &str) -> bool {
+pub(crate) fn touches(change: &Change, id: &str) -> bool {
     match change {
         Change::Upsert(row) | Change::Add(row) => row.id == id,
         Change::Delete(deleted) => deleted == id,

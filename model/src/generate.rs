@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use protocol::{Capability, Change, Fields, Outcome, Patch, Query, Question, Row, Run, Step, Trace};
 
 use crate::asking::{Cadence, at_drawn_moments, quiet_gaps, quietly};
-use crate::evidence::applied;
+use crate::evidence::applied_table;
 use crate::pattern::is_pattern;
 use crate::spec::Table;
 use crate::universe::Scope;
@@ -53,12 +53,12 @@ pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> R
         let asked = raised(scope, &trace, choices);
         return quietly(trace, asked, &gaps, choices);
     }
-    let (initial, steps) = changes(scope, &swarm, choices);
-    asked(scope, initial, steps, choices, cadence)
+    let (initial, steps) = router_changes(scope, &swarm, choices);
+    drawn_run(scope, initial, steps, choices, cadence)
 }
 
 /// Returns the rows that a router is constructed with, and random changes to it, drawn from that part of the scope.
-pub fn changes(scope: &Scope, swarm: &Swarm, choices: &mut dyn Choices) -> (Vec<Row>, Vec<Step>) {
+pub fn router_changes(scope: &Scope, swarm: &Swarm, choices: &mut dyn Choices) -> (Vec<Row>, Vec<Step>) {
     let count = |choices: &mut dyn Choices| 1 + choices.below(scope.universe.steps_max as usize);
     so_many_changes(scope, swarm, choices, count)
 }
@@ -77,7 +77,13 @@ fn so_many_changes(
 }
 
 /// The run of these steps with the questions that its rows raise.
-pub fn asked(scope: &Scope, initial: Vec<Row>, steps: Vec<Step>, choices: &mut dyn Choices, cadence: Cadence) -> Run {
+pub fn drawn_run(
+    scope: &Scope,
+    initial: Vec<Row>,
+    steps: Vec<Step>,
+    choices: &mut dyn Choices,
+    cadence: Cadence,
+) -> Run {
     let trace = Trace::of_router(initial, steps);
     let asked = raised(scope, &trace, choices);
     at_drawn_moments(trace, asked, choices, cadence)
@@ -86,12 +92,16 @@ pub fn asked(scope: &Scope, initial: Vec<Row>, steps: Vec<Step>, choices: &mut d
 /// The questions that the rows of a trace raise.
 pub(crate) fn raised(scope: &Scope, trace: &Trace, choices: &mut dyn Choices) -> Vec<Question> {
     let rows: Vec<&Row> = trace.rows().collect();
-    beside(scope, questions(scope, &rows, choices), viewers(scope))
+    router_questions(scope, raised_queries(scope, &rows, choices), viewers(scope))
 }
 
 /// The questions of these lookups, and those about the whole that a router can be asked: a listing for each of the viewers,
 /// and sizes.
-pub fn beside(scope: &Scope, queries: Vec<Query>, viewers: impl IntoIterator<Item = Option<String>>) -> Vec<Question> {
+pub fn router_questions(
+    scope: &Scope,
+    queries: Vec<Query>,
+    viewers: impl IntoIterator<Item = Option<String>>,
+) -> Vec<Question> {
     let mut asked = with_listings(queries, viewers, |capability| scope.can(capability));
     asked.extend(scope.can(Capability::Sizes).then_some(Question::Sizes));
     asked
@@ -272,7 +282,7 @@ impl<'a> Generator<'a> {
             .iter()
             .any(|row| row.model_name.is_empty() || row.tag.contains('\n'));
         if !malformed {
-            self.table = applied(&self.table, &change, &Outcome::Applied);
+            self.table = applied_table(&self.table, &change, &Outcome::Applied);
         }
         change
     }
@@ -470,7 +480,7 @@ pub(crate) fn pick<T: Clone>(items: &[T], choices: &mut dyn Choices) -> Option<T
 
 /// The questions that these rows raise, at most as many as the universe allows: each name and each pattern filled in, as
 /// its owner, as another team and as none; then ids and near misses of everything.
-pub fn questions(scope: &Scope, rows: &[&Row], choices: &mut dyn Choices) -> Vec<Query> {
+pub fn raised_queries(scope: &Scope, rows: &[&Row], choices: &mut dyn Choices) -> Vec<Query> {
     let mut sure = BTreeSet::new();
     let mut more = BTreeSet::new();
     for row in rows {

@@ -4,39 +4,68 @@
 //! Naive on purpose: ordered maps, clones, the `regex` crate. No code is shared with a router that is judged here, so
 //! that one mistake cannot hide in both.
 //!
-//! | module | what it holds |
+//! | part | items |
 //! |---|---|
-//! | [`semantics`] | what a lookup means, as values: the strict preset and those of real routers |
-//! | [`spec`], [`pattern`] | the abstract state and what each change and lookup means |
-//! | [`evidence`] | moments and transitions, and the history of a fleet: what the rules are given to judge |
-//! | [`rules`] | each rule: id, sentence, premise, predicate |
-//! | [`failure`] | one broken rule as data |
-//! | [`cause`] | failures that one fault explains |
-//! | [`hunt`] | what any engine returns |
-//! | [`trial`](mod@trial) | drives runs through a router and judges every observation |
-//! | [`universe`], [`generate`](mod@generate), [`asking`], [`search`](mod@search) | the random engine |
-//! | [`sweep`](mod@sweep), [`coverage`] | the short traces that come first, and what was tried |
-//! | [`alphabet`](mod@alphabet), [`exhaust`] | the exhaustive engine |
-//! | [`closing`](mod@closing), [`schedule`](mod@schedule) | schedules of a fleet, and the closing by which they are judged |
-//! | [`shrink`](mod@shrink) | makes a failing trace small |
+//! | the abstract state, and the meaning of each change and lookup | [`Spec`], [`Table`], [`Patterns`] |
+//! | the evidence that the rules are given to judge | [`Tracked`], [`Fresh`], [`History`] |
+//! | each rule: id, sentence, premise, predicate | [`RULES`], [`RuleId`], [`RuleSet`], [`Tally`] |
+//! | one broken rule as data | [`Finding`], [`Failure`], [`Signature`] |
+//! | failures that one fault explains | [`Cause`], [`diagnose`], [`group`] |
+//! | the result of any engine | [`Hunt`] |
+//! | the trial, which drives runs through a router and judges every observation | [`trial`], [`Judge`] |
+//! | the random engine, and when it asks | [`search`], [`generate`], [`Cadence`] |
+//! | the short traces that come first, and what was tried | [`sweep`], [`Coverage`] |
+//! | the exhaustive engine | [`explore`], [`explore_observed`], [`alphabet`] |
+//! | schedules of a fleet, and the closing by which they are judged | [`schedule`], [`closing`] |
+//! | making a failing trace small | [`shrink`], [`minimal`] |
+//!
+//! All of them stand at the root but for two vocabularies: [`semantics`] is the meaning of a lookup as values, the strict
+//! preset and those of real routers, and [`universe`] holds the constants that traces are drawn from.
 
-pub mod alphabet;
-pub mod asking;
-pub mod cause;
-pub mod closing;
-pub mod coverage;
-pub mod evidence;
-pub mod exhaust;
-pub mod failure;
-pub mod generate;
-pub mod hunt;
-pub mod pattern;
-pub mod rules;
-pub mod schedule;
-pub mod search;
+mod alphabet;
+mod asking;
+mod cause;
+mod closing;
+mod coverage;
+mod evidence;
+mod exhaust;
+mod failure;
+mod generate;
+mod hunt;
+mod pattern;
+mod rules;
+mod schedule;
+mod search;
 pub mod semantics;
-pub mod shrink;
-pub mod spec;
-pub mod sweep;
-pub mod trial;
+mod shrink;
+mod spec;
+mod sweep;
+mod trial;
 pub mod universe;
+
+pub use alphabet::{alphabet, matrix};
+pub use asking::Cadence;
+pub use cause::{
+    Cause, CauseKey, Diagnosis, Harm, HarmKind, Lasts, Member, Remains, Told, Wrong, diagnose, group, lasts,
+};
+pub use closing::{Pending, closed_run, closing, fleet_run};
+pub use coverage::{CONSTRUCTION, Coverage, LookedUp, Met, Tried};
+pub use evidence::fleet::{History, Operation};
+pub use evidence::{Beside, Fresh, applied_table, note_arrivals, rows_in_order};
+pub use exhaust::{ExhaustLimits, explore, explore_observed};
+pub use failure::{
+    Allowed, Failure, Finding, FindingKind, Got, Origin, Signature, Tier, Version, finding_place, finding_words,
+};
+pub use generate::{
+    Choices, Generator, Seeded, Swarm, drawn_run, generate, raised_queries, router_changes, router_questions, viewers,
+};
+pub use hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work, to_the_end};
+pub use pattern::{Patterns, is_pattern, pattern_rank};
+pub use rules::catalogue::Effect;
+pub use rules::{Oracle, RULES, Rule, RuleId, RuleSet, Tally, Unjudged, add_premises, unjudged};
+pub use schedule::schedule;
+pub use search::{SWEEP, SearchSettings, draw_run, search};
+pub use shrink::{Shrunk, about, minimal, run_asking, shrink, shrink_failure};
+pub use spec::{Spec, Table, is_visible};
+pub use sweep::sweep;
+pub use trial::{Judge, Tracked, UnknownPreset, trial};

@@ -49,7 +49,7 @@ pub fn is_pattern(name: &str) -> bool {
 }
 
 /// The rank of a pattern among those that match; the smallest wins. Equal ranks are ties.
-pub fn rank(name: &str, precedence: Precedence) -> (Reverse<usize>, Reverse<usize>, usize, &str) {
+pub fn pattern_rank(name: &str, precedence: Precedence) -> (Reverse<usize>, Reverse<usize>, usize, &str) {
     match precedence {
         Precedence::Literals => {
             let stars = name.matches('*').count();
@@ -120,20 +120,20 @@ mod tests {
     #[test]
     fn ranks_prefer_literals_then_few_wildcards_then_the_alphabet() {
         let best = |names: &[&'static str]| {
-            let rank = |name: &&'static str| rank(name, Precedence::Literals);
+            let rank = |name: &&'static str| pattern_rank(name, Precedence::Literals);
             names.iter().copied().min_by_key(rank).unwrap()
         };
         assert_eq!(best(&["*", "a*", "ab*"]), "ab*");
         assert_eq!(best(&["a*b*", "ab*"]), "ab*");
         assert_eq!(best(&["*bc", "ab*", "a*c"]), "*bc");
-        let python = |name| rank(name, Precedence::PythonRegexLength);
+        let python = |name| pattern_rank(name, Precedence::PythonRegexLength);
         assert_eq!(python("a*c"), python("*bc"));
         assert!(python("a.*") < python("ab*"));
         assert!(python("*-*") < python("abcde*"));
         assert_eq!(python("a-*"), (Reverse(7), Reverse(4), 0, ""));
         assert_eq!(python("a+*"), (Reverse(7), Reverse(5), 0, ""));
         assert_eq!(
-            rank("a*b*c", Precedence::Literals),
+            pattern_rank("a*b*c", Precedence::Literals),
             (Reverse(3), Reverse(0), 2, "a*b*c")
         );
     }

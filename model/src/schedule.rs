@@ -6,29 +6,29 @@ use protocol::{
     Write, WriteOp,
 };
 
-use crate::generate::{Choices, Generator, Swarm, pick, questions};
+use crate::generate::{Choices, Generator, Swarm, pick, raised_queries};
 use crate::spec::Table;
 use crate::universe::Scope;
 
 /// The kinds of steps of a schedule, each with its weight.
-const KINDS: [(Kind, usize); 13] = [
-    (Kind::Write, 10),
-    (Kind::Spoil, 2),
-    (Kind::Patch, 4),
-    (Kind::Poll, 8),
-    (Kind::Begin, 8),
-    (Kind::Finish, 7),
-    (Kind::Deliver, 4),
-    (Kind::Notification, 2),
-    (Kind::Fault, 3),
-    (Kind::Mend, 2),
-    (Kind::Crash, 2),
-    (Kind::Start, 2),
-    (Kind::Request, 1),
+const KINDS: [(StepKind, usize); 13] = [
+    (StepKind::Write, 10),
+    (StepKind::Spoil, 2),
+    (StepKind::Patch, 4),
+    (StepKind::Poll, 8),
+    (StepKind::Begin, 8),
+    (StepKind::Finish, 7),
+    (StepKind::Deliver, 4),
+    (StepKind::Notification, 2),
+    (StepKind::Fault, 3),
+    (StepKind::Mend, 2),
+    (StepKind::Crash, 2),
+    (StepKind::Start, 2),
+    (StepKind::Request, 1),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum StepKind {
     Write,
     /// A row that must be refused gets into the store.
     Spoil,
@@ -72,16 +72,16 @@ pub fn schedule(scope: &Scope, replicas: u8, choices: &mut dyn Choices) -> (Trac
     let mut trace = Trace::of_fleet(replicas, steps);
     trace.setup.rows = rows;
     let given: Vec<Row> = given(&trace);
-    let queries = questions(&scope, &given.iter().collect::<Vec<_>>(), choices);
+    let queries = raised_queries(&scope, &given.iter().collect::<Vec<_>>(), choices);
     (trace, queries)
 }
 
 /// The kinds that one schedule uses: writes, and of the others each with three chances in four.
-fn kinds(scope: &Scope, choices: &mut dyn Choices) -> Vec<Kind> {
+fn kinds(scope: &Scope, choices: &mut dyn Choices) -> Vec<StepKind> {
     let mut kinds = Vec::new();
     for (kind, weight) in KINDS {
-        let can = kind != Kind::Spoil || scope.malformed;
-        if kind == Kind::Write || (choices.percent(75) && can) {
+        let can = kind != StepKind::Spoil || scope.malformed;
+        if kind == StepKind::Write || (choices.percent(75) && can) {
             kinds.extend(std::iter::repeat_n(kind, weight));
         }
     }
@@ -106,7 +106,7 @@ fn given(trace: &Trace) -> Vec<Row> {
 
 /// A schedule being drawn.
 struct Drawing<'a> {
-    kinds: Vec<Kind>,
+    kinds: Vec<StepKind>,
     generator: Generator<'a>,
     replicas: u8,
     /// The names of operations that were begun and not finished.
@@ -124,16 +124,16 @@ impl Drawing<'_> {
 
     fn step(&mut self) -> Step {
         let kind = self.kind();
-        self.faulty = (self.faulty || kind == Kind::Fault) && kind != Kind::Mend;
+        self.faulty = (self.faulty || kind == StepKind::Fault) && kind != StepKind::Mend;
         match kind {
-            Kind::Begin => self.begin(),
-            Kind::Finish => self.finish(),
-            Kind::Notification => {
+            StepKind::Begin => self.begin(),
+            StepKind::Finish => self.finish(),
+            StepKind::Notification => {
                 let replica = self.replica();
                 let worlds = [World::Duplicate(replica), World::Drop(replica), World::Defer(replica)];
                 self.world(&worlds)
             }
-            Kind::Fault => {
+            StepKind::Fault => {
                 let number = u32::try_from(self.choices().below(4)).unwrap_or(0);
                 self.world(&[
                     World::StoreFails(true),
@@ -145,31 +145,35 @@ impl Drawing<'_> {
                     World::StoreOrder(RowOrder::Shuffled(number)),
                 ])
             }
-            Kind::Mend => Step::World(World::StoreShows(StoreView::All)),
-            Kind::Crash => Step::World(World::Crash(self.replica())),
-            Kind::Write | Kind::Spoil | Kind::Patch | Kind::Poll | Kind::Deliver | Kind::Start | Kind::Request => {
-                Step::Do(self.op(kind))
-            }
+            StepKind::Mend => Step::World(World::StoreShows(StoreView::All)),
+            StepKind::Crash => Step::World(World::Crash(self.replica())),
+            StepKind::Write
+            | StepKind::Spoil
+            | StepKind::Patch
+            | StepKind::Poll
+            | StepKind::Deliver
+            | StepKind::Start
+            | StepKind::Request => Step::Do(self.op(kind)),
         }
     }
 
     /// Draws the kind of the next step. A fault that no poll meets shows nothing, and neither does a held operation
     /// that nothing overtakes: so a poll is likely in the one case, and a write in the other.
-    fn kind(&mut self) -> Kind {
+    fn kind(&mut self) -> StepKind {
         if self.faulty && self.choices().percent(30) {
-            return Kind::Poll;
+            return StepKind::Poll;
         }
         if !self.begun.is_empty() && self.choices().percent(40) {
             return if self.choices().percent(50) {
-                Kind::Write
+                StepKind::Write
             } else {
-                Kind::Finish
+                StepKind::Finish
             };
         }
         let kinds = std::mem::take(&mut self.kinds);
         let kind = pick(&kinds, self.choices());
         self.kinds = kinds;
-        kind.unwrap_or(Kind::Write)
+        kind.unwrap_or(StepKind::Write)
     }
 
     fn world(&mut self, worlds: &[World]) -> Step {
@@ -183,10 +187,10 @@ impl Drawing<'_> {
     }
 
     /// Draws an operation of that kind; a poll if it is not the kind of an operation.
-    fn op(&mut self, kind: Kind) -> Op {
+    fn op(&mut self, kind: StepKind) -> Op {
         let replica = self.replica();
         match kind {
-            Kind::Write => {
+            StepKind::Write => {
                 let write = match self.generator.change() {
                     Change::Upsert(row) => Write::Put(row),
                     Change::Add(row) => Write::Add(row),
@@ -195,17 +199,17 @@ impl Drawing<'_> {
                 };
                 self.write(replica, write)
             }
-            Kind::Spoil => Op::Write(WriteOp {
+            StepKind::Spoil => Op::Write(WriteOp {
                 via: Via::Store,
                 write: Write::Put(self.generator.spoiled()),
             }),
-            Kind::Patch => {
+            StepKind::Patch => {
                 let write = Write::Patch(self.generator.patch());
                 self.write(replica, write)
             }
-            Kind::Deliver => Op::Deliver(replica),
-            Kind::Start => Op::Start(replica),
-            Kind::Request => Op::Request(RequestOp {
+            StepKind::Deliver => Op::Deliver(replica),
+            StepKind::Start => Op::Start(replica),
+            StepKind::Request => Op::Request(RequestOp {
                 replica,
                 model: "a".to_owned(),
                 team: None,
@@ -226,18 +230,18 @@ impl Drawing<'_> {
     /// Begins an operation that is held at any point, one time in eight at a second access of that kind.
     fn begin(&mut self) -> Step {
         let kinds = [
-            Kind::Poll,
-            Kind::Poll,
-            Kind::Poll,
-            Kind::Write,
-            Kind::Write,
-            Kind::Patch,
-            Kind::Patch,
-            Kind::Deliver,
-            Kind::Request,
-            Kind::Start,
+            StepKind::Poll,
+            StepKind::Poll,
+            StepKind::Poll,
+            StepKind::Write,
+            StepKind::Write,
+            StepKind::Patch,
+            StepKind::Patch,
+            StepKind::Deliver,
+            StepKind::Request,
+            StepKind::Start,
         ];
-        let kind = pick(&kinds, self.choices()).unwrap_or(Kind::Poll);
+        let kind = pick(&kinds, self.choices()).unwrap_or(StepKind::Poll);
         let act = self.op(kind);
         let places = [
             Place::BeforeRead,
@@ -247,8 +251,8 @@ impl Drawing<'_> {
         ];
         // Most operations read alone or write alone: the other half of the places would hold nothing.
         let places = match kind {
-            Kind::Write => &places[2..],
-            Kind::Patch => &places[..],
+            StepKind::Write => &places[2..],
+            StepKind::Patch => &places[..],
             _ => &places[..2],
         };
         let until = pick(places, self.choices()).unwrap_or(Place::BeforeRead);

@@ -17,14 +17,14 @@ use crate::universe::Scope;
 /// The name by which the sweep stands in the place of a universe.
 pub const SWEEP: &str = "sweep";
 /// The most failures that are told apart and made small; those beyond are counted.
-pub const FAILURES_MAX: usize = 200;
+pub(crate) const FAILURES_MAX: usize = 200;
 
 /// The settings of a search.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct SearchSettings {
     /// The random seed; the same seed and version of this program replay the search.
     pub seed: u32,
-    /// The runs that are put on trial before any is drawn; see [`mod@crate::sweep`].
+    /// The runs that are put on trial before any is drawn; see [`fn@crate::sweep`].
     pub sweep: Vec<Run>,
     /// The scopes that traces are drawn from, in turn.
     pub scopes: Vec<Scope>,
@@ -52,7 +52,7 @@ struct Search<'a> {
 pub fn search(
     router: &mut dyn RouterUnderTest,
     judge: &Judge,
-    settings: &Settings,
+    settings: &SearchSettings,
     go_on: &mut GoOn,
 ) -> Result<Hunt, Interrupted> {
     let mut search = Search {
@@ -69,7 +69,7 @@ pub fn search(
     }
 }
 
-impl Settings {
+impl SearchSettings {
     /// The trace at that place: those of the sweep come first.
     fn drawn(&self, place: u64) -> Drawn {
         let swept = usize::try_from(place).ok().and_then(|place| self.sweep.get(place));
@@ -77,7 +77,7 @@ impl Settings {
         let number = u32::try_from(number).expect("traces are numbered by 32 bits");
         let (universe, run) = swept.map_or_else(
             || {
-                let (scope, run) = draw(self, number);
+                let (scope, run) = draw_run(self, number);
                 (scope.universe.name, run)
             },
             |run| (SWEEP, run.clone()),
@@ -87,7 +87,7 @@ impl Settings {
 }
 
 /// The scope and the run of that number.
-pub fn draw(settings: &Settings, number: u32) -> (&Scope, Run) {
+pub fn draw_run(settings: &SearchSettings, number: u32) -> (&Scope, Run) {
     let scope = &settings.scopes[number as usize % settings.scopes.len()];
     let mut choices = Seeded::new(settings.seed, number);
     (scope, generate(scope, &mut choices, settings.cadence))
@@ -104,7 +104,7 @@ impl Search<'_> {
     fn run(
         &mut self,
         router: &mut dyn RouterUnderTest,
-        settings: &Settings,
+        settings: &SearchSettings,
         go_on: &mut GoOn,
     ) -> Result<(), AdapterFault> {
         let count = settings.sweep.len() as u64 + u64::from(settings.traces_max);
@@ -128,7 +128,7 @@ impl Search<'_> {
     fn try_out(
         &mut self,
         router: &mut dyn RouterUnderTest,
-        settings: &Settings,
+        settings: &SearchSettings,
         places: Range<u64>,
         go_on: &mut GoOn,
     ) -> Result<(), AdapterFault> {

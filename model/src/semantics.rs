@@ -55,7 +55,7 @@ pub enum When {
 
 /// A way to reach rows. Tiers are tried in order and the first that finds any row decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tier {
+pub struct TierSpec {
     /// The text of the row that is compared.
     pub by: By,
     /// The rows that are looked at.
@@ -115,7 +115,7 @@ pub struct Semantics {
     /// The description of the preset, in a sentence.
     pub sentence: &'static str,
     /// The tiers, in the order in which they are tried.
-    pub tiers: &'static [Tier],
+    pub tiers: &'static [TierSpec],
     /// Set if a pattern must match to the end of the name that is asked for.
     pub anchored_at_end: bool,
     /// Set if a `*` stands for line breaks too. Where it does not, a pattern is matched against the first line of a name.
@@ -137,8 +137,8 @@ pub struct Semantics {
     pub paths_that_check_teams: &'static [&'static str],
 }
 
-const fn tier(by: By, of: Of, how: Match, when: When) -> Tier {
-    Tier { by, of, how, when }
+const fn tier(by: By, of: Of, how: Match, when: When) -> TierSpec {
+    TierSpec { by, of, how, when }
 }
 
 /// The strict semantics: what the reference implements and what a new router should conform to.
@@ -163,14 +163,14 @@ pub const STRICT: Semantics = Semantics {
     paths_that_check_teams: &[],
 };
 
-const ID: Tier = tier(By::Id, Of::All, Match::Text, When::Always);
-const ID_IF_NO_NAME: Tier = tier(By::Id, Of::All, Match::Text, When::NameUnknown);
-const TEAM_NAME_IF_NO_NAME: Tier = tier(By::TeamName, Of::Own, Match::Text, When::NameUnknown);
-const ALL_PATTERNS: Tier = tier(By::ModelName, Of::All, Match::Pattern, When::NameUnknown);
-const TEAM_PATTERNS: Tier = tier(By::TeamName, Of::Own, Match::Pattern, When::NameUnknown);
-const TEAM_NAME: Tier = tier(By::TeamName, Of::Own, Match::Text, When::Always);
-const MODEL_NAME: Tier = tier(By::ModelName, Of::Loose, Match::Text, When::Always);
-const TARGET: Tier = tier(By::Target, Of::All, Match::Text, When::Always);
+const ID: TierSpec = tier(By::Id, Of::All, Match::Text, When::Always);
+const ID_IF_NO_NAME: TierSpec = tier(By::Id, Of::All, Match::Text, When::NameUnknown);
+const TEAM_NAME_IF_NO_NAME: TierSpec = tier(By::TeamName, Of::Own, Match::Text, When::NameUnknown);
+const ALL_PATTERNS: TierSpec = tier(By::ModelName, Of::All, Match::Pattern, When::NameUnknown);
+const TEAM_PATTERNS: TierSpec = tier(By::TeamName, Of::Own, Match::Pattern, When::NameUnknown);
+const TEAM_NAME: TierSpec = tier(By::TeamName, Of::Own, Match::Text, When::Always);
+const MODEL_NAME: TierSpec = tier(By::ModelName, Of::Loose, Match::Text, When::Always);
+const TARGET: TierSpec = tier(By::Target, Of::All, Match::Text, When::Always);
 
 /// The answers of a router of `LiteLLM` 1.85 or 1.86 that was built of the rows just now.
 const LITELLM_1_85: Semantics = Semantics {

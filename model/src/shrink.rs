@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use protocol::{AdapterFault, Capability, Change, Hello, Question, Questions, RouterUnderTest, Row, Run, Step, Trace};
 
-use crate::failure::{Failure, Finding, Kind, Signature, touches};
+use crate::failure::{Failure, Finding, FindingKind, Signature, touches};
 use crate::rules::RuleId;
 use crate::trial::{Judge, stands, trial};
 
 /// The most attempts at making one failure small.
-pub const ATTEMPTS_MAX: usize = 400;
+pub(crate) const ATTEMPTS_MAX: usize = 400;
 
 /// Returns the run up to the step of the finding, with no other question than the one that shows it.
 pub fn about(run: &Run, finding: &Finding) -> Run {
@@ -27,7 +27,7 @@ pub fn about(run: &Run, finding: &Finding) -> Run {
         .iter()
         .filter(|question| **question != Question::Claims);
     let each = run.questions.rounds.len() > 1 || finding.rule == RuleId::AtomicRefusal;
-    asking(trace, question.cloned().collect(), each)
+    run_asking(trace, question.cloned().collect(), each)
 }
 
 /// The trace up to that finding, with everything that was asked on the way as steps, in the order of asking: what a router
@@ -52,11 +52,11 @@ fn spelled_out(run: &Run, finding: &Finding) -> Trace {
 /// The run that asks on the way what was asked, and at its end the question that shows the finding.
 pub(crate) fn as_found(run: &Run, finding: &Finding) -> Run {
     let asked = about(run, finding).questions.asked;
-    asking(spelled_out(run, finding), asked, finding.rule == RuleId::AtomicRefusal)
+    run_asking(spelled_out(run, finding), asked, finding.rule == RuleId::AtomicRefusal)
 }
 
 /// The run that asks these questions at the end of a trace, or before its first step and after each.
-pub fn asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
+pub fn run_asking(trace: Trace, asked: Vec<Question>, each: bool) -> Run {
     let steps = trace.steps.len();
     let questions = if each {
         Questions::after_each(asked, steps)
@@ -124,7 +124,7 @@ pub fn shrink(
     let mut shrinker = Shrinker {
         router,
         judge,
-        kind: Kind::of(finding),
+        kind: FindingKind::of(finding),
         structure: finding.structure(),
         // A refusal is judged by what was seen before it and after it.
         each: finding.rule == RuleId::AtomicRefusal,
@@ -218,7 +218,7 @@ pub fn minimal<T: Clone, E>(items: Vec<T>, mut fails: impl FnMut(&[T]) -> Result
 struct Shrinker<'a> {
     router: &'a mut dyn RouterUnderTest,
     judge: &'a Judge,
-    kind: Kind,
+    kind: FindingKind,
     /// The derived structure that it is about, where it is about one.
     structure: Option<&'a str>,
     /// True if the question is put after each step.
@@ -235,7 +235,7 @@ struct Shrinker<'a> {
 impl Shrinker<'_> {
     /// Carries out a trace with its question, and keeps it if it still fails in the same way.
     fn attempt(&mut self, trace: Trace, asked: Vec<Question>) -> Result<bool, AdapterFault> {
-        let run = asking(trace, asked, self.each);
+        let run = run_asking(trace, asked, self.each);
         if self.attempts >= ATTEMPTS_MAX || self.best.as_ref().is_some_and(|(best, _)| *best == run) {
             return Ok(false);
         }
@@ -246,7 +246,8 @@ impl Shrinker<'_> {
         self.attempts += 1;
         let judged = trial(self.router, self.judge, std::slice::from_ref(&run))?;
         let mut findings = judged.into_iter().flat_map(|judged| judged.tally.findings);
-        let finding = findings.find(|finding| Kind::of(finding) == self.kind && finding.structure() == self.structure);
+        let finding =
+            findings.find(|finding| FindingKind::of(finding) == self.kind && finding.structure() == self.structure);
         let fails = finding.is_some();
         if let Some(finding) = finding {
             self.best = Some((run, finding));

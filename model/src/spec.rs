@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{Answer, Candidate, Change, Query, Refusal, Row};
 
-use crate::pattern::{Patterns, is_pattern, rank};
-use crate::semantics::{Blocking, By, Filling, Listing, Match, Of, STRICT, Semantics, Tier, When};
+use crate::pattern::{Patterns, is_pattern, pattern_rank};
+use crate::semantics::{Blocking, By, Filling, Listing, Match, Of, STRICT, Semantics, TierSpec, When};
 
 /// The rows that a router has applied, by id.
 pub type Table = BTreeMap<String, Row>;
@@ -21,7 +21,7 @@ pub struct Spec {
 
 /// One reading of a lookup.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct AskedName<'a> {
     query: &'a Query,
     /// The router's path that is asked.
     path: &'a str,
@@ -129,7 +129,7 @@ impl Spec {
         }
         let mut allowed = Vec::new();
         for retry in self.retries(&query.model) {
-            let asked = Asked {
+            let asked = AskedName {
                 query,
                 path,
                 retry: retry.as_deref(),
@@ -161,7 +161,7 @@ impl Spec {
         }
     }
 
-    fn lookup_as(&self, table: &Table, asked: Asked) -> Vec<Answer> {
+    fn lookup_as(&self, table: &Table, asked: AskedName) -> Vec<Answer> {
         let name_is_known = table.values().any(|row| row.model_name == asked.query.model);
         for tier in self.semantics.tiers {
             if tier.when == When::NameUnknown && name_is_known {
@@ -177,7 +177,7 @@ impl Spec {
 
     /// Returns the names that a caller of `team` is shown.
     pub fn listing(&self, table: &Table, team: Option<&str>) -> BTreeSet<String> {
-        let visible = table.values().filter(|row| visible(row, team));
+        let visible = table.values().filter(|row| is_visible(row, team));
         let names = match self.semantics.listing {
             Listing::Answered => visible
                 .map(Row::asked_name)
@@ -192,14 +192,14 @@ impl Spec {
     }
 
     /// Returns the rows that the tier finds: one list for each name that may win, and none if no name matches.
-    fn find<'a>(&self, tier: Tier, table: &'a Table, asked: Asked) -> Vec<Vec<Hit<'a>>> {
-        let Asked { query, retry, .. } = asked;
+    fn find<'a>(&self, tier: TierSpec, table: &'a Table, asked: AskedName) -> Vec<Vec<Hit<'a>>> {
+        let AskedName { query, retry, .. } = asked;
         let team = query.team.as_deref();
         let rows = table.values().filter(|row| match tier.of {
             Of::Own => row.team.is_some() && row.team.as_deref() == team,
             Of::Global => row.team.is_none(),
-            Of::Visible => visible(row, team),
-            Of::Loose => team.is_none() || visible(row, team),
+            Of::Visible => is_visible(row, team),
+            Of::Loose => team.is_none() || is_visible(row, team),
             Of::All => true,
         });
         let named: Vec<(&str, &Row)> = rows.filter_map(|row| Some((text(row, tier.by)?, row))).collect();
@@ -238,17 +238,17 @@ impl Spec {
             }
         }
         let precedence = self.semantics.precedence;
-        let best = by_name.keys().map(|name| rank(name, precedence)).min();
-        let wins = |name: &str| Some(rank(name, precedence)) == best;
+        let best = by_name.keys().map(|name| pattern_rank(name, precedence)).min();
+        let wins = |name: &str| Some(pattern_rank(name, precedence)) == best;
         let (winning, _): (Vec<_>, Vec<_>) = by_name.iter_mut().partition(|(name, _)| wins(name));
         winning.into_iter().map(|(_, hits)| std::mem::take(hits)).collect()
     }
 
-    fn answer(&self, hits: &[Hit], asked: Asked) -> Answer {
+    fn answer(&self, hits: &[Hit], asked: AskedName) -> Answer {
         let checks_team = self.semantics.paths_that_check_teams.contains(&asked.path);
         let open = hits.iter().filter(|hit| {
             let blocked = hit.row.blocked && self.semantics.blocking == Blocking::Refuses;
-            !blocked && (!checks_team || visible(hit.row, asked.query.team.as_deref()))
+            !blocked && (!checks_team || is_visible(hit.row, asked.query.team.as_deref()))
         });
         let candidates: Vec<Candidate> = open
             .map(|hit| Candidate {
@@ -264,7 +264,7 @@ impl Spec {
     }
 
     /// Returns the upstream model of a row that was found.
-    fn target(&self, hit: &Hit, asked: Asked) -> String {
+    fn target(&self, hit: &Hit, asked: AskedName) -> String {
         let target = self.fill(&hit.row.model, &hit.captures, &hit.asked);
         if self.semantics.filling != Filling::LenientTwice {
             return target;
@@ -276,7 +276,7 @@ impl Spec {
     }
 
     /// Returns what the first of the row's own names that matches captures, and the text that it was matched against.
-    fn own_captures<'a>(&self, row: &Row, asked: Asked<'a>) -> Option<(Vec<String>, &'a str)> {
+    fn own_captures<'a>(&self, row: &Row, asked: AskedName<'a>) -> Option<(Vec<String>, &'a str)> {
         // The team's name counts here even where the row has no team.
         let names = [row.team_model_name.as_deref(), Some(row.model_name.as_str())];
         let names = names.into_iter().flatten().filter(|name| is_pattern(name));
@@ -368,6 +368,6 @@ fn bad_text(row: &Row, bytes_max: Option<usize>) -> Option<&'static str> {
 }
 
 /// Returns whether a caller of `team` may see the row.
-pub fn visible(row: &Row, team: Option<&str>) -> bool {
+pub fn is_visible(row: &Row, team: Option<&str>) -> bool {
     row.team.is_none() || row.team.as_deref() == team
 }

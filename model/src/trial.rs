@@ -18,10 +18,10 @@ pub(crate) use self::fresh::{carry_out, fresh_runs_of, seen_fresh};
 use crate::coverage::Coverage;
 use crate::evidence::fleet::{History, Sight};
 use crate::evidence::{
-    Arrivals, Beside, EVERY_ORDER_ROWS_MAX, Fresh, Ground, Issued, Look, Moment, Transition, applied, check_tags,
+    Arrivals, Beside, EVERY_ORDER_ROWS_MAX, Fresh, Ground, Issued, Look, Moment, Transition, applied_table, check_tags,
     took_an_id_twice,
 };
-use crate::failure::{Finding, Kind};
+use crate::failure::{Finding, FindingKind};
 use crate::pattern::Patterns;
 use crate::rules::{Oracle, RuleId, RuleSet, Tally};
 use crate::semantics::Semantics;
@@ -369,7 +369,7 @@ impl Tracked {
 
     fn follow(&mut self, change: &Change, outcome: &Outcome) {
         let before = self.tables.last().unwrap_or(&self.empty);
-        let table = applied(before, change, outcome);
+        let table = applied_table(before, change, outcome);
         let mut arrivals = self.arrivals.last().cloned().unwrap_or_default();
         arrivals.follow(change, outcome, &table);
         if took_an_id_twice(change, outcome, &table) {
@@ -593,5 +593,5 @@ pub(crate) fn stands(
     }
     let judged = judge_beside(router, &judge.of_rule(finding.rule), &[(&carried, Orders::Every)])?;
     let mut findings = judged.iter().flat_map(|judged| &judged.tally.findings);
-    Ok(findings.any(|other| Kind::of(other) == Kind::of(finding)))
+    Ok(findings.any(|other| FindingKind::of(other) == FindingKind::of(finding)))
 }

@@ -6,15 +6,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
 
 use adapter_faulty::{Correct, Router, find};
-use model::asking::Cadence;
-use model::exhaust::{Limits, explore, explore_observed};
-use model::failure::Failure;
-use model::hunt::{Hunt, Pace};
-use model::rules::RuleSet;
-use model::search::{Settings, search};
-use model::shrink::{asking, shrink_failure};
-use model::trial::{Judge, trial};
 use model::universe::{NARROW, Scope, TINY, UNIVERSES};
+use model::{
+    Cadence, ExhaustLimits, Failure, Hunt, Judge, Pace, RuleSet, SearchSettings, explore, explore_observed, run_asking,
+    search, shrink_failure, trial,
+};
 use protocol::{
     AdapterFault, Answer, Change, Changed, Hello, InProcess, Level, Local, Query, RouterUnderTest, Row, Run, RunReply,
     Step,
@@ -127,8 +123,8 @@ fn judge(hello: &Hello) -> Judge {
     Judge::new(hello, RuleSet::of(Level::Router)).unwrap()
 }
 
-fn settings(hello: &Hello, batch: u32) -> Settings {
-    Settings {
+fn settings(hello: &Hello, batch: u32) -> SearchSettings {
+    SearchSettings {
         seed: 1,
         sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),
@@ -149,7 +145,7 @@ fn until_found(hunt: &Hunt) -> Pace {
 /// Puts the trace of a failure, which has every question as a step, on trial as `replay` does.
 fn shows_again(router: &mut dyn RouterUnderTest, failure: &Failure) -> bool {
     let rule = judge(router.hello()).of_rule(failure.finding.rule);
-    let judged = trial(router, &rule, &[asking(failure.run.asking(), Vec::new(), false)]).unwrap();
+    let judged = trial(router, &rule, &[run_asking(failure.run.asking(), Vec::new(), false)]).unwrap();
     !judged[0].tally.findings.is_empty()
 }
 
@@ -176,7 +172,7 @@ fn caches_of_any_size_and_stamps_that_wrap_are_found_at_random() {
     found_at_random::<Cached<1000, 16>>("16 stamps");
 }
 
-const FIRST: Limits = Limits {
+const FIRST: ExhaustLimits = ExhaustLimits {
     states_max: 60_000,
     first_failure: true,
     single_lookups: true,
@@ -189,14 +185,14 @@ fn found_in_the_narrow_universe<R: Local + Default + Clone + Eq + Hash>(name: &s
     let whole = explore::<R>(&judge, &scope, FIRST, go_on).unwrap();
     let mut router = InProcess::new(R::default());
     assert_eq!(
-        shortest(whole, &mut router, &judge),
+        shortest(&whole, &mut router, &judge),
         Some(steps),
         "{name}, by its whole memory"
     );
 }
 
 /// The size of the smallest failure once each is made small.
-fn shortest(hunt: Hunt, router: &mut dyn RouterUnderTest, judge: &Judge) -> Option<usize> {
+fn shortest(hunt: &Hunt, router: &mut dyn RouterUnderTest, judge: &Judge) -> Option<usize> {
     let failures = hunt.failures.values();
     let shrunk = failures.filter_map(|failure| shrink_failure(router, judge, failure, &mut || true).unwrap());
     let shrunk: Vec<Failure> = shrunk.filter(|failure| failure.shrunk).collect();
@@ -212,7 +208,7 @@ fn single_lookups_are_an_action_of_the_exhaustive_engine() {
     let (judge, scope) = (judge(router.hello()), Scope::new(&NARROW, router.hello()));
     let go_on = &mut |_: &Hunt| Pace::Continue(u32::MAX);
     let observed = explore_observed(&mut router, &judge, &scope, FIRST, go_on).unwrap();
-    let shortest = shortest(observed, &mut router, &judge);
+    let shortest = shortest(&observed, &mut router, &judge);
     assert_eq!(shortest, Some(2), "one answer, as far as can be observed");
 }
 
@@ -220,7 +216,7 @@ fn single_lookups_are_an_action_of_the_exhaustive_engine() {
 fn a_router_without_a_fault_is_explored_behind_single_lookups_too() {
     let explored = |single_lookups| {
         let hello = Router::<Correct>::describe();
-        let limits = Limits {
+        let limits = ExhaustLimits {
             single_lookups,
             first_failure: false,
             ..FIRST
@@ -267,13 +263,9 @@ fn a_trace_depends_on_the_seed_and_its_number_alone() {
             runs: Vec::new(),
         };
         let tiny = Scope::new(&TINY, router.hello());
-        let sweep = if swept {
-            model::sweep::sweep(&tiny, &[])
-        } else {
-            Vec::new()
-        };
+        let sweep = if swept { model::sweep(&tiny, &[]) } else { Vec::new() };
         let before = sweep.len();
-        let settings = Settings {
+        let settings = SearchSettings {
             sweep,
             traces_max: 40,
             ..settings(router.hello(), batch)

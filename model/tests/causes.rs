@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapter_faulty::{FAULTS, NO_FAULT, find};
-use model::asking::Cadence;
-use model::cause::{Cause, CauseKey, Diagnosis, Lasts, diagnose, group, lasts};
-use model::failure::Failure;
-use model::hunt::to_the_end;
-use model::rules::RuleSet;
-use model::search::{Settings, search};
-use model::trial::Judge;
 use model::universe::{Scope, UNIVERSES};
+use model::{
+    Cadence, Cause, CauseKey, Diagnosis, Failure, Judge, Lasts, RuleSet, SearchSettings, diagnose, group, lasts,
+    search, to_the_end,
+};
 use protocol::{
     AdapterFault, Capability, Change, Hello, Level, Observation, RouterUnderTest, Run, RunReply, Shown, Step, World,
 };
@@ -19,7 +16,7 @@ use protocol::{
 fn diagnosed(router: &mut dyn RouterUnderTest, traces_max: u32) -> Vec<(Failure, Diagnosis)> {
     let hello = router.hello().clone();
     let judge = Judge::new(&hello, RuleSet::of(Level::Router)).unwrap();
-    let settings = Settings {
+    let settings = SearchSettings {
         seed: 1,
         sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),

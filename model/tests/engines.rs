@@ -9,19 +9,13 @@ use std::hash::Hash;
 use std::ops::ControlFlow;
 
 use adapter_faulty::{Correct, Router, find};
-use model::alphabet::{alphabet, matrix};
-use model::asking::Cadence;
-use model::exhaust::{Limits, explore, explore_observed};
-use model::failure::{Failure, Signature};
-use model::generate::{Seeded, Swarm, changes};
-use model::hunt::{Ended, Hunt, Limit, Work, to_the_end};
-use model::rules::{RuleId, RuleSet};
-use model::search::{Settings, draw, search};
-use model::shrink::shrink_failure;
-use model::trial::Judge;
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
-use protocol::wire::Extra;
-use protocol::{Answer, Capability, Change, Changed, Hello, Level, Local, Outcome, Query, Question, Row, Step};
+use model::{
+    Cadence, Ended, ExhaustLimits, Failure, Hunt, Judge, Limit, RuleId, RuleSet, SearchSettings, Seeded, Signature,
+    Swarm, Work, alphabet, draw_run, explore, explore_observed, matrix, router_changes, search, shrink_failure,
+    to_the_end,
+};
+use protocol::{Answer, Capability, Change, Changed, Extra, Hello, Level, Local, Outcome, Query, Question, Row, Step};
 
 use crate::kept::check;
 
@@ -109,7 +103,7 @@ fn a_seed_means_the_traces_that_it_meant() {
     let mut text = String::new();
     for (name, hello) in hellos() {
         for (cadence, word) in [(Cadence::Drawn, "at drawn moments"), (Cadence::AtTheEnd, "at the end")] {
-            let settings = Settings {
+            let settings = SearchSettings {
                 seed: 1,
                 sweep: Vec::new(),
                 scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
@@ -118,7 +112,7 @@ fn a_seed_means_the_traces_that_it_meant() {
                 batch: 1,
             };
             let runs: Vec<_> = (0..settings.traces_max)
-                .map(|number| draw(&settings, number).1)
+                .map(|number| draw_run(&settings, number).1)
                 .collect();
             let steps: usize = runs.iter().map(|run| run.trace.steps.len()).sum();
             let queries: usize = runs.iter().map(|run| run.questions.queries().count()).sum();
@@ -141,7 +135,7 @@ fn what_is_drawn_keeps_to_its_scope() {
             let choices = &mut Seeded::new(2, number);
             let swarm = Swarm::draw(&scope, choices);
             assert!(!swarm.ids().is_empty() && !swarm.names().is_empty(), "{name} {number}");
-            let (initial, steps) = changes(&scope, &swarm, choices);
+            let (initial, steps) = router_changes(&scope, &swarm, choices);
             assert!(
                 (1..=MID.steps_max as usize).contains(&steps.len()),
                 "{name} {number}: {} steps",
@@ -200,13 +194,13 @@ impl Local for Forgetful {
     }
 }
 
-fn explored<R: Local + Default + Clone + Eq + Hash>(limits: Limits) -> Hunt {
+fn explored<R: Local + Default + Clone + Eq + Hash>(limits: ExhaustLimits) -> Hunt {
     let hello = R::describe();
     let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
     explore::<R>(&judge, &scope, limits, &mut to_the_end).unwrap()
 }
 
-fn observed(fault: &str, limits: Limits) -> Hunt {
+fn observed(fault: &str, limits: ExhaustLimits) -> Hunt {
     let mut router = find(fault).unwrap().router();
     let (judge, scope) = (judge(router.hello()), Scope::new(&SMALL, router.hello()));
     explore_observed(router.as_mut(), &judge, &scope, limits, &mut |_| {
@@ -215,7 +209,7 @@ fn observed(fault: &str, limits: Limits) -> Hunt {
     .unwrap()
 }
 
-const ALL: Limits = Limits {
+const ALL: ExhaustLimits = ExhaustLimits {
     states_max: usize::MAX,
     first_failure: false,
     single_lookups: false,
@@ -310,12 +304,12 @@ fn every_state_of_a_small_scope_is_explored_once() {
     let all = explored::<Router<Correct>>(ALL);
     summary(&mut text, "small", &all);
     summary(&mut text, "small, observed", &observed("none", ALL));
-    let just_enough = Limits {
+    let just_enough = ExhaustLimits {
         states_max: all.work.states,
         ..ALL
     };
     assert_eq!(explored::<Router<Correct>>(just_enough).ended, Ended::Exhausted);
-    let cut = Limits { states_max: 50, ..ALL };
+    let cut = ExhaustLimits { states_max: 50, ..ALL };
     summary(
         &mut text,
         "small, of at most 50 states",
@@ -356,7 +350,7 @@ fn an_exploration_that_is_broken_off_says_so() {
 fn an_exploration_finds_each_failure_at_its_shortest_trace() {
     let mut text = String::new();
     summary(&mut text, "forgetful", &explored::<Forgetful>(ALL));
-    let first = Limits {
+    let first = ExhaustLimits {
         first_failure: true,
         ..ALL
     };
@@ -370,7 +364,7 @@ fn an_exploration_finds_each_failure_at_its_shortest_trace() {
 #[test]
 fn what_an_exploration_finds_is_made_small() {
     let mut text = String::new();
-    let first = Limits {
+    let first = ExhaustLimits {
         first_failure: true,
         ..ALL
     };
@@ -396,7 +390,7 @@ fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
     for fault in FAULTS {
         let mut router = find(fault).unwrap().router();
         let judge = judge(router.hello());
-        let settings = Settings {
+        let settings = SearchSettings {
             seed: 1,
             sweep: Vec::new(),
             scopes: [TINY, MID, BIG]

@@ -3,14 +3,11 @@
 use std::ops::ControlFlow;
 
 use adapter_faulty::find;
-use model::asking::Cadence;
-use model::failure::Kind;
-use model::hunt::{Ended, Limit, to_the_end};
-use model::rules::{RuleId, RuleSet, Tally};
-use model::search::{Settings, search};
-use model::shrink::{Shrunk, shrink};
-use model::trial::{Judge, trial};
 use model::universe::{MID, Scope};
+use model::{
+    Cadence, Ended, FindingKind, Judge, Limit, RuleId, RuleSet, SearchSettings, Shrunk, Tally, search, shrink,
+    to_the_end, trial,
+};
 use protocol::{
     AdapterFault, Capability, Change, Hello, Level, Query, Question, Questions, RouterUnderTest, Row, Run, RunReply,
     Step, Trace,
@@ -20,8 +17,8 @@ fn judge(hello: &Hello) -> Judge {
     Judge::new(hello, RuleSet::of(Level::Router)).unwrap()
 }
 
-fn settings(hello: &Hello, traces_max: u32) -> Settings {
-    Settings {
+fn settings(hello: &Hello, traces_max: u32) -> SearchSettings {
+    SearchSettings {
         seed: 1,
         sweep: Vec::new(),
         scopes: vec![Scope::new(&MID, hello)],
@@ -133,7 +130,7 @@ fn shrunk_of(fault: &str, run: &Run, rule: RuleId, place: &str) -> Shrunk {
     let finding = tally
         .findings
         .iter()
-        .find(|finding| (finding.rule, Kind::of(finding).place()) == (rule, place))
+        .find(|finding| (finding.rule, FindingKind::of(finding).place()) == (rule, place))
         .unwrap();
     shrink(router.as_mut(), &judge, run, finding, &mut || true)
         .unwrap()
@@ -233,7 +230,7 @@ fn a_listing_that_a_refused_change_changes_is_asked_for_again() {
     let listings = [Some("u".to_owned()), None].map(Question::Listing);
     let run = run(steps.to_vec(), listings.to_vec(), [1, 2]);
     let shrunk = shrunk_of("refused-update-loses-old-row", &run, RuleId::AtomicRefusal, "listing");
-    assert_eq!(Kind::of(&shrunk.finding).place(), "listing");
+    assert_eq!(FindingKind::of(&shrunk.finding).place(), "listing");
     let questions = shrunk.run.questions;
     assert_eq!(questions.asked, [Question::Listing(Some("u".to_owned()))]);
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::semantics::{PRESETS, STRICT, Semantics};
-use model::spec::{Spec, Table};
+use model::{Spec, Table};
 use protocol::{Answer, Change, Query, Row};
 use testdata::{Example, Expected, Ran, Subject};
 

@@ -3,15 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapter_faulty::find;
-use model::asking::Cadence;
-use model::coverage::{CONSTRUCTION, Coverage, LookedUp, Met, Tried};
-use model::failure::Tier;
-use model::hunt::to_the_end;
-use model::rules::RuleSet;
-use model::search::{SWEEP, Settings, search};
-use model::sweep::sweep;
-use model::trial::{Judge, trial};
 use model::universe::{Scope, TINY};
+use model::{
+    CONSTRUCTION, Cadence, Coverage, Judge, LookedUp, Met, RuleSet, SWEEP, SearchSettings, Tier, Tried, search, sweep,
+    to_the_end, trial,
+};
 use protocol::wire::Extra;
 use protocol::{
     AdapterFault, Capability, Change, Hello, Level, Query, Question, Questions, Round, RouterUnderTest, Row, Run,
@@ -58,9 +54,9 @@ fn judge(hello: &Hello) -> Judge {
     Judge::new(hello, RuleSet::of(Level::Router)).unwrap()
 }
 
-fn settings(hello: &Hello) -> Settings {
+fn settings(hello: &Hello) -> SearchSettings {
     let tiny = Scope::new(&TINY, hello);
-    Settings {
+    SearchSettings {
         seed: 1,
         sweep: sweep(&tiny, &[]),
         scopes: vec![tiny],
@@ -119,7 +115,7 @@ fn known_traces_come_first_and_a_failure_of_the_sweep_says_where_it_is_from() {
         ["v1", "v2"].map(|tag| Step::Change(Change::Upsert(row(tag)))).to_vec(),
     );
     let mut router = find("upsert-keeps-global-pattern").unwrap().router();
-    let settings = Settings {
+    let settings = SearchSettings {
         sweep: sweep(&Scope::new(&TINY, router.hello()), std::slice::from_ref(&known)),
         ..settings(router.hello())
     };

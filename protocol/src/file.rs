@@ -48,8 +48,8 @@ const RETIRED: [(&str, &str); 2] = [
 
 /// A trace and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "Flat", into = "Flat")]
-#[schemars(with = "Flat")]
+#[serde(from = "FlatFile", into = "FlatFile")]
+#[schemars(with = "FlatFile")]
 pub struct TraceFile {
     /// The reason why this trace is kept, for a person.
     pub why: String,
@@ -70,7 +70,7 @@ pub struct TraceFile {
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Trace")]
-struct Flat {
+struct FlatFile {
     /// [`TRACE_VERSION`], or an earlier one.
     version: u32,
     /// The reason why this trace is kept, for a person.
@@ -106,8 +106,8 @@ struct Flat {
     steps: Vec<Step>,
 }
 
-impl From<Flat> for TraceFile {
-    fn from(flat: Flat) -> Self {
+impl From<FlatFile> for TraceFile {
+    fn from(flat: FlatFile) -> Self {
         Self {
             why: flat.why,
             router: flat.router,
@@ -128,7 +128,7 @@ impl From<Flat> for TraceFile {
     }
 }
 
-impl From<TraceFile> for Flat {
+impl From<TraceFile> for FlatFile {
     fn from(file: TraceFile) -> Self {
         let Trace { level, setup, steps } = file.trace;
         Self {
@@ -176,7 +176,7 @@ impl TraceFile {
         if !(TRACE_VERSION_MIN..=TRACE_VERSION).contains(&version) {
             return Err(TraceError::Version { version });
         }
-        let flat: Flat = toml::from_str(text).map_err(|error| syntax(text, &error))?;
+        let flat: FlatFile = toml::from_str(text).map_err(|error| syntax(text, &error))?;
         let file = Self::from(flat);
         file.check(version)?;
         Ok(file)

@@ -3,24 +3,23 @@
 //! A [`TraceFile`] is TOML for people, a [`Run`] is a line of JSON for a program. The specification in `model` judges the
 //! answers; adapters carry them.
 //!
-//! | module | what it holds |
+//! | part | items |
 //! |---|---|
-//! | [`row`] | one deployment as the database holds it |
-//! | [`step`] | the steps of a trace |
-//! | [`op`] | the operations and events of a fleet |
-//! | [`ask`] | questions, and when they are asked |
-//! | [`answer`] | what a router can answer |
-//! | [`trace`] | a trace: set-up and steps |
-//! | [`file`](mod@file) | the trace file |
-//! | [`run`] | one trace with its questions, and the reply to it |
-//! | [`itf`] | a trace as the JSON that Quint and Apalache read |
-//! | [`wire`] | envelope, hello, dialect, limits, error codes |
-//! | [`dialect`](mod@dialect) | the words of a dialect that say what cannot be judged |
-//! | [`router`] | the router or fleet on trial, as a trait |
-//! | [`local`] | a router in this process, as a trait |
-//! | [`stamp`] | tags that are unique in a conversation |
-//! | [`fleet`] | a fleet in this process: its replicas as a trait, its store and the operations under way |
-//! | [`serve`](mod@serve) | any router on trial over JSON Lines |
+//! | one deployment as the database holds it | [`Row`], [`Rows`] |
+//! | a trace: set-up and steps | [`Trace`], [`Setup`], [`Step`], [`Change`] |
+//! | the operations and events of a fleet | [`Op`], [`Begin`], [`World`] |
+//! | questions, and when they are asked | [`Question`], [`Questions`], [`Round`] |
+//! | the answers of a router | [`Answer`], [`Shown`], [`Observation`] |
+//! | the trace file | [`TraceFile`] |
+//! | one trace with its questions, and the reply to it | [`Run`], [`RunReply`] |
+//! | what an adapter says of its router | [`Hello`], [`Dialect`], [`Capability`], [`Settles`] |
+//! | the router or fleet on trial, as a trait | [`RouterUnderTest`] |
+//! | a router in this process, as a trait | [`Local`], [`InProcess`] |
+//! | any router on trial over JSON Lines | [`serve`] |
+//! | tags that are unique in a conversation | [`Stamped`] |
+//!
+//! All of them stand at the root but for two vocabularies: [`wire`] holds the envelope of JSON Lines and the limits of a
+//! run, and [`fleet`] a fleet in this process: its replicas as a trait, its store and the operations under way.
 //!
 //! ```
 //! use protocol::{Step, TraceFile};
@@ -42,39 +41,39 @@
 //! # Ok::<(), protocol::TraceError>(())
 //! ```
 
-pub mod answer;
-pub mod ask;
-pub mod dialect;
-pub mod file;
+mod answer;
+mod ask;
+mod dialect;
+mod file;
 pub mod fleet;
-pub mod itf;
-pub mod local;
+mod itf;
+mod local;
 mod needs;
-pub mod op;
-pub mod router;
-pub mod row;
-pub mod run;
-pub mod schema;
-pub mod serve;
-pub mod stamp;
-pub mod step;
-pub mod trace;
+mod op;
+mod router;
+mod row;
+mod run;
+mod schema;
+mod serve;
+mod stamp;
+mod step;
+mod trace;
 pub mod wire;
 
 pub use answer::{Answer, Candidate, Refusal};
 pub use ask::{Query, Question, QuestionKind, Questions, Round};
-pub use dialect::{PatternShape, Settles, StructureKind, Texts};
-pub use file::{TraceError, TraceFile};
-pub use fleet::{InProcessFleet, LocalReplica};
-pub use local::{InProcess, Local};
+pub use dialect::{PatternShape, STALE_FOR_MS_MAX, Settles, StructureKind, Texts};
+pub use file::{TRACE_BYTES_MAX, TRACE_VERSION, TRACE_VERSION_MIN, TraceError, TraceFile};
+pub use local::{InProcess, Local, observe};
 pub use op::{
     Begin, ConfigFile, Fields, Op, OpId, Patch, Place, Point, RequestOp, RowOrder, StoreView, Via, World, Write,
     WriteOp,
 };
-pub use router::{AdapterFault, RouterUnderTest};
+pub use router::{AdapterFault, FaultKind, RouterUnderTest};
 pub use row::{Row, Rows};
 pub use run::{Changed, Moved, Now, Observation, Outcome, Run, RunReply, Shown, StepReply};
-pub use serve::serve;
+pub use schema::schemas;
+pub use serve::{Line, read_line, serve};
 pub use stamp::Stamped;
 pub use step::{Change, Step};
 pub use trace::{Level, Setup, Trace};

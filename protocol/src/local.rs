@@ -14,9 +14,9 @@ use crate::wire::Hello;
 /// A router in this process. [`InProcess`] makes a [`RouterUnderTest`] of it.
 ///
 /// ```
-/// use protocol::wire::{Dialect, PROTOCOL_VERSION};
-/// use protocol::{Answer, Candidate, Capability, Changed, Change, Hello, InProcess, Local, Outcome, Query, Refusal};
-/// use protocol::{Question, Questions, Row, RouterUnderTest, Run, Shown, Step, Trace};
+/// use protocol::wire::PROTOCOL_VERSION;
+/// use protocol::{Answer, Candidate, Capability, Change, Changed, Dialect, Hello, InProcess, Local, Outcome, Query};
+/// use protocol::{Question, Questions, Refusal, Row, RouterUnderTest, Run, Shown, Step, Trace};
 ///
 /// /// Knows one row at a time.
 /// #[derive(Default)]

@@ -69,8 +69,8 @@ impl Change {
 
 /// One step of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "Flat", into = "Flat")]
-#[schemars(with = "Flat")]
+#[serde(from = "FlatStep", into = "FlatStep")]
+#[schemars(with = "FlatStep")]
 pub enum Step {
     /// Change the only router there is.
     Change(Change),
@@ -205,7 +205,7 @@ macro_rules! flat {
         #[derive(Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         #[schemars(rename = "Step")]
-        enum Flat {
+        enum FlatStep {
             $($(#[$attribute])* $verb($type),)+
             Lookup(AskedLookup),
             Listing(AskedListing),
@@ -215,22 +215,22 @@ macro_rules! flat {
             Store(AskedOf),
         }
 
-        impl From<Flat> for Step {
-            fn from(flat: Flat) -> Self {
+        impl From<FlatStep> for Step {
+            fn from(flat: FlatStep) -> Self {
                 let (replica, question) = match flat {
-                    $(Flat::$verb($it) => return $($step)+,)+
-                    Flat::Lookup(AskedLookup { model, team, replica }) => (replica, Question::Lookup(Query { model, team })),
-                    Flat::Listing(AskedListing { team, replica }) => (replica, Question::Listing(team)),
-                    Flat::Claims(AskedOf { replica }) => (replica, Question::Claims),
-                    Flat::Holds(AskedOf { replica }) => (replica, Question::Holds),
-                    Flat::Sizes(AskedOf { replica }) => (replica, Question::Sizes),
-                    Flat::Store(AskedOf { replica }) => (replica, Question::Store),
+                    $(FlatStep::$verb($it) => return $($step)+,)+
+                    FlatStep::Lookup(AskedLookup { model, team, replica }) => (replica, Question::Lookup(Query { model, team })),
+                    FlatStep::Listing(AskedListing { team, replica }) => (replica, Question::Listing(team)),
+                    FlatStep::Claims(AskedOf { replica }) => (replica, Question::Claims),
+                    FlatStep::Holds(AskedOf { replica }) => (replica, Question::Holds),
+                    FlatStep::Sizes(AskedOf { replica }) => (replica, Question::Sizes),
+                    FlatStep::Store(AskedOf { replica }) => (replica, Question::Store),
                 };
                 Self::Ask(replica, question)
             }
         }
 
-        impl From<Step> for Flat {
+        impl From<Step> for FlatStep {
             fn from(step: Step) -> Self {
                 match step {
                     $($($step)+ => Self::$verb($it),)+

@@ -183,6 +183,7 @@ pub enum Capability {
 /// The ways in which a router differs from others. Everything here has a default: an adapter states only what it knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the protocol")]
 pub struct Dialect {
     /// The semantics preset that the router claims to follow. Without one only the rules that need none are judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,11 +1,11 @@
 //! A fleet in this process: what each step does, where operations are held, and what the replies say.
 
 use protocol::fleet::{ACCESSES_MAX, Act, Given, HELD_MAX, InProcessFleet, LocalReplica, StoreReading, Want};
-use protocol::wire::{Dialect, PROTOCOL_VERSION};
+use protocol::wire::PROTOCOL_VERSION;
 use protocol::{
-    Answer, Begin, Capability, Changed, ConfigFile, Fields, Hello, Now, Op, OpId, Outcome, Patch, Place, Point, Query,
-    Question, Questions, RequestOp, RouterUnderTest, Row, RowOrder, Run, RunReply, Shown, Step, StepReply, StoreView,
-    Trace, TraceFile, Via, World, Write, WriteOp,
+    Answer, Begin, Capability, Changed, ConfigFile, Dialect, Fields, Hello, Now, Op, OpId, Outcome, Patch, Place,
+    Point, Query, Question, Questions, RequestOp, RouterUnderTest, Row, RowOrder, Run, RunReply, Shown, Step,
+    StepReply, StoreView, Trace, TraceFile, Via, World, Write, WriteOp,
 };
 
 /// Serves the tags that it read or wrote last. Polls take turns, a notification polls, and a request reads its row.
@@ -510,7 +510,7 @@ fn a_trace_of_one_router_is_refused() {
     let fault = InProcessFleet::new(Small::default())
         .run(&[Run::default()])
         .unwrap_err();
-    assert_eq!(fault.kind, protocol::router::FaultKind::Refused);
+    assert_eq!(fault.kind, protocol::FaultKind::Refused);
     assert!(fault.message.contains("`small` is a fleet"), "{fault}");
 }
 

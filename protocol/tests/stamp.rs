@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use protocol::router::FaultKind;
 use protocol::wire::{Dialect, PROTOCOL_VERSION};
 use protocol::{
-    AdapterFault, Answer, Candidate, Change, Changed, Hello, InProcess, Local, Outcome, Query, Question, Questions,
-    RouterUnderTest, Row, Run, RunReply, Shown, Stamped, Step, Trace,
+    AdapterFault, Answer, Candidate, Change, Changed, FaultKind, Hello, InProcess, Local, Outcome, Query, Question,
+    Questions, RouterUnderTest, Row, Run, RunReply, Shown, Stamped, Step, Trace,
 };
 
 /// A router that answers everything with the rows that it holds, and may keep them from one run to the next.

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use protocol::file::{TRACE_BYTES_MAX, TRACE_VERSION, TRACE_VERSION_MIN};
-use protocol::schema::schemas;
 use protocol::wire::{RUN_BEGUN_MAX, RUN_STEPS_MAX, TEXT_BYTES_MAX};
 use protocol::{
     Begin, Change, ConfigFile, Fields, Op, OpId, Patch, Place, Query, Question, RequestOp, Row, RowOrder, Setup, Step,
-    StoreView, Trace, TraceFile, Via, World, Write, WriteOp,
+    StoreView, TRACE_BYTES_MAX, TRACE_VERSION, TRACE_VERSION_MIN, Trace, TraceFile, Via, World, Write, WriteOp,
+    schemas,
 };
 
 fn row() -> Row {

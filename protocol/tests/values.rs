@@ -1,10 +1,9 @@
 //! Texts of the plain values, as people and as files read them; a field that says nothing is left out.
 
-use protocol::router::FaultKind;
-use protocol::wire::{Dialect, Extra};
 use protocol::{
-    AdapterFault, Answer, Begin, Candidate, Change, Changed, ConfigFile, Fields, Now, Op, OpId, Patch, Place, Point,
-    Query, Question, Questions, Refusal, RequestOp, Round, Row, Rows, Run, Step, Trace, Via, World, Write, WriteOp,
+    AdapterFault, Answer, Begin, Candidate, Change, Changed, ConfigFile, Dialect, Extra, FaultKind, Fields, Now, Op,
+    OpId, Patch, Place, Point, Query, Question, Questions, Refusal, RequestOp, Round, Row, Rows, Run, Step, Trace, Via,
+    World, Write, WriteOp,
 };
 use serde_json::json;
 

@@ -2,15 +2,14 @@
 
 use std::io::{BufReader, Cursor};
 
-use protocol::router::FaultKind;
-use protocol::serve::{Line, read_line};
-use protocol::wire::{BATCH_RUNS_MAX, Call, Dialect, ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION, Reply, Request};
-use protocol::wire::{LIST_ROWS_MAX, REPLICAS_MAX, RUN_BEGUN_MAX, RUN_QUESTIONS_MAX, RUN_STEPS_MAX, Response};
-use protocol::wire::{TEXT_BYTES_MAX, check_runs};
+use protocol::wire::{
+    BATCH_RUNS_MAX, Call, ErrorCode, LINE_BYTES_MAX, LIST_ROWS_MAX, PROTOCOL_VERSION, REPLICAS_MAX, RUN_BEGUN_MAX,
+    RUN_QUESTIONS_MAX, RUN_STEPS_MAX, Reply, Request, Response, TEXT_BYTES_MAX, check_runs,
+};
 use protocol::{
-    AdapterFault, Answer, Begin, Candidate, Capability, Change, Changed, Hello, InProcess, Local, Op, Outcome, Place,
-    Query, Question, Questions, Refusal, Round, RouterUnderTest, Row, Run, RunReply, Shown, Step, StepReply, Trace,
-    serve,
+    AdapterFault, Answer, Begin, Candidate, Capability, Change, Changed, Dialect, FaultKind, Hello, InProcess, Line,
+    Local, Op, Outcome, Place, Query, Question, Questions, Refusal, Round, RouterUnderTest, Row, Run, RunReply, Shown,
+    Step, StepReply, Trace, read_line, serve,
 };
 
 /// Holds rows in a list and answers by exact name.

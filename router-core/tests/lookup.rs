@@ -2,10 +2,10 @@
 
 use std::hash::BuildHasher;
 
+use model::Spec;
 use model::semantics::STRICT;
-use model::spec::{self, Spec};
 use proptest::prelude::*;
-use protocol::{Answer, Candidate};
+use protocol::{Answer, Candidate, Rows};
 use router_core::{Id, LoadError, Query, Refusal, Row, RowError, TEXT_BYTES_MAX, Table};
 use testdata::{Ran, Subject};
 
@@ -169,7 +169,7 @@ fn a_wrong_share_of_the_picks_fails() {
 }
 
 /// The specification of the same rows.
-struct Specified(spec::Table);
+struct Specified(Rows);
 
 thread_local! {
     /// A single specification for all cases, so that each pattern is compiled once.

@@ -7,14 +7,11 @@
 //! the measurement that it is modelled on. There is no switch inside the code, so that the router without a fault is
 //! compiled without a trace of any.
 //!
-//! | module | what it holds |
+//! | part | items |
 //! |---|---|
-//! | [`tables`] | the rows and the derived structures |
-//! | [`memo`] | the memo of lookups |
-//! | [`pattern`] | names with `*` |
-//! | [`steps`] | the steps that keep the structures in agreement, and the lookup |
-//! | [`faults`] | the faults by name |
-//! | [`router`] | the whole as a router on trial |
+//! | what keeps rows and derived structures in step, and what a lookup does | [`Steps`], [`Correct`] |
+//! | the faults by name | [`FAULTS`], [`find`], [`with`], [`each`] |
+//! | the whole as a router on trial | [`Router`] |
 //!
 //! ```
 //! use protocol::{Change, Local, Query, Row};
@@ -36,12 +33,12 @@
 //! assert_eq!(adapter_faulty::with("none", Copies), Some(1));
 //! ```
 
-pub mod faults;
-pub mod memo;
-pub mod pattern;
-pub mod router;
-pub mod steps;
-pub mod tables;
+mod faults;
+mod memo;
+mod pattern;
+mod router;
+mod steps;
+mod tables;
 
 pub use faults::{FAULTS, Fault, NO_FAULT, Trial, Visit, each, find, with};
 pub use router::Router;

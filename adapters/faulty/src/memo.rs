@@ -10,18 +10,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use protocol::Answer;
 
 /// The most names that are remembered of one kind; one more, and all of that kind are forgotten first.
-pub const MEMO_ENTRIES_MAX: usize = 1_024;
+pub(crate) const MEMO_ENTRIES_MAX: usize = 1_024;
 
 /// The pattern that serves each remembered name, the names that nothing serves, and whole answers.
 ///
 /// A lookup writes to it through a shared reference. Equality and hash cover what is remembered: a router that is the
 /// key of a map must not be asked there; ask a clone.
 #[derive(Debug, Default)]
-pub struct Memo(Mutex<Remembered>);
+pub(crate) struct Memo(Mutex<Remembered>);
 
 /// An answer to a caller's lookup of a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The caller's team.
     pub scope: String,
     /// The name that was looked up.
@@ -46,12 +46,12 @@ struct Remembered {
 
 impl Memo {
     /// The text of the pattern that serves `name` in the table of `scope`, if it is remembered.
-    pub fn pattern(&self, scope: &str, name: &str) -> Option<String> {
+    pub(crate) fn pattern(&self, scope: &str, name: &str) -> Option<String> {
         self.found().patterns.get(&key(scope, name)).cloned()
     }
 
     /// Remembers that the pattern `text` serves `name` in the table of `scope`.
-    pub fn note_pattern(&self, scope: &str, name: &str, text: &str) {
+    pub(crate) fn note_pattern(&self, scope: &str, name: &str, text: &str) {
         let mut found = self.found();
         if found.patterns.len() >= MEMO_ENTRIES_MAX {
             found.patterns.clear();
@@ -60,12 +60,12 @@ impl Memo {
     }
 
     /// Returns whether `name` is remembered as one that nothing serves for a caller of `scope`.
-    pub fn is_miss(&self, scope: &str, name: &str) -> bool {
+    pub(crate) fn is_miss(&self, scope: &str, name: &str) -> bool {
         self.found().misses.contains(&key(scope, name))
     }
 
     /// Remembers that nothing serves `name` for a caller of `scope`.
-    pub fn note_miss(&self, scope: &str, name: &str) {
+    pub(crate) fn note_miss(&self, scope: &str, name: &str) {
         let mut found = self.found();
         if found.misses.len() >= MEMO_ENTRIES_MAX {
             found.misses.clear();
@@ -74,22 +74,22 @@ impl Memo {
     }
 
     /// Forgets which patterns serve which names.
-    pub fn forget_patterns(&mut self) {
+    pub(crate) fn forget_patterns(&mut self) {
         self.found().patterns.clear();
     }
 
     /// Forgets which names nothing serves.
-    pub fn forget_misses(&mut self) {
+    pub(crate) fn forget_misses(&mut self) {
         self.found().misses.clear();
     }
 
     /// Forgets that nothing serves `name`, whoever asks for it.
-    pub fn forget_miss(&self, name: &str) {
+    pub(crate) fn forget_miss(&self, name: &str) {
         self.found().misses.retain(|(_, missed)| missed != name);
     }
 
     /// The kept answer to `name` for a caller of `scope`, if it has the stamp of the table.
-    pub fn answer(&self, scope: &str, name: &str) -> Option<Answer> {
+    pub(crate) fn answer(&self, scope: &str, name: &str) -> Option<Answer> {
         let found = self.found();
         let is_of = |kept: &&Kept| kept.scope == scope && kept.name == name && kept.stamp == found.stamp;
         found.answers.iter().find(is_of).map(|kept| kept.answer.clone())
@@ -97,7 +97,7 @@ impl Memo {
 
     /// Keeps an answer in place of an earlier one to the same lookup. Where there are more than `entries_max` then, the
     /// oldest goes.
-    pub fn keep_answer(&self, scope: &str, name: &str, answer: &Answer, entries_max: usize) {
+    pub(crate) fn keep_answer(&self, scope: &str, name: &str, answer: &Answer, entries_max: usize) {
         let mut found = self.found();
         found.answers.retain(|kept| kept.scope != scope || kept.name != name);
         let kept = Kept {
@@ -113,12 +113,12 @@ impl Memo {
     }
 
     /// Forgets the answers that `is_old` names.
-    pub fn forget_answers(&self, is_old: impl Fn(&Kept) -> bool) {
+    pub(crate) fn forget_answers(&self, is_old: impl Fn(&Kept) -> bool) {
         self.found().answers.retain(|kept| !is_old(kept));
     }
 
     /// Gives the table its next stamp, of so many that there are.
-    pub fn stamp(&self, stamps: u8) {
+    pub(crate) fn stamp(&self, stamps: u8) {
         let mut found = self.found();
         found.stamp = (found.stamp + 1) % stamps;
     }

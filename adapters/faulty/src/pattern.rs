@@ -7,20 +7,20 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
 /// The character that stands for any run of characters.
-pub const WILDCARD: char = '*';
+pub(crate) const WILDCARD: char = '*';
 
 /// Returns whether the name is a pattern.
-pub fn is_pattern(name: &str) -> bool {
+pub(crate) fn is_pattern(name: &str) -> bool {
     name.contains(WILDCARD)
 }
 
 /// Counts the `*` in the text.
-pub fn wildcards(text: &str) -> usize {
+pub(crate) fn wildcards(text: &str) -> usize {
     text.matches(WILDCARD).count()
 }
 
 /// Counts the characters other than `*` in the text.
-pub fn literals(text: &str) -> usize {
+pub(crate) fn literals(text: &str) -> usize {
     text.chars().filter(|&character| character != WILDCARD).count()
 }
 
@@ -43,7 +43,7 @@ pub enum Token {
 }
 
 /// The tokens of a pattern: each `*` any run, the longest that fits, and every other character itself.
-pub fn compile(text: &str) -> Vec<Token> {
+pub(crate) fn compile(text: &str) -> Vec<Token> {
     compile_with(
         text,
         Token::Run {
@@ -54,7 +54,7 @@ pub fn compile(text: &str) -> Vec<Token> {
 }
 
 /// The tokens of a pattern whose `*` becomes `run`.
-pub fn compile_with(text: &str, run: Token) -> Vec<Token> {
+pub(crate) fn compile_with(text: &str, run: Token) -> Vec<Token> {
     let token = |character| {
         if character == WILDCARD {
             run
@@ -67,7 +67,7 @@ pub fn compile_with(text: &str, run: Token) -> Vec<Token> {
 
 /// Returns the text that each run of the pattern stands for in `name`, in order; `None` if the whole name does not
 /// match.
-pub fn captures<'n>(tokens: &[Token], name: &'n str) -> Option<Vec<&'n str>> {
+pub(crate) fn captures<'n>(tokens: &[Token], name: &'n str) -> Option<Vec<&'n str>> {
     let mut search = Search {
         tokens,
         name,
@@ -127,7 +127,7 @@ impl Search<'_, '_> {
 }
 
 /// The target with the captures in place of its `*`, in order; a `*` for which there is no capture stays.
-pub fn fill<'c>(target: &str, captures: impl IntoIterator<Item = &'c str>) -> String {
+pub(crate) fn fill<'c>(target: &str, captures: impl IntoIterator<Item = &'c str>) -> String {
     let mut captures = captures.into_iter();
     let mut filled = String::with_capacity(target.len());
     for character in target.chars() {
@@ -140,7 +140,7 @@ pub fn fill<'c>(target: &str, captures: impl IntoIterator<Item = &'c str>) -> St
 }
 
 /// Orders patterns by preference: most literal characters, then fewest `*`, then lexicographic order.
-pub fn prefer(one: &str, other: &str) -> Ordering {
+pub(crate) fn prefer(one: &str, other: &str) -> Ordering {
     let key = |text| (Reverse(literals(text)), wildcards(text), text.to_owned());
     key(one).cmp(&key(other))
 }

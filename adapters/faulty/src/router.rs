@@ -5,8 +5,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use protocol::wire::{Dialect, PROTOCOL_VERSION};
-use protocol::{Answer, Capability, Change, Changed, Hello, Local, Outcome, Query, Row};
+use protocol::wire::PROTOCOL_VERSION;
+use protocol::{Answer, Capability, Change, Changed, Dialect, Hello, Local, Outcome, Query, Row};
 
 use crate::steps::Steps;
 use crate::tables::{REGISTRY, Tables};

@@ -10,7 +10,7 @@ use crate::pattern::{self, Token};
 use crate::tables::{Entry, GLOBAL, Home, Tables, add_pattern, drop_pattern, home, scope};
 
 /// The longest text of a row or query that the router takes, in bytes.
-pub const TEXT_BYTES_MAX: usize = 1_024;
+pub(crate) const TEXT_BYTES_MAX: usize = 1_024;
 
 /// The reason why a row leaves the list.
 #[derive(Clone, Copy, Debug)]

@@ -10,10 +10,10 @@ use crate::memo::Memo;
 use crate::pattern::{Token, is_pattern};
 
 /// The scope of what every caller may see. No team has this name, since no text of a row is empty.
-pub const GLOBAL: &str = "";
+pub(crate) const GLOBAL: &str = "";
 
 /// The structure that is the router's own list of what it serves.
-pub const REGISTRY: &str = "rows";
+pub(crate) const REGISTRY: &str = "rows";
 
 /// Everything that a router remembers.
 ///
@@ -58,7 +58,7 @@ pub struct Entry {
 
 /// The structure that a row is registered in, by its owner and the shape of the name that it is asked for by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Home<'a> {
+pub(crate) enum Home<'a> {
     /// The index of global names.
     Names,
     /// The index of this team's names.
@@ -70,7 +70,7 @@ pub enum Home<'a> {
 }
 
 /// The home of a row.
-pub fn home(row: &Row) -> Home<'_> {
+pub(crate) fn home(row: &Row) -> Home<'_> {
     match (row.team.as_deref(), is_pattern(row.asked_name())) {
         (None, false) => Home::Names,
         (Some(team), false) => Home::TeamNames(team),
@@ -80,7 +80,7 @@ pub fn home(row: &Row) -> Home<'_> {
 }
 
 /// The owner of the row.
-pub fn scope(row: &Row) -> &str {
+pub(crate) fn scope(row: &Row) -> &str {
     row.team.as_deref().unwrap_or(GLOBAL)
 }
 

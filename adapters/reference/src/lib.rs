@@ -21,8 +21,8 @@ mod replica;
 
 use std::collections::BTreeMap;
 
-use protocol::wire::{Dialect, PROTOCOL_VERSION};
-use protocol::{Answer, Capability, Change, Changed, Hello, Local, Outcome, Query, Row};
+use protocol::wire::PROTOCOL_VERSION;
+use protocol::{Answer, Capability, Change, Changed, Dialect, Hello, Local, Outcome, Query, Row};
 use router_core::{LoadError, RowError, Table};
 
 pub use replica::{PATCH_TRIES_MAX, ReferenceReplica, Task, reference_fleet};

@@ -7,7 +7,7 @@ use std::thread;
 
 use benches::page;
 use benches::race::{as_float, nanoseconds_since, now};
-use benches::{Rows, Shape};
+use benches::{NameShape, Workload};
 use router_core::{Change, Query, Router};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -29,13 +29,13 @@ pub(crate) fn memory() -> Section {
     ])];
     let mut measures = Vec::new();
     for (shape, count) in [
-        (Shape::Exact, 1_000),
-        (Shape::Exact, 100_000),
-        (Shape::Exact, 1_000_000),
-        (Shape::Mixed, 1_000),
-        (Shape::Mixed, 100_000),
+        (NameShape::Exact, 1_000),
+        (NameShape::Exact, 100_000),
+        (NameShape::Exact, 1_000_000),
+        (NameShape::Mixed, 1_000),
+        (NameShape::Mixed, 100_000),
     ] {
-        let plain = Rows::of(shape, count, 0);
+        let plain = Workload::of(shape, count, 0);
         let region = Region::new(ALLOCATOR);
         let router = Router::new(plain.table().expect("the rows are valid"));
         let change = region.change();
@@ -67,9 +67,9 @@ pub(crate) fn memory() -> Section {
 /// Readers while one writer publishes as fast as it can.
 pub(crate) fn contention() -> Section {
     const LOOKUPS: usize = 1_000_000;
-    let plain = Rows::of(Shape::Exact, 10_000, 0);
+    let plain = Workload::of(NameShape::Exact, 10_000, 0);
     let router = Router::new(plain.table().expect("the rows are valid"));
-    let queries = hits(Shape::Exact, 10_000, false);
+    let queries = hits(NameShape::Exact, 10_000, false);
     let read = || {
         let start = now();
         for model in queries.iter().cycle().take(LOOKUPS) {
@@ -110,9 +110,9 @@ pub(crate) fn contention() -> Section {
 
 /// Allocations of a lookup, and memory over many updates.
 pub(crate) fn soak() -> Section {
-    let plain = Rows::of(Shape::Mixed, 1_000, 0);
+    let plain = Workload::of(NameShape::Mixed, 1_000, 0);
     let router = Router::new(plain.table().expect("the rows are valid"));
-    let queries = [hits(Shape::Mixed, 1_000, false), misses(Shape::Mixed, 1_000)].concat();
+    let queries = [hits(NameShape::Mixed, 1_000, false), misses(NameShape::Mixed, 1_000)].concat();
     black_box(router.snapshot());
     let region = Region::new(ALLOCATOR);
     for model in &queries {

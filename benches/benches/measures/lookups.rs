@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use benches::page::{self, Curve};
 use benches::race::{Contestant, Race, as_float};
-use benches::{Rows, Shape};
+use benches::{NameShape, Workload};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use hashbrown::HashMap;
 use regex::RegexSet;
@@ -36,12 +36,12 @@ pub(crate) fn exact() -> Section {
         .to_vec();
     let mut measures = Vec::new();
     for count in [1_000, 10_000, 100_000, 1_000_000] {
-        let plain = Rows::of(Shape::Exact, count, 0);
+        let plain = Workload::of(NameShape::Exact, count, 0);
         let table = plain.table().expect("the rows are valid");
         let (even, skewed, missed) = (
-            hits(Shape::Exact, count, false),
-            hits(Shape::Exact, count, true),
-            misses(Shape::Exact, count),
+            hits(NameShape::Exact, count, false),
+            hits(NameShape::Exact, count, true),
+            misses(NameShape::Exact, count),
         );
         // The two that are compared have the caches to themselves.
         let bare = {
@@ -53,7 +53,7 @@ pub(crate) fn exact() -> Section {
                 }),
             ])
         };
-        let teams = Rows::of(Shape::Exact, count, 100);
+        let teams = Workload::of(NameShape::Exact, count, 100);
         let team_table = teams.table().expect("the rows are valid");
         let router = Router::new(table.clone());
         let race = Race::run(&[
@@ -126,13 +126,13 @@ pub(crate) fn patterns() -> Section {
     let mut curves: Vec<Curve> = ["lookup", "matchit"].map(|name| (name.to_owned(), Vec::new())).to_vec();
     let mut measures = Vec::new();
     for count in [1_000, 10_000, 100_000] {
-        let plain = Rows::of(Shape::Prefix, count, 0);
+        let plain = Workload::of(NameShape::Prefix, count, 0);
         let table = plain.table().expect("the rows are valid");
         let routes = routes(plain.names());
         let (even, skewed, missed) = (
-            hits(Shape::Prefix, count, false),
-            hits(Shape::Prefix, count, true),
-            misses(Shape::Prefix, count),
+            hits(NameShape::Prefix, count, false),
+            hits(NameShape::Prefix, count, true),
+            misses(NameShape::Prefix, count),
         );
         let race = Race::run(&[
             Contestant::new(&even, |model| answer(&table, model, None)),
@@ -174,10 +174,16 @@ pub(crate) fn any_shape() -> Section {
     ])];
     let mut measures = Vec::new();
     for count in [1_000, 10_000, 100_000] {
-        let routes = routes(Rows::of(Shape::Prefix, count, 0).names());
-        let prefixes = hits(Shape::Prefix, count, false);
-        for shape in [Shape::Prefix, Shape::Suffix, Shape::Infix, Shape::Around, Shape::Mixed] {
-            let plain = Rows::of(shape, count, 0);
+        let routes = routes(Workload::of(NameShape::Prefix, count, 0).names());
+        let prefixes = hits(NameShape::Prefix, count, false);
+        for shape in [
+            NameShape::Prefix,
+            NameShape::Suffix,
+            NameShape::Infix,
+            NameShape::Around,
+            NameShape::Mixed,
+        ] {
+            let plain = Workload::of(shape, count, 0);
             let table = plain.table().expect("the rows are valid");
             let (even, missed) = (hits(shape, count, false), misses(shape, count));
             let race = Race::run(&[
@@ -218,8 +224,8 @@ pub(crate) fn any_shape() -> Section {
 }
 
 /// Measures globset and `RegexSet` on the same patterns and a few of the queries.
-fn sets(shape: Shape, names: &[String], queries: &[String]) -> Vec<String> {
-    let most = if matches!(shape, Shape::Prefix | Shape::Suffix) {
+fn sets(shape: NameShape, names: &[String], queries: &[String]) -> Vec<String> {
+    let most = if matches!(shape, NameShape::Prefix | NameShape::Suffix) {
         GLOBS_MAX
     } else {
         SET_MAX

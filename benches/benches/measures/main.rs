@@ -12,7 +12,7 @@ use std::env;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use benches::{Shape, page, positions};
+use benches::{NameShape, page, positions};
 use limits::{contention, memory, soak};
 use lookups::{any_shape, exact, patterns};
 use publishing::publishing;
@@ -82,14 +82,14 @@ fn write_page(sections: &[Section], measures: &[&(String, f64, f64)]) -> String 
     page
 }
 
-fn hits(shape: Shape, count: usize, skewed: bool) -> Vec<String> {
+fn hits(shape: NameShape, count: usize, skewed: bool) -> Vec<String> {
     positions(count, QUERIES, skewed)
         .into_iter()
         .map(|position| shape.hit(position))
         .collect()
 }
 
-fn misses(shape: Shape, count: usize) -> Vec<String> {
+fn misses(shape: NameShape, count: usize) -> Vec<String> {
     positions(count, QUERIES, false)
         .into_iter()
         .map(|position| shape.miss(position))

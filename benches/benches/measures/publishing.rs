@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use benches::race::{Contestant, Race, nanoseconds_since, now, quantile};
-use benches::{Rows, Shape, page, positions};
+use benches::{NameShape, Workload, page, positions};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use left_right::{Absorb, ReadHandle, WriteHandle};
 use router_core::{Change, Deployment, Router, Table};
@@ -54,9 +54,9 @@ pub(crate) fn publishing() -> Section {
 
 /// Nanoseconds a lookup and an upsert, for each of [`WAYS`].
 fn race(count: usize) -> Vec<[f64; 2]> {
-    let plain = Rows::of(Shape::Exact, count, 0);
+    let plain = Workload::of(NameShape::Exact, count, 0);
     let table = plain.table().expect("the rows are valid");
-    let queries = hits(Shape::Exact, count, false);
+    let queries = hits(NameShape::Exact, count, false);
     let router = Router::new(table.clone());
     let persistent = persistent(&table);
     let (mut writer, reader) = left_right(&table);

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use benches::page::{self, Curve};
 use benches::race::{as_float, nanoseconds_since, now, quantile};
-use benches::{Rows, Shape, positions};
+use benches::{NameShape, Workload, positions};
 use hashbrown::HashMap;
 use router_core::{Change, Router};
 
@@ -31,19 +31,23 @@ pub(crate) fn updates() -> Section {
     let mut measures = Vec::new();
     let mut small = [0.0; 5];
     for (shape, count) in [
-        (Shape::Exact, 1_000),
-        (Shape::Exact, 10_000),
-        (Shape::Exact, 100_000),
-        (Shape::Exact, 1_000_000),
-        (Shape::Prefix, 10_000),
-        (Shape::Mixed, 1_000),
-        (Shape::Mixed, 10_000),
-        (Shape::Mixed, 100_000),
+        (NameShape::Exact, 1_000),
+        (NameShape::Exact, 10_000),
+        (NameShape::Exact, 100_000),
+        (NameShape::Exact, 1_000_000),
+        (NameShape::Prefix, 10_000),
+        (NameShape::Mixed, 1_000),
+        (NameShape::Mixed, 10_000),
+        (NameShape::Mixed, 100_000),
     ] {
-        let plain = Rows::of(shape, count, 0);
+        let plain = Workload::of(shape, count, 0);
         let router = Router::new(plain.table().expect("the rows are valid"));
         let times = update(&router, &plain, count);
-        let rebuild = matches!((shape, count), (Shape::Mixed, SET_MAX) | (Shape::Prefix, GLOBS_MAX)).then(|| {
+        let rebuild = matches!(
+            (shape, count),
+            (NameShape::Mixed, SET_MAX) | (NameShape::Prefix, GLOBS_MAX)
+        )
+        .then(|| {
             let start = now();
             black_box(globs(plain.names()));
             nanoseconds_since(start)
@@ -56,14 +60,14 @@ pub(crate) fn updates() -> Section {
             ]
             .concat(),
         );
-        if shape == Shape::Exact {
+        if shape == NameShape::Exact {
             for (curve, at) in curves.iter_mut().zip([0, 2, 4]) {
                 curve.1.push((as_float(count), times[at]));
             }
         }
         match (shape, count) {
-            (Shape::Exact, 1_000) => small = times,
-            (Shape::Exact, 1_000_000) => measures = update_measures(&small, &times),
+            (NameShape::Exact, 1_000) => small = times,
+            (NameShape::Exact, 1_000_000) => measures = update_measures(&small, &times),
             _ => {}
         }
     }
@@ -103,7 +107,7 @@ fn update_measures(small: &[f64; 5], large: &[f64; 5]) -> Vec<(String, f64, f64)
 }
 
 /// The medians of an upsert (and its 99 %), a delete, an add, and an insertion into a hash map.
-fn update(router: &Router, rows: &Rows, count: usize) -> [f64; 5] {
+fn update(router: &Router, rows: &Workload, count: usize) -> [f64; 5] {
     let mut map: HashMap<String, usize> = rows.names().iter().cloned().zip(0..).collect();
     let mut times: [Vec<f64>; 4] = Default::default();
     for (turn, position) in positions(count, UPDATES, false).into_iter().enumerate() {

@@ -18,9 +18,9 @@ use crate::packed;
 use crate::rules;
 use crate::strategies::Strategy;
 use crate::text;
-use crate::view::{self, Candidate, QUERIES};
+use crate::view::{self, ModelCandidate, QUERIES};
 use crate::walk::Serving;
-use model::rules::RuleId;
+use model::RuleId;
 
 /// A state of a fleet of such replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -259,7 +259,7 @@ impl<R: Replica> Converging for FleetOf<R> {
 }
 
 impl<R: Replica> Serving for FleetOf<R> {
-    fn answers(&self, state: &StateOf<R>) -> Vec<Option<Vec<Vec<Candidate>>>> {
+    fn answers(&self, state: &StateOf<R>) -> Vec<Option<Vec<Vec<ModelCandidate>>>> {
         let answers = |replica: &R| QUERIES.map(|query| replica.answer(query)).to_vec();
         state
             .seats

@@ -6,7 +6,7 @@ use crate::actions::Shape;
 use crate::cell::{COPIES_MAX, Cell, Content};
 use crate::generic::replica::{self, Read, Replica, Table};
 use crate::strategies::{After, EmptyRead, Notices, Patterns, Strategy};
-use crate::view::{Candidate, Query};
+use crate::view::{ModelCandidate, ModelQuery};
 
 /// A replica that follows a [`Strategy`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ impl NaiveReplica {
     }
 
     /// Returns whether rows go by what is asked for and every one of them is blocked.
-    pub(crate) fn is_blocked(&self, query: Query) -> bool {
+    pub(crate) fn is_blocked(&self, query: ModelQuery) -> bool {
         let winning = self.winning(query);
         !winning.is_empty() && winning.iter().all(|found| self.hidden(found.row, found.version))
     }
@@ -154,7 +154,7 @@ impl NaiveReplica {
     }
 
     /// The versions of the table that wins, blocked ones among them.
-    fn winning(&self, query: Query) -> Vec<Candidate> {
+    fn winning(&self, query: ModelQuery) -> Vec<ModelCandidate> {
         let team = (query.team || !self.strategy.checks_team).then_some(Shape::Team);
         let patterns = if self.strategy.team_first {
             [team, Some(Shape::Wild)]
@@ -178,12 +178,12 @@ impl NaiveReplica {
     }
 
     /// The versions in the table of `shape`, blocked ones among them.
-    fn matching(&self, shape: Shape) -> Vec<Candidate> {
+    fn matching(&self, shape: Shape) -> Vec<ModelCandidate> {
         if shape == Shape::Exact {
             let rows = self.list.iter().filter(|(_, cell)| cell.content.shape() == Some(shape));
             let rows = rows.map(|(row, cell)| (*row, cell.version, 1));
             return rows
-                .map(|(row, version, copies)| Candidate {
+                .map(|(row, version, copies)| ModelCandidate {
                     row,
                     version,
                     copies,
@@ -192,7 +192,7 @@ impl NaiveReplica {
                 .collect();
         }
         let entries = self.entries.iter().filter(|((table, ..), _)| *table == shape);
-        let entries = entries.map(|((_, row, version), copies)| Candidate {
+        let entries = entries.map(|((_, row, version), copies)| ModelCandidate {
             row: *row,
             version: *version,
             copies: *copies,
@@ -269,7 +269,7 @@ impl Replica for NaiveReplica {
         self.list.clone()
     }
 
-    fn answer(&self, query: Query) -> Vec<Candidate> {
+    fn answer(&self, query: ModelQuery) -> Vec<ModelCandidate> {
         let mut answer = self.winning(query);
         answer.retain(|candidate| !self.hidden(candidate.row, candidate.version));
         answer

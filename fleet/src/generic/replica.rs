@@ -9,7 +9,7 @@ use std::hash::Hash;
 use crate::actions::Shape;
 use crate::cell::Cell;
 use crate::strategies::{After, Strategy};
-use crate::view::{Candidate, QUERIES, Query};
+use crate::view::{ModelCandidate, ModelQuery, QUERIES};
 
 /// Rows by their number. In a read, a row that was deleted is there as absent, in the version of its deletion.
 pub type Table = BTreeMap<u8, Cell>;
@@ -51,8 +51,8 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// The rows that the replica claims to hold.
     fn claims(&self) -> Table;
 
-    /// Returns its answer, in the order of [`Candidate`].
-    fn answer(&self, query: Query) -> Vec<Candidate>;
+    /// Returns its answer, in the order of [`ModelCandidate`].
+    fn answer(&self, query: ModelQuery) -> Vec<ModelCandidate>;
 
     /// Returns whether it lists the name of this shape.
     fn lists(&self, shape: Shape) -> bool;
@@ -62,7 +62,7 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
 
     /// Returns whether it holds `row` as `other` does.
     fn holds_like(&self, other: &Self, row: u8) -> bool {
-        let about = |replica: &Self, query| -> Vec<Candidate> {
+        let about = |replica: &Self, query| -> Vec<ModelCandidate> {
             let answer = replica.answer(query).into_iter();
             answer.filter(|candidate| candidate.row == row).collect()
         };

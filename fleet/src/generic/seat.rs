@@ -7,7 +7,7 @@ use crate::bounds::Bounds;
 use crate::cell::{Cells, Content};
 use crate::generic::replica::{Read, Replica, Table, apply};
 use crate::strategies::Strategy;
-use crate::view::{self, Candidate, QUERIES, Query, View};
+use crate::view::{self, ModelCandidate, ModelQuery, QUERIES, View};
 
 /// One replica and what an observer knows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -177,7 +177,7 @@ pub(crate) struct SeatView<'a, R> {
     rows: u8,
     cells: Cells,
     /// Answers to each of [`QUERIES`].
-    answers: [Vec<Candidate>; QUERIES.len()],
+    answers: [Vec<ModelCandidate>; QUERIES.len()],
 }
 
 impl<R: PartialEq> PartialEq for SeatView<'_, R> {
@@ -218,7 +218,7 @@ impl<R: Replica> View for SeatView<'_, R> {
         self.replica.entries()
     }
 
-    fn candidates(&self, query: Query, visit: impl FnMut(Candidate)) {
+    fn candidates(&self, query: ModelQuery, visit: impl FnMut(ModelCandidate)) {
         let asked = QUERIES.iter().position(|known| *known == query);
         let answer = &self.answers[asked.expect("every query is among those that can be told apart")];
         answer.iter().copied().for_each(visit);

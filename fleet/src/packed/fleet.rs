@@ -15,9 +15,9 @@ use crate::rules;
 use crate::strategies::Strategy;
 use crate::text;
 use crate::view;
-use crate::view::{Candidate, QUERIES};
+use crate::view::{ModelCandidate, QUERIES};
 use crate::walk::Serving;
-use model::rules::RuleId;
+use model::RuleId;
 
 /// Kinds without which no replica ever has a row.
 const NEEDED: [Kind; 3] = [Kind::Create, Kind::Read, Kind::Apply];
@@ -402,7 +402,7 @@ impl Converging for Fleet {
 }
 
 impl Serving for Fleet {
-    fn answers(&self, word: &u128) -> Vec<Option<Vec<Vec<Candidate>>>> {
+    fn answers(&self, word: &u128) -> Vec<Option<Vec<Vec<ModelCandidate>>>> {
         let state = self.unpack(*word);
         let answers = |lane: &Lane, strategy: &Strategy| {
             let answer = |query| {

@@ -4,7 +4,7 @@ use crate::actions::Shape;
 use crate::cell::{COPIES_MAX, Cell, Cells, Content, ROWS_MAX, VERSIONS_MAX};
 use crate::packed::state::Lane;
 use crate::strategies::{After, EmptyRead, Notices, Patterns, Strategy};
-use crate::view::{Candidate, QUERIES, Query, View, agrees, read, tables};
+use crate::view::{ModelCandidate, ModelQuery, QUERIES, View, agrees, read, tables};
 
 /// A packed replica that is up.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ impl View for LaneView<'_> {
         rows.flat_map(|row| row.copies.as_flattened()).sum()
     }
 
-    fn candidates(&self, query: Query, visit: impl FnMut(Candidate)) {
+    fn candidates(&self, query: ModelQuery, visit: impl FnMut(ModelCandidate)) {
         self.lane.candidates(self.strategy, query, visit);
     }
 
@@ -88,7 +88,7 @@ impl Lane {
     }
 
     /// The candidates that the replica answers `query` with.
-    pub fn candidates(&self, strategy: &Strategy, query: Query, mut visit: impl FnMut(Candidate)) {
+    pub fn candidates(&self, strategy: &Strategy, query: ModelQuery, mut visit: impl FnMut(ModelCandidate)) {
         let is_exact = |cell: &Cell| cell.content.shape() == Some(Shape::Exact);
         let known = if strategy.sticky_names {
             self.has_served(Shape::Exact)
@@ -99,7 +99,7 @@ impl Lane {
         if query.exact && known {
             for (row, held) in (0..).zip(&self.rows) {
                 if is_exact(&held.cell) && !hidden(&held.cell) {
-                    visit(Candidate {
+                    visit(ModelCandidate {
                         row,
                         version: held.cell.version,
                         copies: 1,
@@ -121,7 +121,7 @@ impl Lane {
                 {
                     matched = true;
                     if !(version == held.cell.version && hidden(&held.cell)) {
-                        visit(Candidate {
+                        visit(ModelCandidate {
                             row,
                             version,
                             copies: *copies,

@@ -13,7 +13,7 @@ mod naive;
 use crate::actions::{Action, At, Kind};
 use crate::fair::Converging;
 use crate::machine::{Findings, Machine, Packed, Plain};
-use model::rules::RuleId;
+use model::RuleId;
 
 /// The size of a [`Poll2`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actions::{Action, At, Kind};
 use crate::poll2::Poll2Bounds;
-use model::rules::RuleId;
+use model::RuleId;
 
 /// A version a row; a row that is not there has no entry.
 type Versions = BTreeMap<u8, u8>;

@@ -18,7 +18,7 @@ use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
 use crate::actions::{Action, KINDS};
 use crate::machine::{Findings, Machine};
-use crate::search::report::{Ended, Limit, Report, Violation};
+use crate::search::report::{Ended, Exploration, Limit, Violation};
 
 /// Options of a run of stateright's checker.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ struct Counts {
 }
 
 /// Explores `machine` breadth first, past every violation, and reports one counterexample a rule.
-pub fn check<M: Machine>(machine: &M, options: CheckOptions) -> Report<M::State> {
+pub fn check<M: Machine>(machine: &M, options: CheckOptions) -> Exploration<M::State> {
     let model = Checked::new(machine, options.symmetric);
     let counts = Arc::clone(&model.counts);
     let mut builder = model
@@ -102,7 +102,7 @@ pub fn check<M: Machine>(machine: &M, options: CheckOptions) -> Report<M::State>
             path: concrete(machine, options.symmetric, &states, index),
         })
     });
-    Report {
+    Exploration {
         ended,
         distinct: checker.unique_state_count() as u64,
         generated,

@@ -21,8 +21,8 @@ use ::timely::execute::execute_from;
 use crate::machine::Packed;
 use crate::search::error::ExploreError;
 use crate::search::hosts;
-use crate::search::options::{Hosts, OnProgress, Options};
-use crate::search::report::Report;
+use crate::search::options::{ExploreOptions, Hosts, OnProgress};
+use crate::search::report::Exploration;
 use crate::search::visited::Visited;
 use crate::search::worker::Search;
 use crate::word::Word;
@@ -30,9 +30,9 @@ use crate::word::Word;
 /// Explores `machine`. Every process returns the same report.
 pub fn explore<M: Packed>(
     machine: &M,
-    options: &Options,
+    options: &ExploreOptions,
     on_progress: OnProgress,
-) -> Result<Report<M::State>, ExploreError> {
+) -> Result<Exploration<M::State>, ExploreError> {
     check_hosts(options)?;
     check_memory(machine, options)?;
     let (builders, guard) = network(options)?;
@@ -65,7 +65,7 @@ pub fn explore<M: Packed>(
     verdicts.swap_remove(worst)
 }
 
-fn check_hosts(options: &Options) -> Result<(), ExploreError> {
+fn check_hosts(options: &ExploreOptions) -> Result<(), ExploreError> {
     if options.threads == 0 {
         return Err(ExploreError::NoThreads);
     }
@@ -81,7 +81,7 @@ fn check_hosts(options: &Options) -> Result<(), ExploreError> {
 /// The connections of the workers, and a guard that closes them once it is dropped.
 type Wires = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
 
-fn network(options: &Options) -> Result<Wires, ExploreError> {
+fn network(options: &ExploreOptions) -> Result<Wires, ExploreError> {
     let Some(hosts) = &options.hosts else {
         let within = if options.threads == 1 {
             Network::Thread
@@ -99,7 +99,7 @@ fn network(options: &Options) -> Result<Wires, ExploreError> {
     Ok((builders.collect(), Box::new(guard)))
 }
 
-fn check_memory<M: Packed>(machine: &M, options: &Options) -> Result<(), ExploreError> {
+fn check_memory<M: Packed>(machine: &M, options: &ExploreOptions) -> Result<(), ExploreError> {
     let Some(memory_max) = options.memory_max else {
         return Ok(());
     };
@@ -130,15 +130,15 @@ mod tests {
     use crate::search::levels::{Checkpoint, Levels};
     use crate::search::report::{Ended, Limit};
 
-    fn run(machine: &Poll2, options: &Options) -> Result<Report<u64>, ExploreError> {
+    fn run(machine: &Poll2, options: &ExploreOptions) -> Result<Exploration<u64>, ExploreError> {
         explore(machine, options, Arc::new(|_| {}))
     }
 
     fn counts(machine: &Poll2, symmetric: bool, threads: usize) -> (u64, u64, u32) {
-        let options = Options {
+        let options = ExploreOptions {
             symmetric,
             threads,
-            ..Options::default()
+            ..ExploreOptions::default()
         };
         let report = run(machine, &options).expect("it runs");
         report.counts(machine)
@@ -157,24 +157,24 @@ mod tests {
     #[test]
     fn a_limit_cuts_and_is_named() {
         let machine = poll2(2, 2, 2, false);
-        let states = Options {
+        let states = ExploreOptions {
             states_max: Some(1_000),
-            ..Options::default()
+            ..ExploreOptions::default()
         };
         assert_eq!(
             run(&machine, &states).expect("it runs").ended,
             Ended::Cut(Limit::States(1_000))
         );
-        let depth = Options {
+        let depth = ExploreOptions {
             depth_max: Some(3),
             threads: 2,
-            ..Options::default()
+            ..ExploreOptions::default()
         };
         let report = run(&machine, &depth).expect("it runs");
         assert_eq!((report.ended, report.depth), (Ended::Cut(Limit::Depth(3)), 3));
-        let memory = Options {
+        let memory = ExploreOptions {
             memory_max: Some(400_000),
-            ..Options::default()
+            ..ExploreOptions::default()
         };
         assert_eq!(
             run(&machine, &memory).expect("it runs").ended,
@@ -185,19 +185,19 @@ mod tests {
     #[test]
     fn impossible_options_are_refused() {
         let machine = poll2(2, 1, 1, false);
-        let refused = |options: Options| run(&machine, &options).expect_err("refused").to_string();
-        let none = refused(Options {
+        let refused = |options: ExploreOptions| run(&machine, &options).expect_err("refused").to_string();
+        let none = refused(ExploreOptions {
             threads: 0,
-            ..Options::default()
+            ..ExploreOptions::default()
         });
         assert_eq!(none, "a search needs at least one thread");
-        let hosts = refused(Options {
+        let hosts = refused(ExploreOptions {
             hosts: Some(Hosts {
                 addresses: vec!["localhost:0".to_owned()],
                 process: 1,
                 wait: Duration::ZERO,
             }),
-            ..Options::default()
+            ..ExploreOptions::default()
         });
         assert!(hosts.starts_with("process 1 is not one of the 1"), "{hosts}");
     }
@@ -214,12 +214,12 @@ mod tests {
                 process: 0,
                 wait: Duration::ZERO,
             });
-            let options = Options {
+            let options = ExploreOptions {
                 threads,
                 memory_max: Some(memory_max),
                 states_max,
                 hosts,
-                ..Options::default()
+                ..ExploreOptions::default()
             };
             match run(&machine, &options) {
                 Ok(_) | Err(ExploreError::Absent { .. }) => "taken".to_owned(),
@@ -250,14 +250,14 @@ mod tests {
         }
     }
 
-    fn kept(dir: &std::path::Path, resume: bool) -> Options {
-        Options {
+    fn kept(dir: &std::path::Path, resume: bool) -> ExploreOptions {
+        ExploreOptions {
             threads: 2,
             checkpoint: Some(Checkpoint {
                 dir: dir.to_owned(),
                 resume,
             }),
-            ..Options::default()
+            ..ExploreOptions::default()
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
     fn a_resumed_run_ends_like_one_that_was_never_cut() {
         let dir = tempfile::tempdir().expect("a directory");
         let machine = poll2(2, 1, 2, true);
-        let cut = Options {
+        let cut = ExploreOptions {
             depth_max: Some(6),
             ..kept(dir.path(), false)
         };
@@ -273,7 +273,7 @@ mod tests {
         // As after a kill: one worker had no time to keep its part of the last level.
         std::fs::remove_file(dir.path().join("level-0005.part-001")).expect("the part is there");
         let resumed = run(&machine, &kept(dir.path(), true)).expect("it resumes");
-        let whole = run(&machine, &Options::default()).expect("it runs");
+        let whole = run(&machine, &ExploreOptions::default()).expect("it runs");
         assert_eq!(format!("{resumed:?}"), format!("{whole:?}"));
         assert_eq!(
             run(&machine, &kept(dir.path(), true))
@@ -287,7 +287,8 @@ mod tests {
     fn a_checkpoint_that_does_not_fit_is_refused() {
         let dir = tempfile::tempdir().expect("a directory");
         let machine = poll2(2, 1, 2, true);
-        let refused = |machine: &Poll2, options: Options| run(machine, &options).expect_err("refused").to_string();
+        let refused =
+            |machine: &Poll2, options: ExploreOptions| run(machine, &options).expect_err("refused").to_string();
         let nothing = refused(&machine, kept(dir.path(), true));
         assert!(nothing.contains("holds no checkpoint"), "{nothing}");
         run(&machine, &kept(dir.path(), false)).expect("it runs");
@@ -295,7 +296,7 @@ mod tests {
         assert!(occupied.contains("already holds a checkpoint"), "{occupied}");
         let other = refused(&poll2(2, 1, 3, true), kept(dir.path(), true));
         assert!(other.contains("versions=2") && other.contains("versions=3"), "{other}");
-        let symmetric = Options {
+        let symmetric = ExploreOptions {
             symmetric: true,
             ..kept(dir.path(), true)
         };
@@ -325,7 +326,7 @@ mod tests {
     fn damage_in_any_byte_of_a_checkpoint_is_refused() {
         let dir = tempfile::tempdir().expect("a directory");
         let machine = poll2(1, 1, 2, true);
-        let alone = |resume| Options {
+        let alone = |resume| ExploreOptions {
             threads: 1,
             ..kept(dir.path(), resume)
         };
@@ -357,7 +358,7 @@ mod tests {
         let machine = poll2(2, 1, 2, true);
         let old = r#"{"format":1,"run":"poll2","level":0,"part":0,"parts":1,"states":1}"#;
         std::fs::write(dir.path().join("level-0000.part-000"), format!("{old}\n01234567")).expect("it can be written");
-        let resuming = Options {
+        let resuming = ExploreOptions {
             threads: 1,
             ..kept(dir.path(), true)
         };

@@ -111,13 +111,13 @@ struct Formatted {
 
 /// One worker's part of each level.
 pub(crate) struct Levels<W> {
-    place: Place<W>,
+    place: LevelStore<W>,
     run: String,
     part: usize,
     parts: usize,
 }
 
-enum Place<W> {
+enum LevelStore<W> {
     Memory(Vec<Rc<Vec<W>>>),
     Files(PathBuf),
 }
@@ -131,10 +131,10 @@ impl<W: Word> Levels<W> {
         parts: usize,
     ) -> Result<Self, CheckpointError> {
         let place = match checkpoint {
-            None => Place::Memory(Vec::new()),
+            None => LevelStore::Memory(Vec::new()),
             Some(checkpoint) => {
                 fs::create_dir_all(&checkpoint.dir).map_err(|source| io_error(&checkpoint.dir, source))?;
-                Place::Files(checkpoint.dir.clone())
+                LevelStore::Files(checkpoint.dir.clone())
             }
         };
         let levels = Self {
@@ -143,7 +143,7 @@ impl<W: Word> Levels<W> {
             part,
             parts,
         };
-        if let Place::Files(dir) = &levels.place
+        if let LevelStore::Files(dir) = &levels.place
             && checkpoint.is_some_and(|checkpoint| !checkpoint.resume)
             && levels.path(dir, 0).exists()
         {
@@ -155,8 +155,8 @@ impl<W: Word> Levels<W> {
     /// Returns the number of levels that are there without a gap, from the first.
     pub(crate) fn whole(&self) -> u32 {
         match &self.place {
-            Place::Memory(levels) => u32::try_from(levels.len()).expect("levels are few"),
-            Place::Files(dir) => {
+            LevelStore::Memory(levels) => u32::try_from(levels.len()).expect("levels are few"),
+            LevelStore::Files(dir) => {
                 let there = (0..).take_while(|level| self.path(dir, *level).exists());
                 u32::try_from(there.count()).expect("levels are few")
             }
@@ -166,21 +166,21 @@ impl<W: Word> Levels<W> {
     /// Bytes of memory that the levels take.
     pub(crate) fn bytes(&self) -> u64 {
         match &self.place {
-            Place::Memory(levels) => levels.iter().map(|level| size_of_val(level.as_slice()) as u64).sum(),
-            Place::Files(_) => 0,
+            LevelStore::Memory(levels) => levels.iter().map(|level| size_of_val(level.as_slice()) as u64).sum(),
+            LevelStore::Files(_) => 0,
         }
     }
 
     /// Returns whether the levels are kept in memory.
     pub(crate) fn holds_memory(&self) -> bool {
-        matches!(self.place, Place::Memory(_))
+        matches!(self.place, LevelStore::Memory(_))
     }
 
     /// The error for a level whose states are not what they should be.
     pub(crate) fn corrupt(&self, level: u32, why: &str) -> CheckpointError {
         let path = match &self.place {
-            Place::Memory(_) => PathBuf::new(),
-            Place::Files(dir) => self.path(dir, level),
+            LevelStore::Memory(_) => PathBuf::new(),
+            LevelStore::Files(dir) => self.path(dir, level),
         };
         CheckpointError::Corrupt {
             path,
@@ -196,12 +196,12 @@ impl<W: Word> Levels<W> {
         counted: &T,
     ) -> Result<(), CheckpointError> {
         let path = match &mut self.place {
-            Place::Memory(levels) => {
+            LevelStore::Memory(levels) => {
                 assert_eq!(levels.len(), level as usize, "levels are kept in order");
                 levels.push(Rc::clone(states));
                 return Ok(());
             }
-            Place::Files(dir) => dir.clone(),
+            LevelStore::Files(dir) => dir.clone(),
         };
         let path = self.path(&path, level);
         let header = Header {
@@ -227,11 +227,11 @@ impl<W: Word> Levels<W> {
         mut visit: impl FnMut(&[W]),
     ) -> Result<Option<T>, CheckpointError> {
         match &self.place {
-            Place::Memory(levels) => {
+            LevelStore::Memory(levels) => {
                 visit(&levels[level as usize]);
                 Ok(None)
             }
-            Place::Files(dir) => self.read(dir, level, visit).map(Some),
+            LevelStore::Files(dir) => self.read(dir, level, visit).map(Some),
         }
     }
 

@@ -16,6 +16,6 @@ pub use self::checker::{CheckOptions, check, serve};
 pub use self::error::ExploreError;
 pub use self::explore::explore;
 pub use self::levels::{Checkpoint, CheckpointError};
-pub use self::options::{Hosts, OnProgress, Options, Progress};
-pub use self::report::{Ended, Limit, Report, Violation};
+pub use self::options::{ExploreOptions, Hosts, OnProgress, Progress};
+pub use self::report::{Ended, Exploration, Limit, Violation};
 pub use self::visited::Visited;

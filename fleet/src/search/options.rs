@@ -7,7 +7,7 @@ use crate::search::levels::Checkpoint;
 
 /// Options of a search.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ExploreOptions {
     /// Explore only the representative of the states that differ in the numbering of the replicas.
     pub symmetric: bool,
     /// Number of workers in this process.
@@ -26,7 +26,7 @@ pub struct Options {
     pub checkpoint: Option<Checkpoint>,
 }
 
-impl Default for Options {
+impl Default for ExploreOptions {
     fn default() -> Self {
         Self {
             symmetric: false,

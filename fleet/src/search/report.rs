@@ -2,9 +2,9 @@
 
 use crate::actions::{Action, KINDS, Kind};
 use crate::machine::Machine;
-use model::rules::RuleId;
+use model::RuleId;
 
-pub use model::hunt::{Ended, Limit};
+pub use model::{Ended, Limit};
 
 /// A violated rule with a path to it from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Violation<S> {
 
 /// The report of an exploration.
 #[derive(Clone, Debug)]
-pub struct Report<S> {
+pub struct Exploration<S> {
     /// The reason why it ended.
     pub ended: Ended,
     /// Number of distinct states, the initial one among them.
@@ -34,7 +34,7 @@ pub struct Report<S> {
     pub violations: Vec<Violation<S>>,
 }
 
-impl<S> Report<S> {
+impl<S> Exploration<S> {
     /// The kinds that should have happened and never did. Where the run was not exhaustive, nothing follows from them.
     pub fn dead<M: Machine>(&self, machine: &M) -> Vec<Kind> {
         let kinds = machine.kinds().iter().copied();
@@ -52,7 +52,7 @@ impl<S> Report<S> {
 }
 
 #[cfg(test)]
-impl<S: std::fmt::Debug + PartialEq> Report<S> {
+impl<S: std::fmt::Debug + PartialEq> Exploration<S> {
     /// The distinct states, those generated, and the depth, of a search that saw everything and found nothing amiss.
     pub(super) fn counts<M: Machine>(&self, machine: &M) -> (u64, u64, u32) {
         assert_eq!(self.ended, Ended::Exhausted);

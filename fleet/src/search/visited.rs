@@ -192,7 +192,7 @@ mod slots {
 }
 
 /// The place of a key: its segment, the slot where its probe starts, and the rest, which the slot holds.
-struct Place<W> {
+struct KeyPlace<W> {
     segment: usize,
     home: usize,
     rest: W,
@@ -202,11 +202,11 @@ struct Place<W> {
     clippy::cast_possible_truncation,
     reason = "segments and slots are indexed by fewer bits than a pointer has"
 )]
-fn place<W: Word, S>(segments: &[Segment<S>], segment_bits: u32, word: W) -> Place<W> {
+fn place<W: Word, S>(segments: &[Segment<S>], segment_bits: u32, word: W) -> KeyPlace<W> {
     let segment = (word.low() & ((1 << segment_bits) - 1)) as usize;
     let key = word >> segment_bits;
     let slot_bits = segments[segment].slot_bits;
-    Place {
+    KeyPlace {
         segment,
         home: (key.low() & ((1 << slot_bits) - 1)) as usize,
         rest: key >> slot_bits,

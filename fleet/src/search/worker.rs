@@ -10,8 +10,8 @@ use crate::search::checker::concrete;
 use crate::search::counted::{Counted, Found, least};
 use crate::search::error::ExploreError;
 use crate::search::levels::{CheckpointError, Levels};
-use crate::search::options::{Options, Progress};
-use crate::search::report::{Ended, Limit, Report, Violation};
+use crate::search::options::{ExploreOptions, Progress};
+use crate::search::report::{Ended, Exploration, Limit, Violation};
 use crate::search::timely::Fabric;
 use crate::search::visited::Visited;
 use crate::word::Word;
@@ -83,7 +83,7 @@ impl<M: Packed> Owned<M> {
 /// One worker's part of a search.
 pub(crate) struct Search<'a, 'w, M: Packed> {
     machine: &'a M,
-    options: &'a Options,
+    options: &'a ExploreOptions,
     fabric: Fabric<'w, M::State, Note<M::State>>,
     owned: Owned<M>,
     levels: Levels<M::State>,
@@ -92,7 +92,11 @@ pub(crate) struct Search<'a, 'w, M: Packed> {
 
 impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
     /// Joins the other workers and opens this one's levels.
-    pub(crate) fn join(machine: &'a M, options: &'a Options, worker: &'w mut Worker) -> Result<Self, ExploreError> {
+    pub(crate) fn join(
+        machine: &'a M,
+        options: &'a ExploreOptions,
+        worker: &'w mut Worker,
+    ) -> Result<Self, ExploreError> {
         // A worker joins before anything can fail: the others wait for every worker to join or to leave.
         let fabric = Fabric::join(worker);
         let run = format!("{} symmetric={}", machine.identity(), options.symmetric);
@@ -116,7 +120,7 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
     }
 
     /// Searches until every state is seen or a limit is met.
-    pub(crate) fn run(&mut self, on_progress: &dyn Fn(Progress)) -> Result<Report<M::State>, ExploreError> {
+    pub(crate) fn run(&mut self, on_progress: &dyn Fn(Progress)) -> Result<Exploration<M::State>, ExploreError> {
         let mut level = if self
             .options
             .checkpoint
@@ -251,7 +255,7 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
     }
 
     fn ended(&self, level: u32, totals: &Totals<M::State>) -> Option<Ended> {
-        let Options {
+        let ExploreOptions {
             stop_at_violation,
             states_max,
             depth_max,
@@ -349,7 +353,12 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
         move |scrambled| (((scrambled >> shift).low() * peers) >> high_bits) as usize
     }
 
-    fn report(&mut self, ended: Ended, depth: u32, totals: Totals<M::State>) -> Result<Report<M::State>, ExploreError> {
+    fn report(
+        &mut self,
+        ended: Ended,
+        depth: u32,
+        totals: Totals<M::State>,
+    ) -> Result<Exploration<M::State>, ExploreError> {
         let paths = self.trace(&totals.counted.found)?;
         let rules = self.machine.rules().iter().enumerate();
         let violations = rules.filter_map(|(index, rule)| {
@@ -364,7 +373,7 @@ impl<'a, 'w, M: Packed> Search<'a, 'w, M> {
             premises,
             ..
         } = totals.counted;
-        Ok(Report {
+        Ok(Exploration {
             ended,
             distinct: totals.distinct,
             generated: generated + 1,

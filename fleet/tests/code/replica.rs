@@ -9,7 +9,7 @@ use adapter_reference::core_row;
 use fleet::generic::{Read, Replica, Table};
 use fleet::strategies::{After, Strategy};
 use fleet::trace::{TEAM, id, name, question, row, tag, target};
-use fleet::{COPIES_MAX, Candidate, Cell, Content, Query, ROWS_MAX, Shape, VERSIONS_MAX};
+use fleet::{COPIES_MAX, Cell, Content, ModelCandidate, ModelQuery, ROWS_MAX, Shape, VERSIONS_MAX};
 use router_core::{Change, Deployment, Reading, Revision, Store, StoreError};
 
 /// `router-core`'s replica, its router and its tables, as a replica of the model's fleet.
@@ -64,7 +64,7 @@ impl Replica for CoreReplica {
         snapshot.table().rows().map(claim).collect()
     }
 
-    fn answer(&self, query: Query) -> Vec<Candidate> {
+    fn answer(&self, query: ModelQuery) -> Vec<ModelCandidate> {
         let asked = question(query);
         let snapshot = self.replica.router().snapshot();
         let answer = snapshot.table().lookup(router_core::Query {
@@ -77,13 +77,15 @@ impl Replica for CoreReplica {
             let table = resolved_by(&candidate.model().to_string(), &asked.model);
             *copies.entry((row, version, table)).or_insert(0) += 1;
         }
-        let candidates = copies.into_iter().map(|((row, version, table), copies)| Candidate {
-            row,
-            version,
-            copies: COPIES_MAX.min(copies),
-            table,
-        });
-        let mut candidates: Vec<Candidate> = candidates.collect();
+        let candidates = copies
+            .into_iter()
+            .map(|((row, version, table), copies)| ModelCandidate {
+                row,
+                version,
+                copies: COPIES_MAX.min(copies),
+                table,
+            });
+        let mut candidates: Vec<ModelCandidate> = candidates.collect();
         candidates.sort_unstable();
         candidates
     }

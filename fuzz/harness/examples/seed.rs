@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use fuzz_harness::seeds::seeds;
+use fuzz_harness::seeds;
 
 const KEPT: [&str; 2] = ["testdata/regressions", "testdata/known/litellm"];
 

@@ -20,27 +20,27 @@
 
 use std::collections::BTreeMap;
 
-use model::generate::{Choices, Swarm};
-use protocol::World as Event;
+use model::{Choices, Swarm};
 use protocol::{
-    Begin, Change, Level, Op, OpId, Place, Query, Question, Row, Step, StoreView, Trace, Via, Write, WriteOp,
+    Begin, Change, Level, Op, OpId, Place, Query, Question, Row, Step, StoreView, Trace, Via, World as Event, Write,
+    WriteOp,
 };
 
 use crate::world::{WEIGHTS, World, worlds};
 
 /// The version of this format.
-pub const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 /// The length of what stands before the steps.
-pub const HEADER_BYTES: usize = 12;
+pub(crate) const HEADER_BYTES: usize = 12;
 /// The length of a step.
-pub const STEP_BYTES: usize = 8;
+pub(crate) const STEP_BYTES: usize = 8;
 /// The most steps that are read, so that the number of a version fits a byte.
 pub const STEPS_MAX: usize = 255;
 /// Number of replicas of a fleet.
-pub const REPLICAS: u8 = 3;
+pub(crate) const REPLICAS: u8 = 3;
 
 /// The bytes of one step.
-pub type Record = [u8; STEP_BYTES];
+pub(crate) type Record = [u8; STEP_BYTES];
 
 /// The places of the fields in a step.
 const VERB: usize = 0;
@@ -53,19 +53,19 @@ const FLAGS: usize = 6;
 const TAG: usize = 7;
 
 /// The verb of a row that is inserted or updated.
-pub const UPSERT: u8 = 0;
+pub(crate) const UPSERT: u8 = 0;
 /// The verb of a row that is added.
-pub const ADD: u8 = 1;
+pub(crate) const ADD: u8 = 1;
 /// The verb of a deleted id.
-pub const DELETE: u8 = 2;
+pub(crate) const DELETE: u8 = 2;
 /// The verb of a row of the next list.
-pub const STAGE: u8 = 3;
+pub(crate) const STAGE: u8 = 3;
 /// The verb of a list that is loaded.
-pub const REPLACE: u8 = 4;
+pub(crate) const REPLACE: u8 = 4;
 /// The verb of the list that a router is constructed with; of a list that is loaded, if it does not come first.
-pub const CONSTRUCT: u8 = 5;
+pub(crate) const CONSTRUCT: u8 = 5;
 /// The verb of a question.
-pub const LOOKUP: u8 = 6;
+pub(crate) const LOOKUP: u8 = 6;
 const POLL: u8 = 7;
 const POLL_READ: u8 = 8;
 const POLL_APPLY: u8 = 9;
@@ -100,7 +100,7 @@ const LOOSE: u8 = 1 << 6;
 const STARS: &str = "*****";
 
 /// Returns the number of verbs for the steps of that level.
-pub fn verbs(level: Level) -> u8 {
+pub(crate) fn verbs(level: Level) -> u8 {
     match level {
         Level::Router => LOOKUP + 1,
         Level::Fleet => FLEET_VERBS,
@@ -112,7 +112,7 @@ pub fn verbs(level: Level) -> u8 {
 pub struct Header {
     /// The number of the world.
     pub world: u8,
-    /// The part of the universe that is used, as [`Mask`] gives it out.
+    /// The part of the universe that is used, as a mask gives it out.
     pub swarm: u64,
     /// The number from which the questions are drawn.
     pub asks: u16,
@@ -155,7 +155,7 @@ impl Header {
 
 /// Gives the bits of a number as choices, one item a bit: a set bit takes the item. Where they are used up, all are set.
 #[derive(Clone, Copy, Debug)]
-pub struct Mask(pub u64);
+pub(crate) struct Mask(pub u64);
 
 impl Choices for Mask {
     fn below(&mut self, count: usize) -> usize {
@@ -186,7 +186,7 @@ pub fn decode(data: &[u8], level: Level) -> Option<Input> {
 }
 
 /// The trace that these steps are.
-pub fn decode_records(header: Header, records: &[Record], level: Level) -> Input {
+pub(crate) fn decode_records(header: Header, records: &[Record], level: Level) -> Input {
     let mut decoder = Decoder {
         world: header.world(),
         swarm: header.swarm(),
@@ -375,14 +375,14 @@ pub fn encode(header: Header, trace: &Trace) -> Option<Vec<u8>> {
 }
 
 /// The steps of one change.
-pub fn encode_change(world: &'static World, change: &Change) -> Option<Vec<Record>> {
+pub(crate) fn encode_change(world: &'static World, change: &Change) -> Option<Vec<Record>> {
     let mut records = Vec::new();
     Encoder { world }.change(change, &mut records)?;
     Some(records)
 }
 
 /// The step of one write, through a replica, counted from 1, or through none.
-pub fn encode_write(world: &'static World, through: u8, write: &Write) -> Option<Record> {
+pub(crate) fn encode_write(world: &'static World, through: u8, write: &Write) -> Option<Record> {
     Encoder { world }.write(through, write)
 }
 
@@ -535,6 +535,6 @@ fn position(items: &[String], text: &str) -> Option<usize> {
 }
 
 /// The bits of a step's first byte that say through which replica: 0 is none.
-pub fn via(through: u8) -> u8 {
+pub(crate) fn via(through: u8) -> u8 {
     through << VERB_BITS
 }

@@ -9,9 +9,8 @@
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
-use model::pattern::Patterns;
 use model::semantics::STRICT;
-use model::spec::{Spec, Table};
+use model::{Patterns, Spec, Table};
 use protocol::{Answer, Query, Refusal, Row};
 
 use crate::world::World;
@@ -23,7 +22,7 @@ const BETWEEN: &str = "\u{1f}";
 
 /// An answer, but for the targets and tags of the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// A refusal.
     Refused(Refusal),
     /// The positions of the ids in the universe, in the order of the ids, with the text that each target is filled
@@ -33,7 +32,7 @@ pub enum Expected {
 
 /// The fields of one row that decide answers, and the questions that can reach the row.
 #[derive(Clone, Debug)]
-pub struct Class {
+pub(crate) struct Class {
     /// A number for the fields that decide an answer.
     key: u64,
     /// The questions that can reach the row, as bits.
@@ -42,7 +41,7 @@ pub struct Class {
 
 impl Class {
     /// A number for the fields that decide an answer.
-    pub fn key(&self) -> u64 {
+    pub(crate) fn key(&self) -> u64 {
         self.key
     }
 
@@ -55,7 +54,7 @@ impl Class {
 
 /// The specification of one world.
 #[derive(Debug)]
-pub struct Oracle {
+pub(crate) struct Oracle {
     world: &'static World,
     spec: Spec,
     /// The questions that each name matches, whoever asks.
@@ -69,7 +68,7 @@ pub struct Oracle {
 
 impl Oracle {
     /// The specification of that world.
-    pub fn new(world: &'static World) -> Self {
+    pub(crate) fn new(world: &'static World) -> Self {
         let patterns = Patterns::default();
         let bits = |is: &dyn Fn(&Query) -> bool| {
             let mut bits = vec![0; world.matrix.len().div_ceil(64)];
@@ -101,18 +100,18 @@ impl Oracle {
     }
 
     /// The world.
-    pub fn world(&self) -> &'static World {
+    pub(crate) fn world(&self) -> &'static World {
         self.world
     }
 
     /// The specification itself.
-    pub fn spec(&self) -> &Spec {
+    pub(crate) fn spec(&self) -> &Spec {
         &self.spec
     }
 
     /// Returns the numbers of at most `max` questions that the rows of these names and ids raise, and of some others
     /// where there is room. If there are more, `from` decides which are taken.
-    pub fn questions<'a>(&self, rows: impl Iterator<Item = &'a Row>, from: usize, max: usize) -> Vec<usize> {
+    pub(crate) fn questions<'a>(&self, rows: impl Iterator<Item = &'a Row>, from: usize, max: usize) -> Vec<usize> {
         let mut raised = vec![0; self.by_team[0].len()];
         for row in rows {
             let names = [Some(&row.model_name), row.team_model_name.as_ref()];
@@ -132,7 +131,7 @@ impl Oracle {
     }
 
     /// Returns the class of a valid row.
-    pub fn class(&self, row: &Row) -> Class {
+    pub(crate) fn class(&self, row: &Row) -> Class {
         let universe = &self.world.scope.universe;
         let id = self.id_position(&row.id).expect("a row has an id of its world");
         let name = self
@@ -154,12 +153,12 @@ impl Oracle {
     }
 
     /// The position of an id in the universe.
-    pub fn id_position(&self, id: &str) -> Option<usize> {
+    pub(crate) fn id_position(&self, id: &str) -> Option<usize> {
         self.world.scope.universe.ids.iter().position(|item| *item == id)
     }
 
     /// Returns the answer of the specification to that question in the state of these rows.
-    pub fn answer(&mut self, question: usize, table: &Table, classes: &[Class]) -> &Expected {
+    pub(crate) fn answer(&mut self, question: usize, table: &Table, classes: &[Class]) -> &Expected {
         let reached = classes.iter().filter(|class| class.reached_by(question));
         let key = (question, reached.fold(0, |key, class| key ^ class.key));
         if self.kept.len() > ANSWERS_MAX {
@@ -196,7 +195,7 @@ fn asked(spec: &Spec, world: &World, query: &Query, table: &Table) -> Expected {
 }
 
 /// Writes the target to `filled` with the text of an [`Expected`] in place of its wildcards.
-pub fn fill(target: &str, captures: &str, filled: &mut String) {
+pub(crate) fn fill(target: &str, captures: &str, filled: &mut String) {
     filled.clear();
     let mut captures = captures.split(BETWEEN);
     for (position, literal) in target.split('*').enumerate() {

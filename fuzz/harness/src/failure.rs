@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use model::failure::Finding;
-use model::generate::{beside, viewers};
-use model::rules::RuleSet;
-use model::shrink::{minimal, shrink};
-use model::trial::{Judge, trial};
+use model::{Finding, Judge, RuleSet, minimal, router_questions, shrink, trial, viewers};
 use protocol::{
     Answer, Change, Changed, Hello, InProcess, Level, Local, Query, Question, Questions, RouterUnderTest, Row, Run,
     Step, Trace, TraceFile,
@@ -19,7 +15,7 @@ use crate::codec::{Input, Record, decode_records};
 
 /// A failure that a target found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct TargetFailure {
     /// A description of what is wrong, for a person.
     pub what: String,
     /// The trace that shows it, where the input is one.
@@ -28,7 +24,7 @@ pub struct Failure {
     pub steps: u64,
 }
 
-impl Failure {
+impl TargetFailure {
     /// A failure of an input that is no trace.
     pub fn of_bytes(what: impl Into<String>) -> Box<Self> {
         Box::new(Self {
@@ -44,7 +40,7 @@ impl Failure {
 /// # Errors
 ///
 /// Those of `act`, and what it said when it broke.
-pub fn caught<T>(act: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn caught<T>(act: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| Err(format!("panicked: {}", panic_text(panic.as_ref()))))
 }
 
@@ -59,12 +55,12 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
 /// # Panics
 ///
 /// The router claims a preset that does not exist.
-pub fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<Failure>> {
+pub(crate) fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<TargetFailure>> {
     let rules = RuleSet::of(Level::Router);
     let judge = Judge::new(router.hello(), rules).expect("routers in this process know their presets");
     let findings = match trial(router, &judge, std::slice::from_ref(run)) {
         Ok(judged) => judged.into_iter().flat_map(|judged| judged.tally.findings),
-        Err(fault) => return Some(Failure::of_bytes(fault.to_string())),
+        Err(fault) => return Some(TargetFailure::of_bytes(fault.to_string())),
     };
     let mut findings: Vec<_> = findings.collect();
     // Findings with a query come first: any build of the router can be asked a lookup.
@@ -79,7 +75,7 @@ pub fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<Failure
     let what = format!("{} {}: allowed: {allowed}, got: {got}", finding.rule, finding.class);
     let mut file = TraceFile::new(&what, trace);
     file.rule = Some(finding.rule.to_string());
-    Some(Box::new(Failure {
+    Some(Box::new(TargetFailure {
         what,
         trace: Some(file),
         steps: run.trace.steps.len() as u64,
@@ -98,10 +94,10 @@ fn with_question(mut trace: Trace, finding: &Finding) -> Trace {
 }
 
 /// The run of an input that asks these questions of its world after each step.
-pub fn run_of(input: &Input, questions: &[usize]) -> Run {
+pub(crate) fn run_of(input: &Input, questions: &[usize]) -> Run {
     let queries = questions.iter().map(|at| input.world.matrix[*at].clone()).collect();
     let scope = &input.world.scope;
-    let asked = beside(scope, queries, viewers(scope));
+    let asked = router_questions(scope, queries, viewers(scope));
     Run {
         questions: Questions::after_each(asked, input.trace.steps.len()),
         trace: input.trace.clone(),
@@ -110,29 +106,29 @@ pub fn run_of(input: &Input, questions: &[usize]) -> Run {
 
 /// The failure `what` of the input, by the rules' own word where they see it too; else with the fewest steps after which
 /// the target still fails.
-pub fn of_router<R: Local + Default>(
+pub(crate) fn of_router<R: Local + Default>(
     what: String,
     input: &Input,
     run: &Run,
     records: &[Record],
     fails: impl FnMut(&[Record]) -> bool,
-) -> Box<Failure> {
+) -> Box<TargetFailure> {
     let mut router = InProcess::new(Guarded::<R>::default());
     judged(&mut router, run).unwrap_or_else(|| of_steps(what, input, records, Level::Router, fails))
 }
 
 /// The failure `what` with the fewest steps after which the target still fails.
-pub fn of_steps(
+pub(crate) fn of_steps(
     what: String,
     input: &Input,
     records: &[Record],
     level: Level,
     mut fails: impl FnMut(&[Record]) -> bool,
-) -> Box<Failure> {
+) -> Box<TargetFailure> {
     let Ok(records) = minimal(records.to_vec(), |records| Ok::<bool, Infallible>(fails(records)));
     let small = decode_records(input.header, &records, level);
     let trace = TraceFile::new(&what, small.trace);
-    Box::new(Failure {
+    Box::new(TargetFailure {
         what,
         trace: Some(trace),
         steps: input.trace.steps.len() as u64,

@@ -1,16 +1,15 @@
 //! A router with a planted fault, judged by every rule: how many operations a fuzzer takes to find the fault.
 
 use adapter_faulty::find;
-use model::asking::Cadence;
-use model::generate::{Seeded, asked};
+use model::{Cadence, Seeded, drawn_run};
 use protocol::{Level, RouterUnderTest};
 
 use crate::codec::decode;
 use crate::failure::judged;
-use crate::{Body, Ran, Settings, Work};
+use crate::{Body, Ran, TargetSettings, Work};
 
 /// The target.
-pub struct Faulty {
+pub(crate) struct Faulty {
     router: Box<dyn RouterUnderTest + Send>,
 }
 
@@ -20,7 +19,7 @@ impl Faulty {
     /// # Errors
     ///
     /// There is no such fault.
-    pub fn body(settings: &Settings) -> Result<Box<dyn Body>, String> {
+    pub(crate) fn body(settings: &TargetSettings) -> Result<Box<dyn Body>, String> {
         let name = &settings.fault;
         let fault = find(name).ok_or_else(|| {
             format!("there is no fault `{name}`; `routeproof faults` lists them, and `none` is the router without one")
@@ -36,7 +35,7 @@ impl Body for Faulty {
         };
         let choices = &mut Seeded::new(input.header.asks.into(), 0);
         let scope = &input.world.scope;
-        let run = asked(
+        let run = drawn_run(
             scope,
             input.trace.setup.rows,
             input.trace.steps,

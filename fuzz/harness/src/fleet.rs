@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use adapter_reference::core_row;
+use model::Spec;
 use model::semantics::STRICT;
-use model::spec::{self, Spec};
 use protocol::{Begin, Change, Level, Op, OpId, Row, Rows, Step, StoreView, Via, World, Write, WriteOp};
 use router_core::{Change as Put, Id, Outcome, Reading, Replica, Revision, Store, StoreError, Table};
 
 use crate::codec::{HEADER_BYTES, Input, REPLICAS, Record, decode, decode_records};
 use crate::failure::{caught, of_steps};
-use crate::{Body, Ran, Settings, Work};
+use crate::{Body, Ran, Work};
 
 /// The ways in which the store fails, in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ const FAULTS: [Fault; 4] = [Fault::Down, Fault::Broken, Fault::Empty, Fault::Par
 /// A store that remembers every state it was in.
 struct Memory {
     /// The rows at each revision, valid or not.
-    history: Vec<spec::Table>,
+    history: Vec<Rows>,
     fault: Option<Fault>,
     /// The view that a read shows while there is no fault.
     shown: StoreView,
@@ -44,7 +44,7 @@ impl Memory {
         self.history.len() - 1
     }
 
-    fn rows(&self) -> &spec::Table {
+    fn rows(&self) -> &Rows {
         &self.history[self.now()]
     }
 
@@ -58,7 +58,7 @@ impl Memory {
         self.fault.is_none() && matches!(self.shown, StoreView::All | StoreView::BeforeLastWrite)
     }
 
-    fn push(&mut self, rows: spec::Table) -> Revision {
+    fn push(&mut self, rows: Rows) -> Revision {
         self.history.push(rows);
         revision(self.now())
     }
@@ -181,7 +181,7 @@ impl Node {
 }
 
 /// The target.
-pub struct Fleet;
+pub(crate) struct Fleet;
 
 impl Fleet {
     /// The target.
@@ -189,8 +189,8 @@ impl Fleet {
     /// # Errors
     ///
     /// None.
-    pub fn body(_: &Settings) -> Result<Box<dyn Body>, String> {
-        Ok(Box::new(Self))
+    pub(crate) fn body() -> Box<dyn Body> {
+        Box::new(Self)
     }
 }
 
@@ -216,7 +216,7 @@ fn judge(input: &Input) -> Result<Work, String> {
         ids,
         spec: Spec::new(&STRICT, &[]),
         store: Memory {
-            history: vec![spec::Table::new()],
+            history: vec![Rows::new()],
             fault: None,
             shown: StoreView::All,
         },
@@ -441,7 +441,7 @@ impl Trial {
 }
 
 /// The writes that leave in a store of these rows what the change leaves in a table of them; a store takes no list.
-pub fn writes(rows: &Rows, change: &Change) -> Vec<Write> {
+pub(crate) fn writes(rows: &Rows, change: &Change) -> Vec<Write> {
     match change {
         Change::Upsert(row) => vec![Write::Put(row.clone())],
         Change::Add(row) => vec![Write::Add(row.clone())],
@@ -456,7 +456,7 @@ pub fn writes(rows: &Rows, change: &Change) -> Vec<Write> {
 }
 
 /// The change of one router that a write is; a patch is none.
-pub fn change_of(write: &Write) -> Option<Change> {
+pub(crate) fn change_of(write: &Write) -> Option<Change> {
     match write {
         Write::Put(row) => Some(Change::Upsert(row.clone())),
         Write::Add(row) => Some(Change::Add(row.clone())),

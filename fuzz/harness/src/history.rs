@@ -3,18 +3,18 @@
 //! The long-lived one is the handle that threads share, with its two tables; a reader holds on to a snapshot now and then,
 //! as readers do, which must not change under it.
 
-use protocol::{Change, Level, Row, Step};
+use protocol::{Change, Level, Row, Rows, Step};
 use router_core::{Change as Published, Pinned, Query, Router, Table};
 
 use adapter_reference::{Reference, core_row};
+use model::Spec;
 use model::semantics::STRICT;
-use model::spec::{self, Spec};
 
 use crate::codec::{HEADER_BYTES, Input, Record, decode, decode_records};
 use crate::expected::Oracle;
 use crate::failure::{caught, of_router, run_of};
 use crate::world::{World, worlds};
-use crate::{Body, Ran, Settings, Work};
+use crate::{Body, Ran, Work};
 
 /// The most questions of one input.
 const QUESTIONS_MAX: usize = 64;
@@ -22,7 +22,7 @@ const QUESTIONS_MAX: usize = 64;
 const HELD_STEPS: usize = 3;
 
 /// The target.
-pub struct History {
+pub(crate) struct History {
     oracles: Vec<Oracle>,
 }
 
@@ -32,10 +32,10 @@ impl History {
     /// # Errors
     ///
     /// None.
-    pub fn body(_: &Settings) -> Result<Box<dyn Body>, String> {
-        Ok(Box::new(Self {
+    pub(crate) fn body() -> Box<dyn Body> {
+        Box::new(Self {
             oracles: worlds().iter().map(Oracle::new).collect(),
-        }))
+        })
     }
 
     fn questions(&self, input: &Input) -> Vec<usize> {
@@ -47,7 +47,7 @@ impl History {
         let questions = self.questions(input);
         let spec = Spec::new(&STRICT, &[]);
         let router = Router::default();
-        let mut rows = spec::Table::new();
+        let mut rows = Rows::new();
         let mut held: Option<(Pinned, Table)> = None;
         let mut work = Work::default();
         let construction = Change::Replace(input.trace.setup.rows.clone());
@@ -95,7 +95,7 @@ impl Body for History {
 }
 
 /// The changes from one table to another, in one batch.
-fn published(before: &spec::Table, after: &spec::Table) -> Vec<Published> {
+fn published(before: &Rows, after: &Rows) -> Vec<Published> {
     let gone = before.keys().filter(|id| !after.contains_key(*id));
     let put = after.iter().filter(|(id, row)| before.get(*id) != Some(row));
     let parsed = |row: &Row| core_row(row).parse().expect("the specification takes valid rows alone");
@@ -105,12 +105,7 @@ fn published(before: &spec::Table, after: &spec::Table) -> Vec<Published> {
 }
 
 /// The router serves what a fresh table of the rows does, whichever end they are loaded from.
-fn same(
-    router: &Router,
-    rows: &spec::Table,
-    reversed: bool,
-    (world, questions): (&World, &[usize]),
-) -> Result<(), String> {
+fn same(router: &Router, rows: &Rows, reversed: bool, (world, questions): (&World, &[usize])) -> Result<(), String> {
     let loaded = rows.values().map(core_row);
     let fresh = if reversed {
         Table::of(loaded.rev())

@@ -4,9 +4,8 @@
 //! drawn by the generator of the random engine, for the rows that are there at that place: so most ids are live, and half
 //! of the upserts change one field. An input without a step becomes a trace of the generator's.
 
-use model::generate::{Choices, Generator, Seeded, changes};
 use model::semantics::STRICT;
-use model::spec::{Spec, Table};
+use model::{Choices, Generator, Seeded, Spec, Table, router_changes};
 use protocol::{Change, Level, Rows, Step, Trace};
 
 use crate::codec::{
@@ -112,7 +111,7 @@ impl Program {
             swarm: (number(choices, 32) as u64) << 32 | number(choices, 32) as u64,
             asks: u16::try_from(number(choices, 16)).expect("it has 16 bits"),
         };
-        let (initial, steps) = changes(&header.world().scope, &header.swarm(), choices);
+        let (initial, steps) = router_changes(&header.world().scope, &header.swarm(), choices);
         let trace = Trace::of_router(initial, steps);
         match level {
             Level::Router => {

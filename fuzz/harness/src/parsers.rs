@@ -6,20 +6,19 @@ use std::fmt::Debug;
 
 use adapter_reference::Reference;
 use arbitrary::{Arbitrary, Unstructured};
-use protocol::serve::{Line, read_line};
 use protocol::wire::{Call, HelloCall, PROTOCOL_VERSION, Reply, Request, Response};
-use protocol::{InProcess, RouterUnderTest as _, TraceFile, serve};
+use protocol::{InProcess, Line, RouterUnderTest as _, TraceFile, read_line, serve};
 
-use crate::failure::{Failure, caught};
+use crate::failure::{TargetFailure, caught};
 use crate::values::Value;
-use crate::{Body, Ran, Settings, Work};
+use crate::{Body, Ran, Work};
 
 /// A target that keeps nothing from one input to the next.
 struct Plain(fn(&[u8]) -> Result<Option<u64>, String>);
 
 impl Body for Plain {
     fn run(&mut self, data: &[u8]) -> Ran {
-        let done = caught(|| (self.0)(data)).map_err(Failure::of_bytes)?;
+        let done = caught(|| (self.0)(data)).map_err(TargetFailure::of_bytes)?;
         Ok(done.map(|steps| Work { steps, lookups: 0 }))
     }
 }
@@ -29,8 +28,8 @@ impl Body for Plain {
 /// # Errors
 ///
 /// None.
-pub fn trace_file(_: &Settings) -> Result<Box<dyn Body>, String> {
-    Ok(Box::new(Plain(|data| {
+pub(crate) fn trace_file() -> Box<dyn Body> {
+    Box::new(Plain(|data| {
         let Ok(text) = std::str::from_utf8(data) else {
             return Ok(None);
         };
@@ -39,7 +38,7 @@ pub fn trace_file(_: &Settings) -> Result<Box<dyn Body>, String> {
             Err(why) if why.to_string().is_empty() => Err("an error without a word".to_owned()),
             Err(_) => Ok(Some(0)),
         }
-    })))
+    }))
 }
 
 /// The target `wire_bytes`.
@@ -47,8 +46,8 @@ pub fn trace_file(_: &Settings) -> Result<Box<dyn Body>, String> {
 /// # Errors
 ///
 /// None.
-pub fn wire_bytes(_: &Settings) -> Result<Box<dyn Body>, String> {
-    Ok(Box::new(Plain(|data| {
+pub(crate) fn wire_bytes() -> Box<dyn Body> {
+    Box::new(Plain(|data| {
         let mut read = 0;
         for line in data.split(|byte| *byte == b'\n') {
             if let Ok(request) = serde_json::from_slice::<Request>(line) {
@@ -62,7 +61,7 @@ pub fn wire_bytes(_: &Settings) -> Result<Box<dyn Body>, String> {
         }
         served(data)?;
         Ok(Some(read))
-    })))
+    }))
 }
 
 /// The target `wire_roundtrip`.
@@ -70,13 +69,13 @@ pub fn wire_bytes(_: &Settings) -> Result<Box<dyn Body>, String> {
 /// # Errors
 ///
 /// None.
-pub fn wire_roundtrip(_: &Settings) -> Result<Box<dyn Body>, String> {
-    Ok(Box::new(Plain(|data| {
+pub(crate) fn wire_roundtrip() -> Box<dyn Body> {
+    Box::new(Plain(|data| {
         let Ok(value) = Value::arbitrary_take_rest(Unstructured::new(data)) else {
             return Ok(None);
         };
         again(value).map(|()| Some(1))
-    })))
+    }))
 }
 
 /// A router is served over these lines: each gets one reply, which is one of the protocol.

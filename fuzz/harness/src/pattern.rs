@@ -1,13 +1,13 @@
 //! Our matchers against the `regex` crate: match, captures, and which of several patterns wins.
 
 use arbitrary::{Arbitrary, Unstructured};
-use model::pattern::{Patterns, is_pattern, rank};
 use model::semantics::Precedence;
+use model::{Patterns, is_pattern, pattern_rank};
 use regex::RegexBuilder;
 use router_core::{Pattern, Query, Row, Table};
 
-use crate::failure::{Failure, caught};
-use crate::{Body, Ran, Settings, Work};
+use crate::failure::{TargetFailure, caught};
+use crate::{Body, Ran, Work};
 
 /// The most patterns at once.
 const PATTERNS_MAX: usize = 6;
@@ -38,7 +38,7 @@ struct Case {
 
 /// The target.
 #[derive(Default)]
-pub struct Matchers {
+pub(crate) struct Matchers {
     patterns: Patterns,
 }
 
@@ -48,8 +48,8 @@ impl Matchers {
     /// # Errors
     ///
     /// None.
-    pub fn body(_: &Settings) -> Result<Box<dyn Body>, String> {
-        Ok(Box::new(Self::default()))
+    pub(crate) fn body() -> Box<dyn Body> {
+        Box::new(Self::default())
     }
 
     fn judge(&self, names: &[String], asked: &str) -> Result<Work, String> {
@@ -60,7 +60,7 @@ impl Matchers {
             .iter()
             .map(String::as_str)
             .filter(|name| self.patterns.matches(name, asked));
-        let best = matching.min_by_key(|name| rank(name, Precedence::Literals));
+        let best = matching.min_by_key(|name| pattern_rank(name, Precedence::Literals));
         wins(names, asked, best)?;
         Ok(Work {
             steps: names.len() as u64,
@@ -104,7 +104,7 @@ impl Body for Matchers {
         names.truncate(PATTERNS_MAX);
         caught(|| self.judge(&names, &text(&case.asked)))
             .map(Some)
-            .map_err(Failure::of_bytes)
+            .map_err(TargetFailure::of_bytes)
     }
 }
 

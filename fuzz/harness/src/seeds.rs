@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use adapter_reference::Reference;
-use model::asking::Cadence;
-use model::generate::{Seeded, asked};
+use model::{Cadence, Seeded, drawn_run};
 use protocol::wire::{Call, Reply, Request, Response};
 use protocol::{Change, InProcess, Level, Op, RouterUnderTest, Row, Rows, Run, Step, Trace, TraceFile, Via, WriteOp};
 
@@ -94,7 +93,7 @@ fn of_fleet(trace: &Trace) -> Trace {
 fn conversation(trace: &Trace) -> Vec<u8> {
     let scope = &kept().world().scope;
     let Trace { setup, steps, .. } = trace.clone();
-    let run: Run = asked(scope, setup.rows, steps, &mut Seeded::new(0, 0), Cadence::AtTheEnd);
+    let run: Run = drawn_run(scope, setup.rows, steps, &mut Seeded::new(0, 0), Cadence::AtTheEnd);
     let mut router = InProcess::new(Reference::default());
     let hello = router.hello().clone();
     let replies = router

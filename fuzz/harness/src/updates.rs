@@ -8,15 +8,14 @@ use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
 use adapter_reference::{Reference, core_row};
-use model::generate::viewers;
-use model::spec::{Table, visible};
+use model::{Table, is_visible, viewers};
 use protocol::{Change, Changed, Level, Local, Outcome, Query, Refusal, Row, Step};
 use router_core::Table as Core;
 
 use crate::codec::{HEADER_BYTES, Input, Record, decode, decode_records};
 use crate::expected::{Class, Expected, Oracle, fill};
 use crate::failure::{caught, of_router, run_of};
-use crate::{Body, Ran, Settings, Work};
+use crate::{Body, Ran, Work};
 
 /// The most questions of one input.
 const QUESTIONS_MAX: usize = 256;
@@ -29,7 +28,7 @@ const ENTRIES_MAX: usize = 3;
 
 /// The target.
 #[derive(Default)]
-pub struct Updates {
+pub(crate) struct Updates {
     oracles: HashMap<u8, Oracle>,
     filled: String,
 }
@@ -40,15 +39,15 @@ impl Updates {
     /// # Errors
     ///
     /// None.
-    pub fn body(_: &Settings) -> Result<Box<dyn Body>, String> {
-        Ok(Box::new(Self::default()))
+    pub(crate) fn body() -> Box<dyn Body> {
+        Box::new(Self::default())
     }
 
     fn judge(&mut self, input: &Input) -> Result<Work, String> {
         let number = input.header.world;
         let oracle = self.oracles.entry(number).or_insert_with(|| Oracle::new(input.world));
         let questions = oracle.questions(input.trace.rows(), input.header.asks.into(), QUESTIONS_MAX);
-        let mut trial = Trial {
+        let mut trial = UpdatesTrial {
             oracle,
             questions,
             router: Reference::default(),
@@ -98,7 +97,7 @@ impl Body for Updates {
 }
 
 /// One input under way.
-struct Trial<'a> {
+struct UpdatesTrial<'a> {
     oracle: &'a mut Oracle,
     questions: Vec<usize>,
     router: Reference,
@@ -109,7 +108,7 @@ struct Trial<'a> {
     lookups: u64,
 }
 
-impl Trial<'_> {
+impl UpdatesTrial<'_> {
     fn change(&mut self, change: &Change) -> Result<(), String> {
         let Changed { outcome, held } = self.router.change(change);
         let refused = matches!(outcome, Outcome::Refused(_));
@@ -218,7 +217,7 @@ fn agrees(core: &Core, query: &Query, expected: &Expected, rows: &[Option<&Row>]
         candidate.id().as_str() == row.id
             && candidate.tag().as_str() == row.tag
             && !row.blocked
-            && visible(row, team)
+            && is_visible(row, team)
             && reads(candidate.model(), filled)
     });
     same && candidates.next().is_none()

@@ -15,7 +15,7 @@ use protocol::{
 
 /// A value of the protocol.
 #[derive(Arbitrary, Debug)]
-pub enum Value {
+pub(crate) enum Value {
     /// A trace file.
     File(AnyFile),
     /// A greeting: its id, and the version of the protocol.

@@ -7,12 +7,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use adapter_reference::Reference;
-use model::alphabet::matrix;
+use model::matrix;
 use model::universe::{BIG, CASES, CROWDED, IDS, MID, OVERLAPPING, SHIFTING, Scope, TINY, Universe};
 use protocol::{Local, Query};
 
 /// Every text of the traces that are kept in `testdata`, as far as a router without parameter bundles understands them.
-pub const KEPT: Universe = Universe {
+pub(crate) const KEPT: Universe = Universe {
     name: "kept",
     ids: &["d1", "d2", "d3", "d4", "d5", "1", "10"],
     names: &[
@@ -95,7 +95,7 @@ const TARGETS: [&str; 13] = [
 ];
 
 /// The weights that a row can have.
-pub const WEIGHTS: [Option<u32>; 8] = [
+pub(crate) const WEIGHTS: [Option<u32>; 8] = [
     None,
     Some(1),
     Some(2),

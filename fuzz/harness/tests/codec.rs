@@ -1,9 +1,7 @@
 //! Bytes are traces, and traces are bytes.
 
-use fuzz_harness::codec::{Header, STEPS_MAX, decode, encode};
-use fuzz_harness::mutate::{mutate, splice};
-use fuzz_harness::world::worlds;
-use model::generate::{Seeded, changes};
+use fuzz_harness::{Header, STEPS_MAX, decode, encode, mutate, splice, worlds};
+use model::{Seeded, router_changes};
 use proptest::prelude::*;
 use protocol::wire::check_trace;
 use protocol::{Level, Trace};
@@ -28,7 +26,7 @@ proptest! {
     /// A trace that the generator draws from any part of any world can be encoded, and its bytes decode to that trace.
     #[test]
     fn a_drawn_trace_survives_its_bytes(header in header(), seed in any::<u32>()) {
-        let (initial, steps) = changes(&header.world().scope, &header.swarm(), &mut Seeded::new(seed, 0));
+        let (initial, steps) = router_changes(&header.world().scope, &header.swarm(), &mut Seeded::new(seed, 0));
         let trace = Trace::of_router(initial, steps);
         let bytes = encode(header, &trace).expect("a drawn trace has bytes");
         let decoded = decode(&bytes, Level::Router).expect("these bytes have a header");

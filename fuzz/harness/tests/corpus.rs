@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fuzz_harness::seeds::seeds;
-use fuzz_harness::{Settings, TARGETS, Target, Work, target};
+use fuzz_harness::{TARGETS, Target, TargetSettings, Work, seeds, target};
 
 fn files(directory: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(directory);
@@ -16,7 +15,7 @@ fn files(directory: &str) -> Vec<PathBuf> {
 
 /// Returns the number of inputs that the target took, and the work that they all together made it do.
 fn replayed(target: &Target, inputs: impl Iterator<Item = (String, Vec<u8>)>) -> (usize, Work) {
-    let mut body = (target.body)(&Settings::default()).expect("there is a router without a fault");
+    let mut body = (target.body)(&TargetSettings::default()).expect("there is a router without a fault");
     let (mut taken, mut done) = (0, Work::default());
     for (name, bytes) in inputs {
         match body.run(&bytes) {
@@ -87,7 +86,7 @@ fn known_traces_without_a_bundle_are_inputs() {
 /// The alarm works: each target of steps that judges a router sees a fault that is planted in it.
 #[test]
 fn a_planted_fault_is_found_and_written_as_a_trace() {
-    let settings = Settings {
+    let settings = TargetSettings {
         fault: "upsert-keeps-global-pattern".to_owned(),
     };
     let faulty = target("faulty").expect("it is a target");
@@ -102,7 +101,7 @@ fn a_planted_fault_is_found_and_written_as_a_trace() {
     let file = failure.trace.expect("the input is a trace");
     assert_eq!(file.router.as_deref(), Some("faulty:upsert-keeps-global-pattern"));
     assert_eq!(protocol::TraceFile::parse(&file.to_toml()), Ok(file));
-    let other = Settings {
+    let other = TargetSettings {
         fault: "no-such-fault".to_owned(),
     };
     assert!((faulty.body)(&other).is_err_and(|why| why.contains("`no-such-fault`")));

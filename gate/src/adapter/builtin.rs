@@ -1,6 +1,6 @@
 //! The routers that are part of this program.
 
-use adapter_faulty::faults::{FAULTS, find};
+use adapter_faulty::{FAULTS, find};
 use adapter_reference::Reference;
 use adapter_reference::reference_fleet;
 use fleet::strategies::{self, STRATEGIES};
@@ -8,31 +8,31 @@ use fleet::strategy_fleet;
 use protocol::{InProcess, RouterUnderTest};
 
 /// The reference router.
-pub fn reference() -> Box<dyn RouterUnderTest> {
+pub(crate) fn reference() -> Box<dyn RouterUnderTest> {
     Box::new(InProcess::new(Reference::default()))
 }
 
 /// The reference as a fleet, over a store in memory.
-pub fn fleet_of_references() -> Box<dyn RouterUnderTest> {
+pub(crate) fn fleet_of_references() -> Box<dyn RouterUnderTest> {
     Box::new(reference_fleet())
 }
 
 /// The fleet whose replicas follow the strategy of that name.
-pub fn strategy(name: &str) -> Option<Box<dyn RouterUnderTest>> {
+pub(crate) fn strategy(name: &str) -> Option<Box<dyn RouterUnderTest>> {
     strategies::named(name).map(|strategy| Box::new(strategy_fleet(&strategy)) as Box<dyn RouterUnderTest>)
 }
 
 /// The names of the strategies.
-pub fn strategy_names() -> Vec<&'static str> {
+pub(crate) fn strategy_names() -> Vec<&'static str> {
     STRATEGIES.iter().map(|strategy| strategy.name).collect()
 }
 
 /// The router with the planted fault of that name.
-pub fn faulty(name: &str) -> Option<Box<dyn RouterUnderTest>> {
+pub(crate) fn faulty(name: &str) -> Option<Box<dyn RouterUnderTest>> {
     find(name).map(|fault| fault.router() as Box<dyn RouterUnderTest>)
 }
 
 /// The names of the planted faults, and `none` for the router without one.
-pub fn fault_names() -> Vec<&'static str> {
+pub(crate) fn fault_names() -> Vec<&'static str> {
     FAULTS.iter().map(|fault| fault.name).chain(["none"]).collect()
 }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use protocol::AdapterFault;
-use protocol::router::FaultKind;
+use protocol::{AdapterFault, FaultKind};
 
 use crate::guard::HalfMade;
 
@@ -127,7 +126,7 @@ fn lock_file(path: &Path) -> io::Result<File> {
 }
 
 /// A fault of the cache directory, with what to do about it.
-pub fn fault(doing: &str, path: &Path, why: &io::Error) -> AdapterFault {
+pub(crate) fn fault(doing: &str, path: &Path, why: &io::Error) -> AdapterFault {
     use io::ErrorKind::{
         FileTooLarge, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
     };

@@ -4,11 +4,10 @@ mod fleet;
 
 use std::collections::BTreeSet;
 
-use protocol::dialect::STALE_FOR_MS_MAX;
 use protocol::wire::{HELLO_ITEMS_MAX, LIST_ROWS_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
 use protocol::{
-    Answer, Capability, Changed, Hello, Level, Observation, Question, Questions, Round, Run, RunReply, Settles, Shown,
-    Step, StepReply,
+    Answer, Capability, Changed, Hello, Level, Observation, Question, Questions, Round, Run, RunReply,
+    STALE_FOR_MS_MAX, Settles, Shown, Step, StepReply,
 };
 
 use fleet::Fleet;
@@ -18,7 +17,7 @@ use fleet::Fleet;
 /// # Errors
 ///
 /// The reason, as the end of a sentence that begins with the adapter.
-pub fn hello(hello: &Hello) -> Result<(), String> {
+pub(crate) fn hello(hello: &Hello) -> Result<(), String> {
     if hello.protocol != PROTOCOL_VERSION {
         return Err(format!(
             "speaks protocol {}, and this build speaks {PROTOCOL_VERSION}; update the older side",
@@ -102,7 +101,7 @@ fn list<T: Ord>(what: &str, items: impl ExactSizeIterator<Item = T>) -> Result<(
 /// # Errors
 ///
 /// The reason, as the end of a sentence that begins with the adapter.
-pub fn replies(hello: &Hello, runs: &[Run], replies: &[RunReply]) -> Result<(), String> {
+pub(crate) fn replies(hello: &Hello, runs: &[Run], replies: &[RunReply]) -> Result<(), String> {
     count("runs", runs.len(), "replies", replies.len())?;
     for (index, (run, reply)) in runs.iter().zip(replies).enumerate() {
         reply_to(hello, run, reply).map_err(|what| format!("{what} (run {} of {})", index + 1, runs.len()))?;

@@ -9,17 +9,17 @@ use super::cache::{Cache, fault};
 use super::spec::Release;
 
 /// Every file of the package: its path below a directory of Python packages, and its text.
-pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
+pub(crate) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// The module that is run.
-pub const MODULE: &str = "routeproof_litellm";
+pub(crate) const MODULE: &str = "routeproof_litellm";
 
 /// The newest release of LiteLLM of which the package knows what a fresh router answers.
 ///
 /// # Panics
 ///
 /// Never: the package has that file, and a test reads it.
-pub fn newest_with_preset() -> Release {
+pub(crate) fn newest_with_preset() -> Release {
     let file = format!("{MODULE}/newest_with_preset");
     let found = FILES.iter().find(|(path, _)| *path == file);
     let (_, text) = found.expect("the package says which release that is");
@@ -31,7 +31,7 @@ pub fn newest_with_preset() -> Release {
 /// # Errors
 ///
 /// A fault of the cache directory.
-pub fn unpack(cache: &Cache) -> Result<PathBuf, AdapterFault> {
+pub(crate) fn unpack(cache: &Cache) -> Result<PathBuf, AdapterFault> {
     let name = concat!("adapter-litellm-", env!("ROUTEPROOF_LITELLM_HASH"));
     cache.once(name, &is_whole, &|| (), &|dir| {
         FILES.iter().try_for_each(|(path, text)| {

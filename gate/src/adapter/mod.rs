@@ -1,23 +1,22 @@
 //! Routers on trial, opened by the text that names them: in this process, or as a program at the other end of a pipe.
 
-pub mod builtin;
-pub mod cache;
-pub mod check;
-pub mod embedded;
-pub mod pins;
-pub mod process;
-pub mod several;
-pub mod spec;
-pub mod supervisor;
-pub mod tail;
-pub mod venv;
+pub(crate) mod builtin;
+pub(crate) mod cache;
+pub(crate) mod check;
+pub(crate) mod embedded;
+pub(crate) mod pins;
+pub(crate) mod process;
+pub(crate) mod several;
+pub(crate) mod spec;
+pub(crate) mod supervisor;
+pub(crate) mod tail;
+pub(crate) mod venv;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use protocol::router::FaultKind;
-use protocol::{AdapterFault, RouterUnderTest, Stamped};
+use protocol::{AdapterFault, FaultKind, RouterUnderTest, Stamped};
 
 use self::cache::Cache;
 use self::process::Launch;
@@ -28,7 +27,7 @@ use self::venv::Progress;
 
 /// The settings that a router is opened with.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AdapterSettings {
     /// The cache directory; none where neither the command line nor the environment names one.
     pub cache_dir: Option<PathBuf>,
     /// The `PATH` on which installers are looked for.
@@ -44,9 +43,9 @@ pub struct Settings {
 /// # Errors
 ///
 /// An adapter fault. No process is left behind then, and nothing half-made in the cache.
-pub fn open(
+pub fn open_router(
     spec: &Spec,
-    settings: &Settings,
+    settings: &AdapterSettings,
     progress: Progress<'_>,
 ) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
     match spec {
@@ -58,7 +57,7 @@ pub fn open(
                 let message = "there is no cache directory, since `HOME` is not set; name one with `--cache-dir`";
                 AdapterFault::new(FaultKind::Missing, message)
             })?;
-            let mut launch = venv::prepare(release, &Cache::open(root)?, settings.path.as_deref(), progress)?;
+            let mut launch = venv::prepare_venv(release, &Cache::open(root)?, settings.path.as_deref(), progress)?;
             if matches!(spec, Spec::LiteLlmProxy(_)) {
                 launch.name = spec.to_string();
                 launch.args.push("--ignore-invalid".into());
@@ -72,7 +71,7 @@ pub fn open(
 
 /// Starts the processes of an adapter. Of a router in this process a fresh value is a fresh router; of one behind a pipe only
 /// its tags tell.
-fn start(launch: Launch, settings: &Settings) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+fn start(launch: Launch, settings: &AdapterSettings) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
     Ok(if settings.jobs == NonZeroUsize::MIN {
         Box::new(Stamped::new(Supervisor::start(launch, settings.waits)?))
     } else {
@@ -81,7 +80,7 @@ fn start(launch: Launch, settings: &Settings) -> Result<Box<dyn RouterUnderTest>
 }
 
 /// Opens the fleet that goes by the same name as a router, if there is one: only `reference` names both.
-pub fn open_fleet(spec: &Spec) -> Option<Box<dyn RouterUnderTest>> {
+pub(crate) fn open_fleet(spec: &Spec) -> Option<Box<dyn RouterUnderTest>> {
     (*spec == Spec::Reference).then(builtin::fleet_of_references)
 }
 

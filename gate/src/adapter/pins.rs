@@ -21,7 +21,7 @@ const BEHIND_THE_NAME: &str = " was not found in the package registry";
 
 /// The pins that are relaxed for one install.
 #[derive(Debug, Default)]
-pub struct Relaxed(Vec<Pin>);
+pub(crate) struct Relaxed(Vec<Pin>);
 
 #[derive(Debug)]
 struct Pin {
@@ -32,7 +32,7 @@ struct Pin {
 impl Relaxed {
     /// Relaxes the pin to which the failed install of `wanted` points, by one step more than before. Says what was done;
     /// `None` where the failure points to no pin, or nothing is left to be done about it.
-    pub fn relax(&mut self, lines: &[String], wanted: &str) -> Option<String> {
+    pub(crate) fn relax(&mut self, lines: &[String], wanted: &str) -> Option<String> {
         let package = unserved(&lines.join("\n"), wanted)?;
         if let Some(pin) = self.0.iter_mut().find(|pin| pin.package == package) {
             let done = !std::mem::replace(&mut pin.left_out, true);
@@ -50,7 +50,7 @@ impl Relaxed {
     }
 
     /// The requirements to put in the place of the pins, one a line.
-    pub fn requirements(&self) -> String {
+    pub(crate) fn requirements(&self) -> String {
         // No platform is called `never`, so that requirement never applies.
         let marker = |pin: &Pin| if pin.left_out { " ; sys_platform == 'never'" } else { "" };
         let lines = self.0.iter().map(|pin| format!("{}{}\n", pin.package, marker(pin)));

@@ -11,17 +11,16 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use protocol::AdapterFault;
-use protocol::router::FaultKind;
 use protocol::wire::{LINE_BYTES_MAX, Reply, Response};
+use protocol::{AdapterFault, FaultKind};
 
-use super::tail::{Kept, quote};
+use super::tail::{KeptTail, quote};
 use crate::guard::{Ended, Group};
 
 /// The time that a process may take to end after its input has ended, before it is killed.
 const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 /// The time to wait for the last lines of a process that has ended.
-pub const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
 /// The most lines or events that wait to be taken from a process; beyond it the process is made to wait.
 const EVENTS_MAX: usize = 4;
 /// The most that is quoted of a line that is no reply.
@@ -70,12 +69,12 @@ enum Event {
 
 /// A live adapter process. When the value is dropped, the input of the process ends; a moment later it is killed with
 /// its whole process group.
-pub struct Process {
+pub(crate) struct Process {
     name: String,
     group: Group,
     requests: Option<SyncSender<Vec<u8>>>,
     events: Receiver<Event>,
-    stderr: Kept,
+    stderr: KeptTail,
     end: Option<Ended>,
     broken: bool,
 }
@@ -86,7 +85,7 @@ impl Process {
     /// # Errors
     ///
     /// A fault of kind [`FaultKind::Missing`].
-    pub fn start(launch: &Launch) -> Result<Self, AdapterFault> {
+    pub(crate) fn start(launch: &Launch) -> Result<Self, AdapterFault> {
         let (event, events) = sync_channel(EVENTS_MAX);
         let on_end = event.clone();
         let mut group = Group::spawn(&mut launch.command(), move |how| {
@@ -99,7 +98,7 @@ impl Process {
         else {
             unreachable!("all three streams were asked for as pipes");
         };
-        let stderr = Kept::of(vec![Box::new(stderr)]);
+        let stderr = KeptTail::of(vec![Box::new(stderr)]);
         std::thread::spawn(move || read_lines(stdout, &event));
         let (requests, to_write) = sync_channel(1);
         std::thread::spawn(move || write_lines(stdin, &to_write));
@@ -120,7 +119,7 @@ impl Process {
     ///
     /// A fault, if the process does anything else. The process is dead afterwards, unless the fault is
     /// [`FaultKind::Refused`].
-    pub fn ask(&mut self, id: u64, line: Vec<u8>, what: &str, wait: Duration) -> Result<Reply, AdapterFault> {
+    pub(crate) fn ask(&mut self, id: u64, line: Vec<u8>, what: &str, wait: Duration) -> Result<Reply, AdapterFault> {
         assert!(line.ends_with(b"\n"), "a request is one whole line");
         if self.end.is_some() {
             return Err(self.exited(what, b""));
@@ -218,7 +217,7 @@ impl Process {
     }
 
     /// Ends the process at once. `what` happened, as the end of a sentence that begins with the adapter.
-    pub fn fault(&mut self, kind: FaultKind, what: &str) -> AdapterFault {
+    pub(crate) fn fault(&mut self, kind: FaultKind, what: &str) -> AdapterFault {
         self.broken = true;
         self.group.kill();
         AdapterFault {
@@ -268,7 +267,7 @@ fn read_lines(stdout: ChildStdout, events: &SyncSender<Event>) {
     }
 }
 
-/// Reads one line. Unlike [`protocol::serve::read_line`] it stops at the bound: the process will be ended, so that
+/// Reads one line. Unlike [`protocol::read_line`] it stops at the bound: the process will be ended, so that
 /// nothing is gained from skipping to the end of a line that may have none.
 fn next_line(stdout: &mut impl BufRead) -> Event {
     let mut line = Vec::new();

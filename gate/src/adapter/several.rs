@@ -6,17 +6,16 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use protocol::router::FaultKind;
-use protocol::{AdapterFault, Hello, RouterUnderTest, Run, RunReply};
+use protocol::{AdapterFault, FaultKind, Hello, RouterUnderTest, Run, RunReply};
 
 use super::process::Launch;
 use super::supervisor::{Supervisor, Waits};
 
 /// The most processes of one adapter.
-pub const JOBS_MAX: usize = 64;
+pub(crate) const JOBS_MAX: usize = 64;
 
 /// Processes of one adapter; at least one.
-pub struct Several(Vec<Supervisor>);
+pub(crate) struct Several(Vec<Supervisor>);
 
 impl Several {
     /// Starts `jobs` processes at once and greets each.
@@ -24,7 +23,7 @@ impl Several {
     /// # Errors
     ///
     /// The fault of one that does not start, or of one that says another hello than the first; no process is left then.
-    pub fn start(launch: &Launch, waits: Waits, jobs: NonZeroUsize) -> Result<Self, AdapterFault> {
+    pub(crate) fn start(launch: &Launch, waits: Waits, jobs: NonZeroUsize) -> Result<Self, AdapterFault> {
         let routers = all(vec![launch; jobs.get()], |launch| {
             Supervisor::start(launch.clone(), waits)
         })?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use protocol::wire::TEXT_BYTES_MAX;
 
 /// The forms of the text that names a router.
-pub const FORMS: &str =
+pub(crate) const FORMS: &str =
     "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
 
 /// The router to put on trial, as `--router` names it.
@@ -85,7 +85,7 @@ impl fmt::Display for Spec {
 }
 
 /// Returns `words` as a person would type them into a shell.
-pub fn command_line(words: &[String]) -> String {
+pub(crate) fn command_line(words: &[String]) -> String {
     let quoted = |word: &String| shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), Into::into);
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use protocol::router::FaultKind;
 use protocol::wire::{BATCH_RUNS_MAX, Call, HelloCall, LINE_BYTES_MAX, PROTOCOL_VERSION, Reply, Request, check_runs};
-use protocol::{AdapterFault, Hello, RouterUnderTest, Run, RunReply};
+use protocol::{AdapterFault, FaultKind, Hello, RouterUnderTest, Run, RunReply};
 
 use super::check;
 use super::process::{Launch, Process};
@@ -31,7 +30,7 @@ impl Default for Waits {
 }
 
 /// A router at the other end of a pipe. After a fault the process is gone, and the next run starts another.
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     launch: Launch,
     waits: Waits,
     hello: Hello,
@@ -45,7 +44,7 @@ impl Supervisor {
     /// # Errors
     ///
     /// A fault of any kind; no process is left then.
-    pub fn start(launch: Launch, waits: Waits) -> Result<Self, AdapterFault> {
+    pub(crate) fn start(launch: Launch, waits: Waits) -> Result<Self, AdapterFault> {
         let (process, hello) = greet(&launch, waits)?;
         Ok(Self {
             launch,

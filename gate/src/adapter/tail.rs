@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The most lines that are kept.
-pub const TAIL_LINES_MAX: usize = 20;
+pub(crate) const TAIL_LINES_MAX: usize = 20;
 /// The most that is kept of one line.
-pub const TAIL_LINE_BYTES_MAX: usize = 512;
+pub(crate) const TAIL_LINE_BYTES_MAX: usize = 512;
 
 const CHUNK_BYTES: usize = 8 << 10;
 
 /// The last lines of a stream.
 #[derive(Debug, Default)]
-pub struct Tail {
+pub(crate) struct Tail {
     lines: VecDeque<String>,
     open: Vec<u8>,
     cut: bool,
@@ -23,7 +23,7 @@ pub struct Tail {
 
 impl Tail {
     /// Takes in the next bytes of the stream.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             match byte {
                 // A carriage return ends a line too: progress bars rewrite theirs over and over.
@@ -48,7 +48,7 @@ impl Tail {
     }
 
     /// The lines so far, oldest first; an unfinished one is the last.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let open = printable(&self.open, self.cut);
         let open = Some(open).filter(|text| !text.is_empty());
         self.lines.iter().cloned().chain(open).collect()
@@ -68,20 +68,20 @@ fn printable(bytes: &[u8], cut: bool) -> String {
 }
 
 /// The beginning of a text, at most `bytes_max` of it, to be quoted in a message.
-pub fn quote(text: &[u8], bytes_max: usize) -> String {
+pub(crate) fn quote(text: &[u8], bytes_max: usize) -> String {
     printable(&text[..text.len().min(bytes_max)], text.len() > bytes_max)
 }
 
 /// Streams that a thread each reads to the end, so that the writer never blocks, and of which the tail is kept.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct KeptTail {
     tail: Arc<Mutex<Tail>>,
     ended: Vec<Receiver<()>>,
 }
 
-impl Kept {
+impl KeptTail {
     /// Keeps the tail of all of `streams` together.
-    pub fn of(streams: Vec<Box<dyn Read + Send>>) -> Self {
+    pub(crate) fn of(streams: Vec<Box<dyn Read + Send>>) -> Self {
         let tail = Arc::new(Mutex::new(Tail::default()));
         let ended = streams
             .into_iter()
@@ -103,7 +103,7 @@ impl Kept {
     }
 
     /// The last lines, after the streams have ended or `wait` has passed for each.
-    pub fn lines(&self, wait: Duration) -> Vec<String> {
+    pub(crate) fn lines(&self, wait: Duration) -> Vec<String> {
         for ended in &self.ended {
             // Nothing is ever sent: this returns when the reader ends or when the time is up, and both will do.
             let _ = ended.recv_timeout(wait);

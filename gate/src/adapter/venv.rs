@@ -10,15 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use protocol::AdapterFault;
-use protocol::router::FaultKind;
+use protocol::{AdapterFault, FaultKind};
 
 use super::cache::{Cache, fault};
 use super::embedded::{self, MODULE};
 use super::pins::Relaxed;
 use super::process::{LAST_WORDS_WAIT, Launch};
 use super::spec::Release;
-use super::tail::Kept;
+use super::tail::KeptTail;
 use crate::guard::{Ended, Group};
 
 const PACKAGE: &str = "litellm";
@@ -41,7 +40,7 @@ const FREE_BYTES_MIN: u64 = 300 << 20;
 const MARKER: &str = "routeproof-complete";
 
 /// Prints a line of progress.
-pub type Progress<'a> = &'a dyn Fn(&str);
+pub(crate) type Progress<'a> = &'a dyn Fn(&str);
 
 /// Makes what is missing, and returns the command that starts the adapter for `release`.
 ///
@@ -50,7 +49,7 @@ pub type Progress<'a> = &'a dyn Fn(&str);
 /// # Errors
 ///
 /// A fault of kind [`FaultKind::Missing`] that says what to do. Nothing is left half-made.
-pub fn prepare(
+pub fn prepare_venv(
     release: &Release,
     cache: &Cache,
     path: Option<&OsStr>,
@@ -299,7 +298,7 @@ impl Install<'_> {
         let (Some(stdout), Some(stderr)) = (group.child().stdout.take(), group.child().stderr.take()) else {
             unreachable!("both streams were asked for as pipes");
         };
-        let kept = Kept::of(vec![Box::new(stdout), Box::new(stderr)]);
+        let kept = KeptTail::of(vec![Box::new(stdout), Box::new(stderr)]);
         let ended = group.ends_within(STEP_WAIT);
         // Processes that it left running are killed now, so that the streams end.
         drop(group);

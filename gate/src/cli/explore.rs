@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use fleet::strategies::{self, STRATEGIES, Strategy};
-use fleet::{Bounds, Checkpoint, Fleet, Hosts, Kind, Options, Shape, poll2};
+use fleet::{Bounds, Checkpoint, ExploreOptions, Fleet, Hosts, Kind, Shape, poll2};
 
 use super::format::Format;
 use super::report::ReportArgs;
@@ -53,8 +53,8 @@ pub struct ExploreArgs {
     #[arg(long)]
     pub symmetry: bool,
     /// The engine that explores
-    #[arg(long, value_enum, default_value_t = Engine::Timely)]
-    pub engine: Engine,
+    #[arg(long, value_enum, default_value_t = ExploreEngine::Timely)]
+    pub engine: ExploreEngine,
     /// Number of workers in this process
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
@@ -113,7 +113,7 @@ pub enum Model {
 
 /// An engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Engine {
+pub enum ExploreEngine {
     /// stateright's checker, for a second opinion.
     Stateright,
     /// The level-synchronous engine over timely dataflow.
@@ -249,7 +249,7 @@ impl ExploreArgs {
     }
 
     /// Returns the options of the engine for scale.
-    pub fn options(&self) -> Result<Options, Error> {
+    pub fn options(&self) -> Result<ExploreOptions, Error> {
         let hosts = match (&self.hosts, self.process) {
             (Some(file), Some(process)) => Some(Hosts {
                 addresses: addresses(file)?,
@@ -258,7 +258,7 @@ impl ExploreArgs {
             }),
             _ => None,
         };
-        Ok(Options {
+        Ok(ExploreOptions {
             symmetric: self.symmetry,
             threads: usize::from(self.threads),
             hosts,

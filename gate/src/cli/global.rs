@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::adapter::Settings;
+use crate::adapter::AdapterSettings;
 use crate::adapter::supervisor::Waits;
 
 /// The flags of every command.
@@ -66,8 +66,8 @@ impl Environment {
 
 impl Global {
     /// The settings that a router is opened with.
-    pub fn settings(&self, environment: &Environment) -> Settings {
-        Settings {
+    pub fn settings(&self, environment: &Environment) -> AdapterSettings {
+        AdapterSettings {
             cache_dir: self.cache_dir.clone().or_else(|| default_cache(environment)),
             path: environment.path.clone(),
             waits: Waits {

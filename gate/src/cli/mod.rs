@@ -14,14 +14,14 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub use adapter::AdapterArgs;
-pub use explore::{Engine, ExploreArgs, Model, ShapeName};
-pub use faults::FaultsArgs;
-pub use format::Format;
-pub use global::{Environment, Global};
-pub use replay::ReplayArgs;
-pub use report::ReportArgs;
-pub use run::RunArgs;
+pub(crate) use adapter::AdapterArgs;
+pub(crate) use explore::{ExploreArgs, ExploreEngine, Model};
+pub(crate) use faults::FaultsArgs;
+pub(crate) use format::Format;
+pub use global::Environment;
+pub(crate) use global::Global;
+pub(crate) use replay::ReplayArgs;
+pub(crate) use run::RunArgs;
 
 use crate::exit::Exit;
 

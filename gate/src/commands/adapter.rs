@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter};
 
-use crate::adapter::{Settings, open};
+use crate::adapter::{AdapterSettings, open_router};
 use crate::cli::AdapterArgs;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -13,8 +13,8 @@ use crate::output::progress;
 /// # Errors
 ///
 /// An adapter fault at the start, or stdout that cannot be written.
-pub fn serve(args: &AdapterArgs, settings: &Settings) -> Result<Exit, Error> {
-    let mut router = open(&args.router, settings, &progress)?;
+pub(crate) fn serve(args: &AdapterArgs, settings: &AdapterSettings) -> Result<Exit, Error> {
+    let mut router = open_router(&args.router, settings, &progress)?;
     let output = BufWriter::new(io::stdout().lock());
     protocol::serve(router.as_mut(), io::stdin().lock(), output).map_err(Error::Output)?;
     Ok(Exit::Conforms)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use model::rules::RuleId;
+use model::RuleId;
 
 use crate::document::{Document, JsonReport};
 use crate::error::Error;
@@ -17,7 +17,7 @@ const CAUSE: &str = "cause-";
 /// # Errors
 ///
 /// A usage error where there is no such rule or cause, or no such report.
-pub fn text(name: &str, path: &Path, columns: usize) -> Result<String, Error> {
+pub(crate) fn text(name: &str, path: &Path, columns: usize) -> Result<String, Error> {
     if name.starts_with(CAUSE) {
         return cause(name, path, columns);
     }

@@ -11,7 +11,7 @@ use crate::output::progress;
 /// # Errors
 ///
 /// A file of kills that cannot be read.
-pub fn run(args: &FaultsArgs) -> Result<Document, Error> {
+pub(crate) fn run(args: &FaultsArgs) -> Result<Document, Error> {
     let fuzzed = args.fuzzed.as_deref().map(Fuzzed::read).transpose();
     let fuzzed = fuzzed.map_err(|why| Error::Usage(why.to_string()))?;
     let table = kill::table(fuzzed.as_ref(), &mut |line| progress(line))?;

@@ -1,13 +1,13 @@
 //! One verb a file. A command says how it ended; only `main` ends the process.
 
-pub mod adapter;
-pub mod explain;
-pub mod explore;
-pub mod faults;
-pub mod replay;
-pub mod rules;
-pub mod run;
-pub mod shell;
+pub(crate) mod adapter;
+pub(crate) mod explain;
+pub(crate) mod explore;
+pub(crate) mod faults;
+pub(crate) mod replay;
+pub(crate) mod rules;
+pub(crate) mod run;
+pub(crate) mod shell;
 
 use std::path::PathBuf;
 
@@ -51,7 +51,7 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
         Command::Explore(args) => explored(args, page(args.format)),
         Command::Rules { format } => print(&match format {
             Format::Text => rules::text(),
-            Format::Markdown => rules::markdown(),
+            Format::Markdown => rules::rules_markdown(),
         }),
         Command::Explain { what, report } => print(&explain::text(what, report, environment.columns())?),
         Command::Adapter(args) => adapter::serve(args, &settings),

@@ -5,17 +5,15 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use model::closing::asked;
-use model::generate::{Seeded, beside, questions};
-use model::rules::{RuleId, RuleSet, Tally};
-use model::shrink::asking;
-use model::trial::{Judge, trial};
 use model::universe::{BIG, Scope};
-use protocol::file::TRACE_BYTES_MAX;
-use protocol::{AdapterFault, Capability, Hello, Level, Query, Question, RouterUnderTest, Row, Run, Step, TraceFile};
+use model::{Judge, RuleId, RuleSet, Seeded, Tally, fleet_run, raised_queries, router_questions, run_asking, trial};
+use protocol::{
+    AdapterFault, Capability, Hello, Level, Query, Question, RouterUnderTest, Row, Run, Step, TRACE_BYTES_MAX,
+    TraceFile,
+};
 
 use super::interruption;
-use crate::adapter::{Settings, open, open_fleet};
+use crate::adapter::{AdapterSettings, open_fleet, open_router};
 use crate::cli::ReplayArgs;
 use crate::document::{Document, FindingReport, Interruption, ReplayReport, TraceReport, TraceStatus, TrialReport};
 use crate::error::Error;
@@ -30,7 +28,7 @@ const FILES_MAX: usize = 10_000;
 /// # Errors
 ///
 /// See [`Error`].
-pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
+pub(crate) fn run(args: &ReplayArgs, settings: &AdapterSettings) -> Result<Document, Error> {
     let files = files(&args.traces)?;
     if files.is_empty() {
         progress(&format!("there is no trace in {}", args.traces.display()));
@@ -45,7 +43,7 @@ pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
         read(file)?;
     }
     let mut opened = Opened {
-        router: open(&args.router, settings, &progress)?,
+        router: open_router(&args.router, settings, &progress)?,
         fleet: open_fleet(&args.router),
     };
     let _finishing = finish_on_signal();
@@ -68,7 +66,7 @@ pub fn run(args: &ReplayArgs, settings: &Settings) -> Result<Document, Error> {
 /// # Errors
 ///
 /// A usage error that names what cannot be read, or says that there are more than `FILES_MAX`.
-pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     if path.is_dir() {
         gather(path, &mut files).map_err(|why| usage(path, why))?;
@@ -103,7 +101,7 @@ fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// A trace file, and the rule that it names.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct KeptTrace {
     /// The content of the file.
     pub file: TraceFile,
     /// The rule that it breaks, or broke.
@@ -115,7 +113,7 @@ pub struct Kept {
 /// # Errors
 ///
 /// A usage error that names the file.
-pub fn read(path: &Path) -> Result<Kept, Error> {
+pub(crate) fn read(path: &Path) -> Result<KeptTrace, Error> {
     let mut bytes = Vec::new();
     let opened = fs::File::open(path).map_err(|why| usage(path, why))?;
     let limit = TRACE_BYTES_MAX as u64 + 1;
@@ -126,7 +124,7 @@ pub fn read(path: &Path) -> Result<Kept, Error> {
     let text = String::from_utf8(bytes).map_err(|_| usage(path, "this is no UTF-8 text, and a trace is"))?;
     let file = TraceFile::parse(&text).map_err(|why| usage(path, why))?;
     let rule = file.rule.as_deref().map(str::parse).transpose();
-    Ok(Kept {
+    Ok(KeptTrace {
         rule: rule.map_err(|why| usage(path, why))?,
         file,
     })
@@ -180,14 +178,14 @@ fn replay(files: &[PathBuf], opened: &mut Opened, reports: &mut Vec<TraceReport>
 }
 
 /// The premises and findings of a trace.
-pub(super) fn judged(kept: &Kept, judge: &Judge, router: &mut dyn RouterUnderTest) -> Result<Tally, AdapterFault> {
+pub(super) fn judged(kept: &KeptTrace, judge: &Judge, router: &mut dyn RouterUnderTest) -> Result<Tally, AdapterFault> {
     let run = to_run(kept, router.hello());
     let mut judged = trial(router, judge, &[run])?;
     Ok(judged.pop().map_or_else(Tally::default, |judged| judged.tally))
 }
 
-fn one(name: String, kept: &Kept, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<TraceReport, Error> {
-    let Kept { file, rule } = kept;
+fn one(name: String, kept: &KeptTrace, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<TraceReport, Error> {
+    let KeptTrace { file, rule } = kept;
     let rules = rule.map_or_else(|| RuleSet::of(file.trace.level), RuleSet::only);
     let findings = judged(kept, &Judge::new(hello, rules)?, router)?.findings;
     let of_this_router = file.router.as_deref() == Some(&hello.router);
@@ -209,7 +207,7 @@ fn one(name: String, kept: &Kept, hello: &Hello, router: &mut dyn RouterUnderTes
 }
 
 /// The reason why a trace says nothing of this router, if there is one.
-pub fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
+pub(crate) fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
     if let Some(router) = file
         .router
         .as_deref()
@@ -241,18 +239,18 @@ pub fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
 
 /// Returns the run of a trace. It asks the lookups of the trace, or, if there are none, every question that its rows
 /// raise.
-pub fn to_run(kept: &Kept, hello: &Hello) -> Run {
+pub(crate) fn to_run(kept: &KeptTrace, hello: &Hello) -> Run {
     let mut trace = kept.file.trace.clone();
     let queries: BTreeSet<Query> = trace.steps.iter().filter_map(query).cloned().collect();
     let rows: Vec<&Row> = trace.rows().collect();
     let scope = Scope::new(&BIG, hello);
     let raised = if queries.is_empty() {
-        questions(&scope, &rows, &mut Seeded::new(0, 0))
+        raised_queries(&scope, &rows, &mut Seeded::new(0, 0))
     } else {
         queries.into_iter().collect()
     };
     if trace.level == Level::Fleet {
-        return asked(trace, raised, hello);
+        return fleet_run(trace, raised, hello);
     }
     let teams: BTreeSet<Option<String>> = rows.iter().map(|row| row.team.clone()).chain([None]).collect();
     // What is asked at the end is asked once, in its order, and before all else: an answer may depend on the one before.
@@ -263,7 +261,7 @@ pub fn to_run(kept: &Kept, hello: &Hello) -> Run {
         .map_or(0, |last| last + 1);
     let at_end = trace.steps.split_off(end);
     let mut all: Vec<Question> = at_end.into_iter().filter_map(question).collect();
-    let others = beside(&scope, raised, teams);
+    let others = router_questions(&scope, raised, teams);
     all.extend(
         others
             .into_iter()
@@ -271,7 +269,7 @@ pub fn to_run(kept: &Kept, hello: &Hello) -> Run {
             .collect::<Vec<_>>(),
     );
     // To ask more often than the trace does may hide its failure. But a refusal is judged by the answers around it.
-    asking(trace, all, kept.rule == Some(RuleId::AtomicRefusal))
+    run_asking(trace, all, kept.rule == Some(RuleId::AtomicRefusal))
 }
 
 fn question(step: Step) -> Option<Question> {

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use model::rules::{RULES, Rule};
+use model::{RULES, Rule};
 use protocol::Level;
 
 /// A line a rule.
-pub fn text() -> String {
+pub(crate) fn text() -> String {
     let mut text = String::new();
     for rule in &RULES {
         writeln!(text, "  {:<16} {:<13} {}", rule.id, level(rule), rule.sentence).expect("a string takes any text");
@@ -15,7 +15,7 @@ pub fn text() -> String {
 }
 
 /// The levels at which a rule is judged.
-pub fn level(rule: &Rule) -> &'static str {
+pub(crate) fn level(rule: &Rule) -> &'static str {
     match (rule.is_of(Level::Router), rule.is_of(Level::Fleet)) {
         (true, true) => "router, fleet",
         (true, false) => "router",
@@ -25,7 +25,7 @@ pub fn level(rule: &Rule) -> &'static str {
 }
 
 /// The chapter of the book.
-pub fn markdown() -> String {
+pub fn rules_markdown() -> String {
     let mut text = String::from(
         "# Rules\n\n\
          Each rule has a stable id. A rule that never had anything to check is *void*, and the run inconclusive. The oracle\n\
@@ -61,7 +61,7 @@ fn capital(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::rules::RuleId;
+    use model::RuleId;
 
     use super::*;
 

@@ -13,7 +13,7 @@ use crate::output::print;
 /// # Errors
 ///
 /// An error of writing to stdout.
-pub fn completions(shell: Shell) -> Result<Exit, Error> {
+pub(crate) fn completions(shell: Shell) -> Result<Exit, Error> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "routeproof", &mut text);
     print(&String::from_utf8_lossy(&text))
@@ -24,7 +24,7 @@ pub fn completions(shell: Shell) -> Result<Exit, Error> {
 /// # Errors
 ///
 /// An error of writing to stdout.
-pub fn man() -> Result<Exit, Error> {
+pub(crate) fn man() -> Result<Exit, Error> {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command())
         .render(&mut text)

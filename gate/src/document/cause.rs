@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::cause::{CauseKey, Harm, Lasts, Told};
-use model::rules::RuleId;
+use model::{CauseKey, Harm, Lasts, RuleId, Told};
 use protocol::{Outcome, Question, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,6 @@
 //! What the traces of a run tried, and what they did not.
 
-use model::coverage::{Coverage, LookedUp, Met, Tried};
-use model::failure::Tier;
+use model::{Coverage, LookedUp, Met, Tier, Tried};
 use protocol::{Capability, Hello};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

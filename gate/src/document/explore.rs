@@ -1,6 +1,6 @@
 //! The document of `explore`.
 
-use model::rules::RuleId;
+use model::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

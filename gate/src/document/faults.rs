@@ -1,6 +1,6 @@
 //! The document of `faults`: the kill table.
 
-use model::rules::RuleId;
+use model::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

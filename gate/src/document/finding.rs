@@ -1,7 +1,6 @@
 //! A rule broken once: the one place where the model's finding becomes data of a report.
 
-use model::failure::{self, Allowed, Finding, Got, Tier};
-use model::rules::RuleId;
+use model::{Allowed, Finding, Got, RuleId, Tier, finding_place, finding_words};
 use protocol::{Hello, Query, Question};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,11 +45,11 @@ impl FindingReport {
 
     /// The tier, or the kind of question that has none, in words.
     pub fn place(&self) -> &'static str {
-        failure::place(self.asked.as_ref().map(Question::kind), self.tier)
+        finding_place(self.asked.as_ref().map(Question::kind), self.tier)
     }
 
     /// Returns two lines for a person: what the rule allows, and what came.
     pub fn words(&self) -> [String; 2] {
-        failure::words(self.rule, &self.allowed, &self.got)
+        finding_words(self.rule, &self.allowed, &self.got)
     }
 }

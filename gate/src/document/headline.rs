@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use model::cause::{CauseKey, Remains, Wrong};
-use model::rules::RuleId;
+use model::{CauseKey, Remains, RuleId, Wrong};
 
 /// The headline of a cause.
-pub fn headline(key: &CauseKey) -> String {
+pub(crate) fn headline(key: &CauseKey) -> String {
     match key {
         CauseKey::Applied {
             verb,

@@ -19,25 +19,25 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use cause::{CauseReport, FormReport, KnownReport};
-pub use coverage::{ChangesReport, CoverageReport, LookupsReport, NotTried, OutcomeMet};
-pub use explore::{
+pub(crate) use cause::{CauseReport, FormReport, KnownReport};
+pub(crate) use coverage::{CoverageReport, NotTried};
+pub(crate) use explore::{
     ActionReport, ConvergenceReport, Counterexample, ExploreReport, FleetReport, FleetRuleReport, FleetStepReport,
 };
 pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
-pub use finding::FindingReport;
-pub use headline::headline;
-pub use replay::{ReplayReport, TraceReport, TraceStatus};
-pub use run::{
+pub(crate) use finding::FindingReport;
+pub(crate) use headline::headline;
+pub(crate) use replay::{ReplayReport, TraceReport, TraceStatus};
+pub(crate) use run::{
     Confirmation, ExplorationReport, FailureReport, IdleSkip, OriginReport, PREMISES_MIN, RuleReport, RuleStatus,
     RunReport, SearchReport,
 };
-pub use verdict::{Counts, Facts, Verdict};
+pub(crate) use verdict::{Counts, Facts, Verdict};
 
 use protocol::Hello;
 
 /// The version of the JSON report.
-pub const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 4;
 
 /// The outcome of a command that judges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

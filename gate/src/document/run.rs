@@ -1,8 +1,6 @@
 //! The document of `run`.
 
-use model::failure::Failure;
-use model::rules::{Oracle, RuleId, Unjudged};
-use model::search::SWEEP;
+use model::{Failure, Oracle, RuleId, SWEEP, Unjudged};
 use protocol::{Hello, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +27,7 @@ pub struct RunReport {
     pub unjudged: Vec<Unjudged>,
     /// Every distinct failure, in the order of the rules.
     pub failures: Vec<FailureReport>,
-    /// The number of changes in random traces that the router applied and that changed its table.
+    /// The number of changes in the traces of searches that the router applied and that changed its table.
     pub effects: u64,
     /// The least number of them for a router to conform.
     pub effects_min: u64,
@@ -44,7 +42,7 @@ pub struct RunReport {
 }
 
 /// The least number of premises by which a rule is held.
-pub const PREMISES_MIN: u64 = 10;
+pub(crate) const PREMISES_MIN: u64 = 10;
 
 /// An exhaustive exploration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

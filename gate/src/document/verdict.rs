@@ -7,7 +7,7 @@ use crate::exit::Exit;
 
 /// The facts that decide a verdict, whatever the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// True if something was broken.
     pub violated: bool,
     /// A fault of the adapter that ended it before its time.

@@ -2,14 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use adapter_faulty::faults::Fault;
-use model::asking::Cadence;
-use model::exhaust::Limits;
-use model::rules::RuleSet;
-use model::search::{Settings, search};
-use model::shrink::shrink_failure;
-use model::trial::Judge;
+use adapter_faulty::Fault;
 use model::universe::{CLOSABLE, NARROW, Scope, UNIVERSES, Universe};
+use model::{Cadence, ExhaustLimits, Judge, RuleSet, SearchSettings, search, shrink_failure};
 use protocol::{Hello, Level};
 
 use crate::adapter::spec::Spec;
@@ -19,7 +14,7 @@ use crate::explore::explore_any;
 use crate::property::{self, Runs};
 
 /// The number of seeds that a median is taken of.
-pub const SEEDS: u32 = 3;
+pub const KILL_SEEDS: u32 = 3;
 /// The most random traces a seed.
 const TRACES_MAX: u32 = 4_000;
 /// The most random traces a seed on the router without a fault.
@@ -30,7 +25,7 @@ const STATES_MAX: usize = 60_000;
 /// The median kill over all seeds, and the fewest steps that any of them shrank to; nothing where one did not find it.
 fn median(of_seed: impl Fn(u32) -> Result<Option<Kill>, Error>) -> Result<Option<Kill>, Error> {
     let mut kills = Vec::new();
-    for seed in 0..SEEDS {
+    for seed in 0..KILL_SEEDS {
         match of_seed(seed)? {
             Some(kill) => kills.push(kill),
             None => return Ok(None),
@@ -60,7 +55,7 @@ pub(super) fn property(fault: &'static Fault) -> Result<Option<Kill>, Error> {
 pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) -> Result<Option<Kill>, Error> {
     let mut router = fault.router();
     let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
-    let settings = Settings {
+    let settings = SearchSettings {
         seed,
         sweep: Vec::new(),
         scopes: scopes(router.hello()),
@@ -89,7 +84,7 @@ pub(super) fn property_of_seed(fault: &'static Fault, seed: u32, cases: u32) -> 
     let mut router = fault.router();
     let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
     let runs = Runs(scopes(router.hello()));
-    let broken = property::check(router.as_mut(), &judge, &runs, seed, cases)?;
+    let broken = property::check_property(router.as_mut(), &judge, &runs, seed, cases)?;
     Ok(broken.and_then(|broken| {
         Some(Kill {
             changes: broken.changes,
@@ -113,7 +108,7 @@ pub(super) fn exhaustive(fault: &'static Fault) -> Result<Option<Kill>, Error> {
     let mut router = fault.router();
     let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
     for (universe, single_lookups) in universes() {
-        let limits = Limits {
+        let limits = ExhaustLimits {
             states_max: STATES_MAX,
             first_failure: true,
             single_lookups,

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adapter_faulty::faults::Fault;
+use adapter_faulty::Fault;
 
 use crate::document::Kill;
 
 /// The first failure that the fuzzer came to of each fault, for each the median of several seeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fuzzed(BTreeMap<String, Kill>);
+pub(crate) struct Fuzzed(BTreeMap<String, Kill>);
 
 /// A file of kills cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path} is no file of kills: {why}", path = path.display())]
-pub struct Unreadable {
+pub(crate) struct Unreadable {
     path: PathBuf,
     why: String,
 }
@@ -26,7 +26,7 @@ impl Fuzzed {
     /// # Errors
     ///
     /// The file cannot be read, or is not of that form.
-    pub fn read(path: &Path) -> Result<Self, Unreadable> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Unreadable> {
         let read = fs::read_to_string(path).map_err(|why| why.to_string());
         let kills = read.and_then(|text| toml::from_str(&text).map_err(|why| why.to_string()));
         kills.map(Self).map_err(|why| Unreadable {
@@ -36,7 +36,7 @@ impl Fuzzed {
     }
 
     /// Returns the result on that fault.
-    pub fn of(&self, fault: &Fault) -> Option<&Kill> {
+    pub(crate) fn of(&self, fault: &Fault) -> Option<&Kill> {
         self.0.get(fault.name)
     }
 }

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use adapter_faulty::faults::{FAULTS, Fault, NO_FAULT};
+use adapter_faulty::{FAULTS, Fault, NO_FAULT};
 
-pub use engines::SEEDS;
-pub use fuzzed::{Fuzzed, Unreadable};
+pub use engines::KILL_SEEDS;
+pub(crate) use fuzzed::Fuzzed;
 
 use crate::document::{Engine, FaultReport, FaultsReport, Killed};
 use crate::error::Error;
@@ -20,7 +20,7 @@ use crate::error::Error;
 /// # Errors
 ///
 /// See [`Error`].
-pub fn table(fuzzed: Option<&Fuzzed>, progress: &mut dyn FnMut(&str)) -> Result<FaultsReport, Error> {
+pub(crate) fn table(fuzzed: Option<&Fuzzed>, progress: &mut dyn FnMut(&str)) -> Result<FaultsReport, Error> {
     let next = AtomicUsize::new(0);
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut rows = thread::scope(|scope| {
@@ -54,15 +54,15 @@ pub fn table(fuzzed: Option<&Fuzzed>, progress: &mut dyn FnMut(&str)) -> Result<
         engines::exhaustive(&NO_FAULT)?,
     ];
     Ok(FaultsReport {
-        seeds: engines::SEEDS,
-        universes: universes(),
+        seeds: KILL_SEEDS,
+        universes: kill_universes(),
         faults: rows,
         alarms: alarms.into_iter().flatten().collect(),
     })
 }
 
 /// The names of the universes of the exhaustive engine, in order.
-pub fn universes() -> Vec<String> {
+pub fn kill_universes() -> Vec<String> {
     engines::universes()
         .map(|(universe, _)| universe.name.to_owned())
         .collect()

@@ -1,6 +1,6 @@
 //! The cells that the table of fleets has in every format.
 
-use model::rules::RuleId;
+use model::RuleId;
 
 use crate::document::{Counterexample, FleetReport, FleetRuleReport};
 

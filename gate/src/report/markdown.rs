@@ -7,7 +7,7 @@ use super::kills::{last_line, name};
 use crate::document::{Document, Engine, FaultReport, FaultsReport, FleetReport};
 
 /// The table of a document, where the book has one of its kind.
-pub fn table(document: &Document) -> Option<String> {
+pub fn markdown_table(document: &Document) -> Option<String> {
     let mut text = String::new();
     match document {
         Document::Faults(faults) => write_kills(&mut text, faults),

@@ -1,11 +1,11 @@
 //! Reports: functions of a document, one format a file. None of them decides anything.
 
 mod fleets;
-pub mod human;
-pub mod json;
+pub(crate) mod human;
+pub(crate) mod json;
 mod kills;
-pub mod markdown;
-pub mod repro;
+pub(crate) mod markdown;
+pub(crate) mod repro;
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::output::{ended, write_stdout};
 /// # Errors
 ///
 /// A usage error that names the file.
-pub fn check(files: &[PathBuf]) -> Result<(), Error> {
+pub(crate) fn check(files: &[PathBuf]) -> Result<(), Error> {
     for file in files {
         if file.extension().is_none_or(|ending| ending != "json") {
             return Err(usage(file, "a report ends in `.json`"));
@@ -32,11 +32,11 @@ pub fn check(files: &[PathBuf]) -> Result<(), Error> {
 }
 
 /// The name of the report that `run` leaves beside the traces, and `explain` reads.
-pub const LAST: &str = "report.json";
+pub(crate) const LAST: &str = "report.json";
 
 /// A page that a document is printed on.
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
+pub(crate) struct Page {
     /// The format.
     pub format: Format,
     /// The number of columns, where the format is for people.
@@ -50,7 +50,7 @@ pub struct Page {
 /// # Errors
 ///
 /// A file or stream that could not be written, where the verdict alone would have been a pass.
-pub fn publish(document: &Document, files: &[PathBuf], page: Option<Page>) -> Result<Exit, Error> {
+pub(crate) fn publish(document: &Document, files: &[PathBuf], page: Option<Page>) -> Result<Exit, Error> {
     let printed = page.map_or(Ok(()), |page| write_stdout(&text(document, page)));
     let json = json::text(document);
     let mut outcomes = vec![printed.map_err(Error::Output)];
@@ -63,7 +63,7 @@ pub fn publish(document: &Document, files: &[PathBuf], page: Option<Page>) -> Re
 fn text(document: &Document, page: Page) -> String {
     let table = match page.format {
         Format::Text => None,
-        Format::Markdown => markdown::table(document),
+        Format::Markdown => markdown::markdown_table(document),
     };
     table.unwrap_or_else(|| human::text(document, page.columns, page.all))
 }

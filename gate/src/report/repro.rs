@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use model::evidence::{applied, arrive, in_order};
-use model::rules::{Oracle, RuleId};
-use model::spec::Table;
+use model::{Oracle, RuleId, Table, applied_table, note_arrivals, rows_in_order};
 use protocol::{Change, Hello, Outcome, Query, Question, Row, Step, Trace};
 use serde_json::{Value, json};
 
 use crate::document::FailureReport;
 
 /// A file name's ending and the script, for a router whose language is known.
-pub fn script(hello: &Hello, failure: &FailureReport) -> Option<(&'static str, String)> {
+pub(crate) fn script(hello: &Hello, failure: &FailureReport) -> Option<(&'static str, String)> {
     let options = match hello.router.as_str() {
         "litellm" => "",
         "litellm-proxy" => ", ignore_invalid_deployments=True",
@@ -123,10 +121,10 @@ fn last_rows(trace: &Trace) -> Vec<Row> {
     let mut table = Table::new();
     let mut order = Vec::new();
     for change in std::iter::once(Change::Replace(trace.setup.rows.clone())).chain(changes) {
-        table = applied(&table, &change, &Outcome::Applied);
-        arrive(&mut order, &change, &Outcome::Applied, &table);
+        table = applied_table(&table, &change, &Outcome::Applied);
+        note_arrivals(&mut order, &change, &Outcome::Applied, &table);
     }
-    in_order(&order, &table)
+    rows_in_order(&order, &table)
 }
 
 fn call(hello: &Hello, change: &Change) -> String {

@@ -8,8 +8,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use protocol::wire::{Dialect, LIST_ROWS_MAX, PROTOCOL_VERSION};
-use protocol::{Answer, Candidate, Capability, Change, Changed, Hello, InProcess, Local, Outcome, Query, Refusal, Row};
+use protocol::wire::{LIST_ROWS_MAX, PROTOCOL_VERSION};
+use protocol::{
+    Answer, Candidate, Capability, Change, Changed, Dialect, Hello, InProcess, Local, Outcome, Query, Refusal, Row,
+};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 

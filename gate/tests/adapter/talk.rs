@@ -3,11 +3,9 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use gate::adapter::spec::Spec;
-use gate::adapter::supervisor::Waits;
-use gate::adapter::{Settings, open};
+use gate::{AdapterSettings, Spec, Waits, open_router};
 use libtest_mimic::Trial;
-use protocol::router::FaultKind::{self, Babbled, Exited, Hung, Lied, Mismatched, Missing, Refused};
+use protocol::FaultKind::{self, Babbled, Exited, Hung, Lied, Mismatched, Missing, Refused};
 use protocol::wire::BATCH_RUNS_MAX;
 use protocol::{AdapterFault, Change, Query, Question, Questions, RouterUnderTest, Row, Run, Shown, Step, Trace};
 
@@ -97,8 +95,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     hello.chain(runs).chain(single).collect()
 }
 
-fn settings(hello: Duration, reply: Duration) -> Settings {
-    Settings {
+fn settings(hello: Duration, reply: Duration) -> AdapterSettings {
+    AdapterSettings {
         cache_dir: None,
         path: None,
         waits: Waits { hello, reply },
@@ -108,7 +106,7 @@ fn settings(hello: Duration, reply: Duration) -> Settings {
 
 fn start(spec: &str, hello: Duration, reply: Duration) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
     let spec = Spec::parse(spec, &[], &[]).unwrap();
-    open(&spec, &settings(hello, reply), &|_| ())
+    open_router(&spec, &settings(hello, reply), &|_| ())
 }
 
 fn run() -> Run {
@@ -247,11 +245,11 @@ fn a_new_process_after_a_fault() {
 }
 
 fn start_several(adapter: &Misbehaving, jobs: usize) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
-    let settings = Settings {
+    let settings = AdapterSettings {
         jobs: NonZeroUsize::new(jobs).unwrap(),
         ..settings(PATIENT, PATIENT)
     };
-    open(&Spec::parse(&adapter.spec(), &[], &[]).unwrap(), &settings, &|_| ())
+    open_router(&Spec::parse(&adapter.spec(), &[], &[]).unwrap(), &settings, &|_| ())
 }
 
 fn several_processes() {

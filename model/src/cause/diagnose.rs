@@ -9,13 +9,13 @@ use super::stage::{Face, Misfit, Stage, matrix, prefixes, stages, surplus};
 use super::{CauseKey, Harm, Remains, Told, Wrong};
 use crate::failure::{Allowed, Failure, Finding, Got, Tier};
 use crate::rules::{Oracle, RuleId};
-use crate::shrink::asking;
+use crate::shrink::run_asking;
 use crate::trial::{Judge, trial};
 
 /// The most steps of a trace whose prefixes are tried: what was not made small may have more.
 ///
 /// It bounds the runs of one diagnosis: a prefix takes one run and those of its fresh routers.
-pub const DIAGNOSED_STEPS_MAX: usize = 40;
+const DIAGNOSED_STEPS_MAX: usize = 40;
 
 /// The words of a reason that tell it apart from others.
 const REASON_WORDS: usize = 6;
@@ -464,7 +464,7 @@ fn broken(
     asked: &[Question],
 ) -> Result<Vec<Finding>, AdapterFault> {
     let end = trace.steps.len();
-    let run = asking(trace, asked.to_vec(), false);
+    let run = run_asking(trace, asked.to_vec(), false);
     let judged = trial(router, judge, std::slice::from_ref(&run))?;
     let findings = judged.into_iter().flat_map(|judged| judged.tally.findings);
     Ok(findings.filter(|finding| finding.after == end).collect())

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Allowed, Finding, Got};
-use crate::rules::{Effect, RuleId};
+use crate::rules::RuleId;
+use crate::rules::catalogue::Effect;
 
 /// What a failure does to requests. The least of them is the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

@@ -4,9 +4,9 @@ use protocol::{AdapterFault, Capability, Level, RouterUnderTest, Step, World};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FindingKind};
 use crate::rules::RuleId;
-use crate::shrink::asking;
+use crate::shrink::run_asking;
 use crate::trial::{Judge, trial};
 
 /// The parts of the whole wait that are tried, shortest first, where a failure is gone after the whole.
@@ -61,9 +61,9 @@ fn shows_after(
     let mut trace = failure.run.trace.clone();
     trace.steps.push(Step::World(World::Wait(wait)));
     let end = trace.steps.len();
-    let run = asking(trace, failure.run.questions.asked.clone(), false);
+    let run = run_asking(trace, failure.run.questions.asked.clone(), false);
     let judged = trial(router, judge, std::slice::from_ref(&run))?;
-    let kind = Kind::of(&failure.finding);
+    let kind = FindingKind::of(&failure.finding);
     let mut findings = judged.iter().flat_map(|judged| &judged.tally.findings);
-    Ok(findings.any(|finding| finding.after == end && Kind::of(finding) == kind))
+    Ok(findings.any(|finding| finding.after == end && FindingKind::of(finding) == kind))
 }

@@ -17,7 +17,7 @@ use protocol::Outcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use diagnose::{DIAGNOSED_STEPS_MAX, Diagnosis, diagnose};
+pub use diagnose::{Diagnosis, diagnose};
 pub use group::{Cause, Member, group};
 pub use harm::{Harm, HarmKind};
 pub use lasts::{Lasts, lasts};

@@ -7,7 +7,7 @@ use protocol::{Change, Outcome, Row};
 use crate::spec::Table;
 
 /// Keeps `order`, the ids of a table in the order in which they arrived, in step with a change that led to `now`.
-pub fn arrive(order: &mut Vec<String>, change: &Change, outcome: &Outcome, now: &Table) {
+pub fn note_arrivals(order: &mut Vec<String>, change: &Change, outcome: &Outcome, now: &Table) {
     if matches!(change, Change::Replace(_)) && !matches!(outcome, Outcome::Refused(_)) {
         order.clear();
     }
@@ -21,7 +21,7 @@ pub fn arrive(order: &mut Vec<String>, change: &Change, outcome: &Outcome, now: 
 
 /// The orders in which the ids of a table may stand in a router that was given its rows one change at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arrivals {
+pub(crate) struct Arrivals {
     /// The ids in the order in which they arrived: an update keeps its place.
     arrived: Vec<String>,
     /// The ids in the order of their last change: an update goes to the end.
@@ -29,28 +29,28 @@ pub struct Arrivals {
 }
 
 /// The most rows of which every order is tried.
-pub const EVERY_ORDER_ROWS_MAX: usize = 5;
+pub(crate) const EVERY_ORDER_ROWS_MAX: usize = 5;
 
 impl Arrivals {
     /// Keeps both orders in step with a change that led to `now`.
-    pub fn follow(&mut self, change: &Change, outcome: &Outcome, now: &Table) {
-        arrive(&mut self.arrived, change, outcome, now);
+    pub(crate) fn follow(&mut self, change: &Change, outcome: &Outcome, now: &Table) {
+        note_arrivals(&mut self.arrived, change, outcome, now);
         if !matches!(outcome, Outcome::Refused(_)) {
             self.updated.retain(|id| change.rows().iter().all(|row| row.id != *id));
         }
-        arrive(&mut self.updated, change, outcome, now);
+        note_arrivals(&mut self.updated, change, outcome, now);
     }
 
     /// The rows of the table as they arrived, and where there are several the other way round.
-    pub fn two_orders(&self, table: &Table) -> Vec<Vec<Row>> {
-        both_ways(in_order(&self.arrived, table))
+    pub(crate) fn two_orders(&self, table: &Table) -> Vec<Vec<Row>> {
+        both_ways(rows_in_order(&self.arrived, table))
     }
 
     /// The rows of the table in each order that a router may keep by a plain policy: as they arrived or were last updated,
     /// from either end; and then, if there are at most `every_max` of them, in every order. The first is that of arrival.
-    pub fn orders(&self, table: &Table, every_max: usize) -> Vec<Vec<Row>> {
+    pub(crate) fn orders(&self, table: &Table, every_max: usize) -> Vec<Vec<Row>> {
         let mut orders = self.two_orders(table);
-        orders.extend(both_ways(in_order(&self.updated, table)));
+        orders.extend(both_ways(rows_in_order(&self.updated, table)));
         if table.len() <= every_max.min(EVERY_ORDER_ROWS_MAX) {
             orders.extend(every_order(&orders[0]));
         }
@@ -80,14 +80,14 @@ fn every_order(rows: &[Row]) -> Vec<Vec<Row>> {
 }
 
 /// The rows of a table in that order.
-pub fn in_order(order: &[String], table: &Table) -> Vec<Row> {
+pub fn rows_in_order(order: &[String], table: &Table) -> Vec<Row> {
     order.iter().filter_map(|id| table.get(id).cloned()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::applied;
+    use crate::evidence::applied_table;
 
     fn row(id: &str, name: &str, tag: &str) -> Row {
         Row::new(id, name, "up/m", tag)
@@ -102,9 +102,9 @@ mod tests {
         let mut now = Table::new();
         let mut order = Vec::new();
         let mut step = |change: &Change, outcome: &Outcome| {
-            now = applied(&now, change, outcome);
-            arrive(&mut order, change, outcome, &now);
-            in_order(&order, &now)
+            now = applied_table(&now, change, outcome);
+            note_arrivals(&mut order, change, outcome, &now);
+            rows_in_order(&order, &now)
                 .into_iter()
                 .map(|row| row.tag)
                 .collect::<Vec<_>>()
@@ -133,7 +133,7 @@ mod tests {
     fn the_orders_of_a_table_are_those_of_plain_policies_and_of_few_rows_every_one() {
         let (mut now, mut arrivals) = (Table::new(), Arrivals::default());
         let mut step = |change: Change, outcome: &Outcome| {
-            now = applied(&now, &change, outcome);
+            now = applied_table(&now, &change, outcome);
             arrivals.follow(&change, outcome, &now);
             let tags = |rows: Vec<Row>| rows.iter().map(|row| row.tag.as_str()).collect::<Vec<_>>().join(" ");
             let orders = |most| {

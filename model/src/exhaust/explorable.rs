@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 
-use protocol::local::observe;
+use protocol::observe;
 use protocol::{
     AdapterFault, Change, Changed, Local, Observation, Outcome, Question, Questions, Round, RouterUnderTest, Row, Run,
     RunReply, Step, StepReply, Trace,
@@ -10,7 +10,7 @@ use protocol::{
 
 use crate::alphabet::matrix;
 use crate::evidence::{Fresh, Look};
-use crate::generate::{beside, viewers};
+use crate::generate::{router_questions, viewers};
 use crate::trial::{carry_out, seen_fresh};
 use crate::universe::Scope;
 
@@ -48,15 +48,18 @@ pub(super) struct Reached<S> {
 }
 
 /// Every question of the scope, asked at once.
-pub(super) fn questions(scope: &Scope) -> Asked {
-    Asked(Questions::at(beside(scope, matrix(scope), viewers(scope)), [0]))
+pub(super) fn questions(scope: &Scope) -> Matrix {
+    Matrix(Questions::at(
+        router_questions(scope, matrix(scope), viewers(scope)),
+        [0],
+    ))
 }
 
 /// Questions with one round that asks them all.
 #[derive(Clone)]
-pub(super) struct Asked(Questions);
+pub(super) struct Matrix(Questions);
 
-impl Asked {
+impl Matrix {
     /// The questions, in the order in which they are asked.
     pub(super) fn questions(&self) -> &[Question] {
         &self.0.asked
@@ -66,7 +69,7 @@ impl Asked {
         &self.0.rounds[0]
     }
 
-    /// These answers, beside the questions.
+    /// Returns these answers beside the questions.
     pub(super) fn look<'a>(&'a self, seen: &'a Observation) -> Look<'a> {
         Look {
             questions: &self.0,
@@ -86,12 +89,12 @@ impl Asked {
 
 /// A router in this process.
 pub(super) struct InMemory<R> {
-    questions: Asked,
+    questions: Matrix,
     router: R,
 }
 
 impl<R: Default> InMemory<R> {
-    pub(super) fn new(questions: Asked) -> Self {
+    pub(super) fn new(questions: Matrix) -> Self {
         Self {
             questions,
             router: R::default(),
@@ -149,11 +152,11 @@ impl<R: Local + Default + Clone + Eq + Hash> Explorable for InMemory<R> {
 /// A router at the other end of a pipe, or any other.
 pub(super) struct Observed<'a> {
     router: &'a mut dyn RouterUnderTest,
-    questions: Asked,
+    questions: Matrix,
 }
 
 impl<'a> Observed<'a> {
-    pub(super) fn new(router: &'a mut dyn RouterUnderTest, questions: Asked) -> Self {
+    pub(super) fn new(router: &'a mut dyn RouterUnderTest, questions: Matrix) -> Self {
         Self { router, questions }
     }
 }

@@ -6,7 +6,7 @@ use protocol::{Answer, Outcome, Query, Question, Row, Shown};
 use super::notes::{Asked, Notes, Subject, answers, difference};
 use crate::evidence::{Ground, Moment, Transition};
 use crate::failure::{Allowed, Got, Version};
-use crate::spec::{Table, visible};
+use crate::spec::{Table, is_visible};
 
 pub(super) fn current(moment: &Moment, notes: &mut Notes) {
     for asked in answers(moment.look) {
@@ -101,7 +101,7 @@ pub(super) fn claims_once(transition: &Transition, notes: &mut Notes) {
 pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
     for asked in answers(moment.look) {
         let team = &asked.query.team;
-        let foreign = |row: &&Row| !visible(row, team.as_deref());
+        let foreign = |row: &&Row| !is_visible(row, team.as_deref());
         let reached = |row: &Row| moment.ground.reaches(row, &asked.query.model).is_some();
         if moment.issued.values().filter(foreign).any(reached) {
             notes.premise();
@@ -122,7 +122,7 @@ pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
             let given = moment.issued.values().chain(moment.variants);
             let mut named = given.filter(|row| row.asked_name() == name);
             let Some(row) = named.clone().next() else { continue };
-            if named.all(|row| !visible(row, team)) {
+            if named.all(|row| !is_visible(row, team)) {
                 let subject = Subject::of(Question::Listing(viewer.clone()), Some(row));
                 let got = Got::Names(listing.to_vec());
                 notes.fail("listed", subject, Allowed::NotNamed(name.clone()), got);

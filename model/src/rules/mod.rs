@@ -13,7 +13,7 @@ mod unjudged;
 use protocol::Level;
 
 use self::absolute::{atomic_refusal, claims_no_ghost, claims_once, current, no_duplicate, not_blocked, scoped};
-pub use self::catalogue::{Effect, Oracle, RULES, Rule, RuleId, UnknownRule};
+pub use self::catalogue::{Oracle, RULES, Rule, RuleId};
 use self::fleet::{claims_each_once, converges, fails_safe, heals, monotonic, read_your_writes, refuses_atomically};
 use self::metamorphic::{bounded, history_free, order_free, refuses_alike};
 use self::notes::Notes;

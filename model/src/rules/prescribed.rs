@@ -6,7 +6,7 @@ use protocol::{Answer, Candidate, Change, Outcome, Question, Row};
 use super::notes::{Asked, Notes, Subject, answers};
 use crate::evidence::{Moment, Transition};
 use crate::failure::{Allowed, Got};
-use crate::spec::visible;
+use crate::spec::is_visible;
 
 pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
     for asked in answers(moment.look) {
@@ -143,7 +143,7 @@ pub(super) fn resolved(moment: &Moment, notes: &mut Notes) {
                 continue;
             };
             // Such candidates are findings of `not-blocked` and `scoped`.
-            if row.blocked || !visible(row, asked.query.team.as_deref()) {
+            if row.blocked || !is_visible(row, asked.query.team.as_deref()) {
                 continue;
             }
             notes.premise();

@@ -1,12 +1,9 @@
 //! The closing as it is written, and what is read off the replies to a schedule.
 
-use model::closing::{Pending, closing, judged};
-use model::evidence::fleet::{History, Operation};
-use model::rules::{RuleId, RuleSet, Tally};
-use model::trial::Judge;
-use protocol::router::FaultKind;
+use model::{History, Judge, Operation, Pending, RuleId, RuleSet, Tally, closed_run, closing};
+use protocol::fleet::InProcessFleet;
 use protocol::{
-    Begin, InProcessFleet, Level, Now, Op, OpId, Place, Query, Question, RouterUnderTest, Row, RowOrder, Run, RunReply,
+    Begin, FaultKind, Level, Now, Op, OpId, Place, Query, Question, RouterUnderTest, Row, RowOrder, Run, RunReply,
     Shown, Step, StoreView, Trace, Via, World, Write, WriteOp,
 };
 
@@ -76,7 +73,7 @@ fn a_closing_ends_faults_finishes_what_is_held_and_brings_a_fresh_replica() {
 #[test]
 fn a_judged_run_asks_after_each_step_what_the_rules_need() {
     let fleet = InProcessFleet::new(Planted::new(None));
-    let run = judged(
+    let run = closed_run(
         &Trace::of_fleet(2, Vec::new()),
         vec![Query::new("a", Some("t1"))],
         Pending::Dropped,
@@ -94,7 +91,7 @@ fn carried_out(steps: &[Step]) -> (Run, RunReply) {
     let mut fleet = InProcessFleet::new(Planted::new(None));
     let mut trace = Trace::of_fleet(2, steps.to_vec());
     trace.setup.rows = vec![Row::new("d1", "a*", "up/*", "v1")];
-    let run = judged(&trace, vec![Query::new("ax", None)], Pending::Dropped, fleet.hello());
+    let run = closed_run(&trace, vec![Query::new("ax", None)], Pending::Dropped, fleet.hello());
     let reply = fleet.run(std::slice::from_ref(&run)).unwrap().remove(0);
     (run, reply)
 }

@@ -7,13 +7,10 @@ mod stories;
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapter_reference::reference_fleet;
-use model::closing::{Pending, judged};
-use model::generate::Seeded;
-use model::rules::{RuleId, RuleSet, Tally, add_premises};
-use model::schedule::schedule;
-use model::trial::{Judge, trial};
 use model::universe::{SCHEDULED, Scope};
-use protocol::{InProcessFleet, Level, RouterUnderTest, Run};
+use model::{Judge, Pending, RuleId, RuleSet, Seeded, Tally, add_premises, closed_run, schedule, trial};
+use protocol::fleet::InProcessFleet;
+use protocol::{Level, RouterUnderTest, Run};
 
 use crate::planted::{Fault, Planted};
 
@@ -30,7 +27,7 @@ fn draw(fleet: &dyn RouterUnderTest, number: u32) -> Run {
     } else {
         Pending::Delivered
     };
-    judged(&trace, queries, pending, fleet.hello())
+    closed_run(&trace, queries, pending, fleet.hello())
 }
 
 fn judge(fleet: &mut dyn RouterUnderTest, run: &Run) -> Tally {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use model::semantics::STRICT;
-use model::spec::{Spec, Table};
+use model::{Spec, Table};
 use protocol::fleet::{Act, Given, LocalReplica, StoreReading, Want};
-use protocol::wire::{Dialect, PROTOCOL_VERSION};
-use protocol::{Answer, Capability, Change, Changed, Hello, Now, Outcome, Query, Question, Row, Shown, Write};
+use protocol::wire::PROTOCOL_VERSION;
+use protocol::{Answer, Capability, Change, Changed, Dialect, Hello, Now, Outcome, Query, Question, Row, Shown, Write};
 
 /// A fault of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,10 @@
 //! Each rule of a fleet beside a schedule by which it is kept and one by which it is broken.
 
-use model::closing::{Pending, judged};
-use model::failure::{Finding, Signature};
-use model::rules::{RuleId, RuleSet, Tally};
-use model::trial::{Judge, trial};
+use model::{Finding, Judge, Pending, RuleId, RuleSet, Signature, Tally, closed_run, trial};
+use protocol::fleet::InProcessFleet;
 use protocol::{
-    Begin, Fields, InProcessFleet, Op, OpId, Patch, Place, Query, RouterUnderTest, Row, Step, StoreView, Trace, Via,
-    World, Write, WriteOp,
+    Begin, Fields, Op, OpId, Patch, Place, Query, RouterUnderTest, Row, Step, StoreView, Trace, Via, World, Write,
+    WriteOp,
 };
 
 use crate::planted::{Fault, Planted};
@@ -69,7 +67,7 @@ impl Story {
         let mut fleet = InProcessFleet::new(replica);
         let mut trace = Trace::of_fleet(2, self.0.clone());
         trace.setup.rows = vec![row("d1", "v1"), row("d2", "w1")];
-        let run = judged(
+        let run = closed_run(
             &trace,
             ["ax", "zx"].map(|model| Query::new(model, None)).to_vec(),
             Pending::Dropped,

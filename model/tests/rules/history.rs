@@ -1,13 +1,10 @@
 //! Histories written by hand, and what a rule says of them.
 
-use model::evidence::{Beside, Fresh};
-use model::failure::{Finding, Kind};
-use model::rules::{RuleId, RuleSet, Tally};
-use model::trial::{Judge, Tracked};
-use protocol::wire::{Dialect, Extra, PROTOCOL_VERSION};
+use model::{Beside, Finding, FindingKind, Fresh, Judge, RuleId, RuleSet, Tally, Tracked};
+use protocol::wire::PROTOCOL_VERSION;
 use protocol::{
-    Answer, Candidate, Change, Changed, Hello, Observation, Outcome, Query, Question, Questions, Refusal, Row, Run,
-    RunReply, Shown, Step, StepReply, Trace,
+    Answer, Candidate, Change, Changed, Dialect, Extra, Hello, Observation, Outcome, Query, Question, Questions,
+    Refusal, Row, Run, RunReply, Shown, Step, StepReply, Trace,
 };
 
 /// A history: changes and what the router said of them, then one question and what it got.
@@ -117,7 +114,7 @@ impl History {
         let mut of_kind = tally
             .findings
             .iter()
-            .filter(|finding| (finding.class, Kind::of(finding).place()) == (class, place));
+            .filter(|finding| (finding.class, FindingKind::of(finding).place()) == (class, place));
         let found = of_kind
             .next()
             .unwrap_or_else(|| panic!("{rule}: no ({class}, {place}) in {:?}", tally.findings));

@@ -2,9 +2,7 @@
 
 mod history;
 
-use model::evidence::Fresh;
-use model::rules::{RuleId, RuleSet, Tally};
-use model::trial::Tracked;
+use model::{Fresh, RuleId, RuleSet, Tally, Tracked};
 use protocol::{
     Answer, Change, Changed, Level, Outcome, Query, Refusal, Row, Run, RunReply, Shown, Step, StepReply, Trace,
 };
@@ -561,7 +559,7 @@ fn a_tag_that_was_never_given_is_an_adapter_fault() {
         router_ns: None,
     };
     let fault = Tracked::new(&run, &reply).unwrap_err();
-    assert_eq!(fault.kind, protocol::router::FaultKind::Lied);
+    assert_eq!(fault.kind, protocol::FaultKind::Lied);
     assert!(fault.message.contains("`v9`"), "{fault}");
 }
 

@@ -6,13 +6,8 @@ mod fakes;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use model::asking::Cadence;
-use model::failure::Signature;
-use model::hunt::Hunt;
-use model::rules::{Oracle, RuleId, RuleSet, unjudged};
-use model::search::{Settings, search};
-use model::trial::Judge;
 use model::universe::{Scope, UNIVERSES};
+use model::{Cadence, Hunt, Judge, Oracle, RuleId, RuleSet, SearchSettings, Signature, search, unjudged};
 use protocol::{InProcess, Level, Local, RouterUnderTest};
 
 use crate::fakes::{
@@ -34,7 +29,7 @@ fn hunt(
     let is_free_of_order = |id| id != RuleId::OrderFree || hello.dialect.ordered;
     let rules = RuleSet::matching(Level::Router, |id| needs_no_semantics(id) && is_free_of_order(id));
     let judge = Judge::new(&hello, rules).unwrap();
-    let settings = Settings {
+    let settings = SearchSettings {
         seed: 7,
         sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),

@@ -6,8 +6,9 @@
 //!
 //! ```
 //! use protocol::fleet::{Act, Given, InProcessFleet, LocalReplica, Want};
-//! use protocol::wire::{Dialect, PROTOCOL_VERSION};
-//! use protocol::{Capability, Hello, Now, Op, Question, Row, RouterUnderTest, Run, Shown, Step, StepReply, Trace};
+//! use protocol::wire::PROTOCOL_VERSION;
+//! use protocol::{Capability, Dialect, Hello, Now, Op, Question, Row, RouterUnderTest, Run, Shown, Step, StepReply};
+//! use protocol::Trace;
 //!
 //! /// Serves what it read last, and polls alone.
 //! #[derive(Clone, Default)]

@@ -135,8 +135,8 @@ fn now(hello: &Hello, op: &Op, state: &Now) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::wire::{Dialect, PROTOCOL_VERSION};
-    use protocol::{Capability, Run, RunReply};
+    use protocol::wire::PROTOCOL_VERSION;
+    use protocol::{Capability, Dialect, Run, RunReply};
     use serde_json::{Value, json};
 
     use super::super::replies;

@@ -13,10 +13,10 @@ use fleet::{
     Action, CheckOptions, Converging, Fairness, Machine, Packed, STATES_MAX, Shape, Violation, check, converges,
     explore, trace,
 };
-use model::rules::RuleId;
+use model::RuleId;
 
 use self::told::fleet_report;
-use crate::cli::{Engine, ExploreArgs, Model};
+use crate::cli::{ExploreArgs, ExploreEngine, Model};
 use crate::clock::Clock;
 use crate::document::{Document, ExploreReport, FleetReport};
 use crate::error::Error;
@@ -28,8 +28,8 @@ use crate::output::progress;
 /// # Errors
 ///
 /// If the flags contradict each other, if the search cannot be carried out, or if nothing can be written.
-pub fn run(args: &ExploreArgs) -> Result<Document, Error> {
-    if args.table && (args.model == Model::Poll2 || args.engine == Engine::Stateright) {
+pub(crate) fn run(args: &ExploreArgs) -> Result<Document, Error> {
+    if args.table && (args.model == Model::Poll2 || args.engine == ExploreEngine::Stateright) {
         return Err(Error::Usage(
             "`--table` is of `--model fleet` by `--engine timely`".to_owned(),
         ));
@@ -54,7 +54,7 @@ pub fn run(args: &ExploreArgs) -> Result<Document, Error> {
 /// # Errors
 ///
 /// If the flags contradict each other, or the port cannot be had.
-pub fn serve(args: &ExploreArgs, port: u16) -> Result<Exit, Error> {
+pub(crate) fn serve(args: &ExploreArgs, port: u16) -> Result<Exit, Error> {
     args.check_stateright()?;
     match args.model {
         Model::Poll2 => serve_model(args, &args.poll2()?, port),
@@ -73,7 +73,7 @@ fn serve_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, port: u1
 }
 
 fn run_model<M: Converging + Packed>(args: &ExploreArgs, machine: &M, mended: Shape) -> Result<FleetReport, Error> {
-    if args.engine == Engine::Stateright {
+    if args.engine == ExploreEngine::Stateright {
         args.check_stateright()?;
     }
     let (mut told, violations) = explored(args, machine, on_progress(Clock::start()))?;
@@ -96,7 +96,7 @@ fn explored<M: Converging + Packed>(
 ) -> Result<Explored<M::State>, Error> {
     let started = Clock::start();
     let report = match args.engine {
-        Engine::Stateright => check(
+        ExploreEngine::Stateright => check(
             machine,
             CheckOptions {
                 symmetric: args.symmetry,
@@ -104,7 +104,7 @@ fn explored<M: Converging + Packed>(
                 states_max: args.states_max,
             },
         ),
-        Engine::Timely => explore(machine, &args.options()?, on_progress)?,
+        ExploreEngine::Timely => explore(machine, &args.options()?, on_progress)?,
     };
     let took = started.elapsed();
     let convergence = if args.converges {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fleet::{Action, Convergence, Ended, Kind, Machine, Report};
-use model::rules::RuleId;
+use fleet::{Action, Convergence, Ended, Exploration, Kind, Machine};
+use model::RuleId;
 
 use crate::document::{
     ActionReport, ConvergenceReport, Counterexample, FleetReport, FleetRuleReport, FleetStepReport, RuleStatus,
@@ -12,7 +12,7 @@ use crate::document::{
 /// The exploration of a machine, before anything is written of it.
 pub(super) fn fleet_report<M: Machine>(
     machine: &M,
-    report: &Report<M::State>,
+    report: &Exploration<M::State>,
     convergence: Option<&Convergence<M::State>>,
     took: Duration,
 ) -> FleetReport {
@@ -62,7 +62,7 @@ fn steps<M: Machine>(machine: &M, path: &[(Action, M::State)]) -> Vec<FleetStepR
     path.iter().map(step).collect()
 }
 
-fn rules<M: Machine>(machine: &M, report: &Report<M::State>) -> Vec<FleetRuleReport> {
+fn rules<M: Machine>(machine: &M, report: &Exploration<M::State>) -> Vec<FleetRuleReport> {
     let rules = machine.rules().iter().zip(&report.premises);
     rules
         .map(|(rule, &premises)| {

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use model::failure::Failure;
-use model::trial::Judge;
+use model::{Failure, Judge};
 use protocol::{AdapterFault, RouterUnderTest, TraceFile};
 
 use super::Options;
 use crate::clock::Clock;
-use crate::commands::replay::{Kept, judged};
+use crate::commands::replay::{KeptTrace, judged};
 use crate::document::{Confirmation, FailureReport};
 use crate::guard::stopped;
 
@@ -52,7 +51,7 @@ fn replayed(
     let Ok(file) = TraceFile::parse(&failure.trace.to_toml()) else {
         return Ok(confirmation);
     };
-    let kept = Kept { file, rule: Some(rule) };
+    let kept = KeptTrace { file, rule: Some(rule) };
     while confirmation.replays < REPLAYS_MAX {
         let tally = judged(&kept, &judge, router)?;
         confirmation.replays += 1;

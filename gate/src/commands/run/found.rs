@@ -4,10 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::coverage::Coverage;
-use model::failure::{Failure, Signature};
-use model::hunt::Hunt;
-use model::rules::{RuleId, add_premises};
+use model::{Coverage, Failure, Hunt, RuleId, Signature, add_premises};
 use protocol::Hello;
 
 use super::Options;

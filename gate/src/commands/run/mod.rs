@@ -10,17 +10,11 @@ mod found;
 mod outlook;
 mod pace;
 
-use model::asking::Cadence;
-use model::exhaust::Limits;
-use model::failure::Failure;
-use model::hunt::{Ended, Hunt, Interrupted};
-use model::pattern::Patterns;
-use model::rules::{RuleId, RuleSet, Unjudged, add_premises, unjudged};
-use model::search::{Settings, search};
-use model::shrink::shrink_failure;
-use model::sweep::sweep;
-use model::trial::Judge;
 use model::universe::{NARROW, Scope, TINY, UNIVERSES, Universe};
+use model::{
+    Cadence, Ended, ExhaustLimits, Failure, Hunt, Interrupted, Judge, Patterns, RuleId, RuleSet, SearchSettings,
+    Unjudged, add_premises, search, shrink_failure, sweep, unjudged,
+};
 use protocol::{AdapterFault, Level, RouterUnderTest};
 
 use self::confirm::confirm;
@@ -29,7 +23,7 @@ use self::outlook::Outlook;
 use self::pace::Pacer;
 use super::interruption;
 use crate::adapter::spec::Spec;
-use crate::adapter::{self, open};
+use crate::adapter::{AdapterSettings, open_router};
 use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing};
 use crate::cli::RunArgs;
 use crate::clock::{Clock, seed_of_the_moment};
@@ -61,7 +55,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// The options of a run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// The router.
     pub spec: Spec,
     /// The rules.
@@ -87,7 +81,7 @@ pub struct Options {
 /// # Errors
 ///
 /// See [`Error`].
-pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Document, Error> {
+pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document, Error> {
     if let Spec::Strategy(name) = &args.router {
         return Err(Error::Usage(format!(
             "`{}` is a fleet, and `run` tries one router; explore it with `routeproof explore --strategy {name}`, and carry \
@@ -115,11 +109,11 @@ pub fn run(args: &RunArgs, settings: &adapter::Settings) -> Result<Document, Err
         skips,
     };
     progress(&format!("seed {}", options.seed));
-    let settings = adapter::Settings {
+    let settings = AdapterSettings {
         jobs: args.jobs,
         ..settings.clone()
     };
-    let mut router = open(&options.spec, &settings, &progress)?;
+    let mut router = open_router(&options.spec, &settings, &progress)?;
     put_on_trial(&options, router.as_mut(), &mut |line| progress(line)).map(Document::Run)
 }
 
@@ -153,7 +147,7 @@ fn chosen_rules(globs: &[String]) -> Result<RuleSet, Error> {
 /// # Errors
 ///
 /// See [`Error`].
-pub fn put_on_trial(
+pub(crate) fn put_on_trial(
     options: &Options,
     router: &mut dyn RouterUnderTest,
     progress: &mut dyn FnMut(&str),
@@ -259,7 +253,7 @@ impl Trial<'_> {
         percent: u32,
     ) -> Result<(), AdapterFault> {
         let scope = Scope::new(universe, router.hello());
-        let limits = Limits {
+        let limits = ExhaustLimits {
             states_max: STATES_MAX,
             first_failure: false,
             single_lookups: true,
@@ -318,7 +312,7 @@ impl Trial<'_> {
     fn look(&mut self, router: &mut dyn RouterUnderTest, cadence: Cadence) -> Result<(), AdapterFault> {
         let (clock, begun) = (self.clock, self.clock.elapsed());
         let hello = router.hello();
-        let settings = Settings {
+        let settings = SearchSettings {
             seed: self.options.seed,
             sweep: sweep(&Scope::new(&TINY, hello), &known(hello)),
             scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::hunt::Hunt;
-use model::rules::{RuleId, unjudged};
+use model::{Hunt, RuleId, unjudged};
 use protocol::Hello;
 
 use super::Options;

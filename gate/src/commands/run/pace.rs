@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use model::hunt::Pace;
+use model::Pace;
 
 use crate::clock::Clock;
 use crate::guard;

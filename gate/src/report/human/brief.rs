@@ -1,6 +1,6 @@
 //! Traces in a line: steps, rows and questions in the fewest words that tell them apart.
 
-use model::rules::RuleId;
+use model::RuleId;
 use protocol::{Change, Question, Row, Step};
 
 use super::steps::step_text;

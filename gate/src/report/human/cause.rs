@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use model::cause::{Lasts, Told};
+use model::{Lasts, Told};
 use protocol::{Outcome, Step};
 
 use super::brief::{clean, question_brief, rows_brief, step_brief, words, wrapped};
@@ -16,7 +16,7 @@ const COLUMNS_OF_TABLE_MIN: usize = 60;
 const LABEL: usize = 11;
 
 /// The text of the cause of that name.
-pub fn text(run: &RunReport, cause: &CauseReport, columns: usize) -> String {
+pub(crate) fn text(run: &RunReport, cause: &CauseReport, columns: usize) -> String {
     let mut text = String::new();
     write(&mut text, run, cause, columns).expect("a string takes any text");
     text
@@ -151,7 +151,7 @@ fn reason(told: Option<&Told>) -> String {
 }
 
 fn line_of(cause: &CauseReport, number: String, step: String, told: Option<&Told>) -> Line {
-    let versions = |versions: &[model::failure::Version]| -> Vec<String> {
+    let versions = |versions: &[model::Version]| -> Vec<String> {
         let texts: Vec<String> = versions.iter().map(|version| clean(&version.to_string())).collect();
         if texts.is_empty() {
             vec!["none".to_owned()]

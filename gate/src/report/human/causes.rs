@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use model::cause::{CauseKey, Lasts};
-use model::rules::Effect;
+use model::{CauseKey, Effect, Lasts};
 
 use super::brief::{clean, trace_line, words, wrapped};
 use super::{BAD, DIM, counted, times};

@@ -3,7 +3,7 @@
 //! The text has styles everywhere; the stream that it is written to strips them where they do not belong.
 
 mod brief;
-pub mod cause;
+pub(crate) mod cause;
 mod causes;
 mod explore;
 mod faults;
@@ -20,7 +20,7 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = AnsiColor::BrightBlack.on_default();
 
 /// The text of a document, for a page of so many columns; with every failure if `all`.
-pub fn text(document: &Document, columns: usize, all: bool) -> String {
+pub(crate) fn text(document: &Document, columns: usize, all: bool) -> String {
     let mut text = String::new();
     let verdict = document.verdict();
     match document {
