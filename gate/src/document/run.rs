@@ -228,13 +228,19 @@ impl RunReport {
                  nothing at random, and keeps nothing from one run to the next"
             ));
         }
+        if let Some(SearchReport { swept, sweep, .. }) = self.searches.iter().find(|search| search.swept < search.sweep)
+        {
+            return Some(format!(
+                "the budget ended within the sweep, after {swept} of {sweep} traces: raise `--budget`"
+            ));
+        }
         if self.effects < self.effects_min {
             let Self {
                 effects, effects_min, ..
             } = self;
             return Some(format!(
-                "{effects} changes with an effect were judged in random traces, and a pass takes {effects_min}: raise \
-                 `--budget` or `--traces`, or lower `--changes-min`"
+                "{effects} changes with an effect were judged in traces, and a pass takes {effects_min}: raise `--budget` \
+                 or `--traces`, or lower `--changes-min`"
             ));
         }
         (counts.vacuous > 0)
