@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex};
 use model::semantics::STRICT;
 use model::{Spec, Table};
 use protocol::{Answer, Change, Changed, Local, Outcome, Query, Row};
-use testdata::{Ran, Subject};
+use testdata::Subject;
 
 /// The number of random traces that a test tries.
 const TRACES: u64 = 80;
@@ -53,19 +53,7 @@ impl<R: Rows> Subject for Held<R> {
 pub(crate) fn examples<R: Rows>() {
     let ran = testdata::hold(STRICT.name, || Held(R::default())).unwrap_or_else(|differences| panic!("{differences}"));
     println!("{ran:?}");
-    let Ran {
-        examples,
-        changes,
-        lookups,
-        listings,
-        picks,
-    } = ran;
-    assert!(
-        examples.len() > 1 && examples.values().all(|count| *count > 0),
-        "{examples:?}"
-    );
-    assert!(changes > 0 && lookups > 0 && listings > 0);
-    assert_eq!(picks, 0);
+    ran.assert_whole::<Held<R>>();
 }
 
 /// A moment of a random trace: a change, and what the specification says of it and after it.

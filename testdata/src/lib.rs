@@ -165,6 +165,29 @@ pub struct Ran {
     pub picks: usize,
 }
 
+impl Ran {
+    /// Asserts that examples of several files and of each kind were held; of picks, those of a subject that picks alone.
+    ///
+    /// # Panics
+    ///
+    /// A kind of expectation has no example, or too much of it was held.
+    pub fn assert_whole<S: Subject>(&self) {
+        let Self {
+            examples,
+            changes,
+            lookups,
+            listings,
+            picks,
+        } = self;
+        assert!(
+            examples.len() > 1 && examples.values().all(|count| *count > 0),
+            "{self:?}"
+        );
+        assert!(*changes > 0 && *lookups > 0 && *listings > 0, "{self:?}");
+        assert_eq!(*picks > 0, S::PICKS, "{self:?}");
+    }
+}
+
 /// The directory of the examples.
 pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("semantics")
@@ -297,7 +320,7 @@ impl Example {
                 Expected::Same(answer) => answer,
                 Expected::ByPreset(answers) => &answers[preset],
             };
-            let mut answers: Vec<String> = subject.lookup(&query, &ask.path).into_iter().map(text).collect();
+            let mut answers: Vec<String> = subject.lookup(&query, &ask.path).into_iter().map(answer_text).collect();
             answers.sort();
             same(&format!("{query:?}"), &answers.join(" or "), expected)?;
         }
@@ -369,8 +392,8 @@ fn table(rows: &[Row]) -> Vec<Row> {
     rows
 }
 
-/// Writes an answer as the examples do.
-fn text(answer: Answer) -> String {
+/// Writes an answer as the examples do; a failure, which no example expects, begins with a word that no answer is.
+pub fn answer_text(answer: Answer) -> String {
     match answer.sorted() {
         Answer::Candidates(candidates) => {
             let texts: Vec<String> = candidates

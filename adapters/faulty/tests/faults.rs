@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use adapter_faulty::{FAULTS, Fault, Trial, Visit, with};
-use protocol::{Answer, Changed, Outcome, Query, Refusal, Step};
+use protocol::{Changed, Outcome, Query, Step};
 use serde::Deserialize;
+use testdata::answer_text;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +58,7 @@ impl Visit for Seen<'_> {
             }
         }
         match self.1 {
-            See::Lookup(query) => text_of(router.lookup(query).remove(0)),
+            See::Lookup(query) => answer_text(router.lookup(query).remove(0)),
             See::Listing(team) => router
                 .listing(Some(team.as_str()).filter(|team| !team.is_empty()))
                 .join(" "),
@@ -65,22 +66,6 @@ impl Visit for Seen<'_> {
             See::Held => last.held.expect("this router states its claims").join(" "),
             See::Outcome => outcome_of(&last).to_owned(),
         }
-    }
-}
-
-fn text_of(answer: Answer) -> String {
-    match answer.sorted() {
-        Answer::Candidates(candidates) => {
-            let texts: Vec<String> = candidates
-                .iter()
-                .map(|candidate| format!("{}={}@{}", candidate.id, candidate.model, candidate.tag))
-                .collect();
-            texts.join(" ")
-        }
-        Answer::Refused(Refusal::UnknownModel) => "unknown_model".to_owned(),
-        Answer::Refused(Refusal::Blocked) => "blocked".to_owned(),
-        Answer::Refused(Refusal::Invalid) => "invalid".to_owned(),
-        Answer::Failed(why) => why,
     }
 }
 
