@@ -162,3 +162,14 @@ pub fn core_row(row: &Row) -> router_core::Row<'_> {
         weight: row.weight.unwrap_or(default.weight),
     }
 }
+
+/// The row in the words of the protocol.
+pub fn protocol_row(row: router_core::Row) -> Row {
+    Row {
+        team: row.team.map(str::to_owned),
+        team_model_name: row.team_model_name.map(str::to_owned),
+        blocked: row.blocked,
+        weight: Some(row.weight),
+        ..Row::new(row.id, row.model_name, row.model, row.tag)
+    }
+}

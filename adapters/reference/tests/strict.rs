@@ -1,25 +1,15 @@
 //! `router-core` behind the protocol follows the strict semantics.
 
-use adapter_reference::Reference;
+use adapter_reference::{Reference, protocol_row};
 use protocol::Row;
-use router_core::Deployment;
 
 #[path = "../../strict.rs"]
 mod strict;
 
 impl strict::Rows for Reference {
     fn rows(&self) -> Vec<Row> {
-        let row = |deployment: &Deployment| {
-            let row = deployment.row();
-            Row {
-                team: row.team.map(str::to_owned),
-                team_model_name: row.team_model_name.map(str::to_owned),
-                blocked: row.blocked,
-                weight: Some(row.weight),
-                ..Row::new(row.id, row.model_name, row.model, row.tag)
-            }
-        };
-        self.table().rows().map(row).collect()
+        let rows = self.table().rows();
+        rows.map(|deployment| protocol_row(deployment.row())).collect()
     }
 }
 
