@@ -309,11 +309,12 @@ impl Decoder {
     }
 
     /// The row with the tag of that number; with the first one that is free, where the number is 0 or that would give two
-    /// versions one tag.
+    /// versions one tag. Each write to a store makes a version, also one of a row that was there before.
     fn tag(&mut self, number: usize, wrong: bool, mut row: Row) -> Row {
         let end = if wrong { "\n" } else { "" };
         row.tag = format!("v{number}{end}");
-        if number == 0 || self.issued.get(&row.tag).is_some_and(|issued| *issued != row) {
+        let is_taken = |issued: &Row| self.level == Level::Fleet || *issued != row;
+        if number == 0 || self.issued.get(&row.tag).is_some_and(is_taken) {
             let mut tags = (1..=STEPS_MAX).map(|number| format!("v{number}{end}"));
             let free = tags.find(|tag| !self.issued.contains_key(tag));
             row.tag = free.expect("a step gives out one tag at the most");

@@ -50,15 +50,18 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
     owned.or_else(|| panic.downcast_ref().copied()).unwrap_or("no text")
 }
 
-/// The failure that the rules see in this run, with the smallest trace that shows it; nothing where they see none.
+/// The judge of such routers or fleets by every rule.
 ///
 /// # Panics
 ///
 /// The router claims a preset that does not exist.
-pub(crate) fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<TargetFailure>> {
-    let rules = RuleSet::of(Level::Router);
-    let judge = Judge::new(router.hello(), rules).expect("routers in this process know their presets");
-    let findings = match trial(router, &judge, std::slice::from_ref(run)) {
+pub(crate) fn judge_of(hello: &Hello, level: Level) -> Judge {
+    Judge::new(hello, RuleSet::of(level)).expect("routers in this process know their presets")
+}
+
+/// Returns the failure that the rules see in this run, with the smallest trace that shows it; nothing where they see none.
+pub(crate) fn judged(router: &mut dyn RouterUnderTest, judge: &Judge, run: &Run) -> Option<Box<TargetFailure>> {
+    let findings = match trial(router, judge, std::slice::from_ref(run)) {
         Ok(judged) => judged.into_iter().flat_map(|judged| judged.tally.findings),
         Err(fault) => return Some(TargetFailure::of_bytes(fault.to_string())),
     };
@@ -66,7 +69,7 @@ pub(crate) fn judged(router: &mut dyn RouterUnderTest, run: &Run) -> Option<Box<
     // Findings with a query come first: any build of the router can be asked a lookup.
     findings.sort_by_key(|finding| finding.question.as_ref().and_then(Question::query).is_none());
     let finding = findings.into_iter().next()?;
-    let shrunk = shrink(router, &judge, run, &finding, &mut || true).ok().flatten();
+    let shrunk = shrink(router, judge, run, &finding, &mut || true).ok().flatten();
     let (trace, finding) = match shrunk {
         Some(shrunk) => (with_question(shrunk.run.trace, &shrunk.finding), shrunk.finding),
         None => (run.trace.clone(), finding),
@@ -88,7 +91,7 @@ fn with_question(mut trace: Trace, finding: &Finding) -> Trace {
         finding
             .question
             .iter()
-            .map(|question| Step::Ask(None, question.clone())),
+            .map(|question| Step::Ask(finding.replica, question.clone())),
     );
     trace
 }
@@ -114,7 +117,8 @@ pub(crate) fn of_router<R: Local + Default>(
     fails: impl FnMut(&[Record]) -> bool,
 ) -> Box<TargetFailure> {
     let mut router = InProcess::new(Guarded::<R>::default());
-    judged(&mut router, run).unwrap_or_else(|| of_steps(what, input, records, Level::Router, fails))
+    let judge = judge_of(router.hello(), Level::Router);
+    judged(&mut router, &judge, run).unwrap_or_else(|| of_steps(what, input, records, Level::Router, fails))
 }
 
 /// The failure `what` with the fewest steps after which the target still fails.

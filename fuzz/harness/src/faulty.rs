@@ -1,16 +1,17 @@
 //! A router with a planted fault, judged by every rule: how many operations a fuzzer takes to find the fault.
 
 use adapter_faulty::find;
-use model::{Cadence, Seeded, drawn_run};
+use model::{Cadence, Judge, Seeded, drawn_run};
 use protocol::{Level, RouterUnderTest};
 
 use crate::codec::decode;
-use crate::failure::judged;
+use crate::failure::{judge_of, judged};
 use crate::{Body, Ran, TargetSettings, Work};
 
 /// The target.
 pub(crate) struct Faulty {
     router: Box<dyn RouterUnderTest + Send>,
+    judge: Judge,
 }
 
 impl Faulty {
@@ -24,7 +25,11 @@ impl Faulty {
         let fault = find(name).ok_or_else(|| {
             format!("there is no fault `{name}`; `routeproof faults` lists them, and `none` is the router without one")
         })?;
-        Ok(Box::new(Self { router: fault.router() }))
+        let router = fault.router();
+        Ok(Box::new(Self {
+            judge: judge_of(router.hello(), Level::Router),
+            router,
+        }))
     }
 }
 
@@ -42,7 +47,7 @@ impl Body for Faulty {
             choices,
             Cadence::Drawn,
         );
-        if let Some(mut failure) = judged(self.router.as_mut(), &run) {
+        if let Some(mut failure) = judged(self.router.as_mut(), &self.judge, &run) {
             if let Some(trace) = &mut failure.trace {
                 trace.router = Some(self.router.hello().router.clone());
             }

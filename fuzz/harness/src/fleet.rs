@@ -1,496 +1,176 @@
-//! A fleet of `router-core`'s replicas beside a naive store, in any order of reads, applications, writes and failures.
+//! A fleet of `router-core`'s replicas in any order of reads, applications, writes and failures, judged by every rule of a
+//! fleet.
 //!
-//! After each step every replica serves each row as it was in some state of the store, not older than any that it served
-//! or promised before. A failed poll changes nothing. At the end one poll makes each replica serve what the store holds.
+//! The steps of an input are closed like any other schedule, so that what must have settled by then is judged too.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeSet;
 
-use adapter_reference::core_row;
-use model::Spec;
-use model::semantics::STRICT;
-use protocol::{Begin, Change, Level, Op, OpId, Row, Rows, Step, StoreView, Via, World, Write, WriteOp};
-use router_core::{Change as Put, Id, Outcome, Reading, Replica, Revision, Store, StoreError, Table};
+use adapter_reference::{ReferenceReplica, core_row, reference_fleet};
+use model::{Judge, Pending, closed_run};
+use protocol::fleet::{InProcessFleet, LocalReplica};
+use protocol::{Level, RouterUnderTest, Run, RunReply, Shown};
 
-use crate::codec::{HEADER_BYTES, Input, REPLICAS, Record, decode, decode_records};
-use crate::failure::{caught, of_steps};
+use crate::codec::{HEADER_BYTES, Input, Record, decode, decode_records};
+use crate::expected::Oracle;
+use crate::failure::{TargetFailure, caught, judge_of, judged, of_steps};
+use crate::world::worlds;
 use crate::{Body, Ran, Work};
 
-/// The ways in which the store fails, in turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// The store does not answer.
-    Down,
-    /// The store tells its revision, and not its rows.
-    Broken,
-    /// The rows come back empty.
-    Empty,
-    /// The last row is missing.
-    Partial,
-}
-
-const FAULTS: [Fault; 4] = [Fault::Down, Fault::Broken, Fault::Empty, Fault::Partial];
-
-/// A store that remembers every state it was in.
-struct Memory {
-    /// The rows at each revision, valid or not.
-    history: Vec<Rows>,
-    fault: Option<Fault>,
-    /// The view that a read shows while there is no fault.
-    shown: StoreView,
-}
-
-impl Memory {
-    fn now(&self) -> usize {
-        self.history.len() - 1
-    }
-
-    fn rows(&self) -> &Rows {
-        &self.history[self.now()]
-    }
-
-    /// The state that a read shows: a copy of the store may lag a write behind.
-    fn read_from(&self) -> usize {
-        self.now() - usize::from(self.shown == StoreView::BeforeLastWrite && self.now() > 0)
-    }
-
-    /// Returns whether a read that succeeds gives every row of a state.
-    fn shows_a_state(&self) -> bool {
-        self.fault.is_none() && matches!(self.shown, StoreView::All | StoreView::BeforeLastWrite)
-    }
-
-    fn push(&mut self, rows: Rows) -> Revision {
-        self.history.push(rows);
-        revision(self.now())
-    }
-}
-
-fn revision(at: usize) -> Revision {
-    Revision(at as u64)
-}
-
-impl Store for Memory {
-    type Error = &'static str;
-
-    fn revision(&mut self) -> Result<Revision, Self::Error> {
-        if self.fault == Some(Fault::Down) {
-            return Err("down");
-        }
-        Ok(revision(self.read_from()))
-    }
-
-    fn read(&mut self) -> Result<Reading, StoreError<Self::Error>> {
-        let revision = self.revision().map_err(StoreError::Failed)?;
-        let state = &self.history[self.read_from()];
-        let mut rows: Vec<_> = state.values().map(core_row).collect();
-        match self.shown {
-            StoreView::Nothing => rows.clear(),
-            StoreView::FirstRow => rows.truncate(1),
-            StoreView::All | StoreView::BeforeLastWrite => {}
-        }
-        match self.fault {
-            Some(Fault::Down | Fault::Broken) => return Err(StoreError::Failed("the rows cannot be read")),
-            Some(Fault::Empty) => rows.clear(),
-            Some(Fault::Partial) => drop(rows.pop()),
-            None => {}
-        }
-        Ok(Reading::of(revision, state.len(), rows)?)
-    }
-
-    fn write(&mut self, change: &Put) -> Result<Revision, Self::Error> {
-        if self.fault.is_some() {
-            return Err("the store fails");
-        }
-        let mut rows = self.rows().clone();
-        match change {
-            Put::Put(deployment) => {
-                let row = protocol_row(deployment.row());
-                rows.insert(row.id.clone(), row);
-            }
-            Put::Delete(id) => {
-                rows.remove(&**id);
-            }
-        }
-        Ok(self.push(rows))
-    }
-}
-
-fn protocol_row(row: router_core::Row) -> Row {
-    Row {
-        team: row.team.map(str::to_owned),
-        team_model_name: row.team_model_name.map(str::to_owned),
-        blocked: row.blocked,
-        weight: Some(row.weight),
-        ..Row::new(row.id, row.model_name, row.model, row.tag)
-    }
-}
-
-/// A replica that is up, what is under way to it, and what its callers have been promised.
-#[derive(Default)]
-struct Node {
-    replica: Replica,
-    /// The rows that it has read and not applied: the last poll that was begun, by name.
-    reading: Option<(OpId, Reading)>,
-    notified: VecDeque<Revision>,
-    /// For each row, the oldest state that may still be served.
-    floors: BTreeMap<&'static str, usize>,
-}
-
-impl Node {
-    fn table(&self) -> Table {
-        self.replica.router().snapshot().table().clone()
-    }
-
-    /// Promises that every row is served from now on as it was at that state, or later.
-    fn promise(&mut self, ids: &[&'static str], state: usize) {
-        for id in ids {
-            let floor = self.floors.entry(id).or_default();
-            *floor = (*floor).max(state);
-        }
-    }
-
-    fn check(&mut self, ids: &[&'static str], store: &Memory) -> Result<(), String> {
-        let snapshot = self.replica.router().snapshot();
-        for id in ids {
-            let served = snapshot
-                .table()
-                .row(Id::parse(id).expect("ids of a universe are valid"));
-            let served = served.map(|row| row.row());
-            let floor = self.floors.entry(id).or_default();
-            let state = (*floor..=store.now()).find(|&at| store.history[at].get(*id).map(core_row) == served);
-            *floor =
-                state.ok_or_else(|| format!("`{id}` is served as {served:?}, which it is not since state {floor}"))?;
-        }
-        Ok(())
-    }
-
-    fn poll(&mut self, ids: &[&'static str], store: &mut Memory) -> Result<(), String> {
-        let before = self.table();
-        match self.replica.poll(store) {
-            Ok(Outcome::Applied { .. } | Outcome::UpToDate) => self.promise(ids, store.read_from()),
-            Err(_) if self.table() != before => return Err("a failed poll changed what is served".to_owned()),
-            Err(_)
-                if store.shows_a_state()
-                    && Table::of(store.history[store.read_from()].values().map(core_row)).is_ok() =>
-            {
-                return Err("a poll failed, and the store does not".to_owned());
-            }
-            Ok(Outcome::Older) | Err(_) => {}
-        }
-        Ok(())
-    }
-}
+/// The most lookups that each replica is asked after each step.
+const QUERIES_MAX: usize = 4;
 
 /// The target.
-pub(crate) struct Fleet;
+pub(crate) struct Fleet<R> {
+    on_trial: InProcessFleet<R>,
+    judge: Judge,
+    oracles: Vec<Oracle>,
+}
 
-impl Fleet {
+impl Fleet<ReferenceReplica> {
     /// The target.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub(crate) fn body() -> Box<dyn Body> {
-        Box::new(Self)
+        Box::new(Self::of(reference_fleet()))
     }
 }
 
-impl Body for Fleet {
+impl<R: LocalReplica> Fleet<R> {
+    fn of(fleet: InProcessFleet<R>) -> Self {
+        Self {
+            judge: judge_of(fleet.hello(), Level::Fleet),
+            on_trial: fleet,
+            oracles: worlds().iter().map(Oracle::new).collect(),
+        }
+    }
+
+    /// The run of an input: its trace with the closing, asked the lookups that its rows raise after each step.
+    fn run_of(&self, input: &Input) -> Run {
+        let asks = usize::from(input.header.asks);
+        let oracle = &self.oracles[usize::from(input.header.world) % self.oracles.len()];
+        let asked = oracle.questions(input.trace.rows(), asks, QUERIES_MAX);
+        let queries = asked.into_iter().map(|at| input.world.matrix[at].clone()).collect();
+        let pending = if asks.is_multiple_of(2) {
+            Pending::Dropped
+        } else {
+            Pending::Delivered
+        };
+        closed_run(&input.trace, queries, pending, self.on_trial.hello())
+    }
+
+    /// Returns what the rules see in the run. A panic is an error, and so is a replica that ends behind the store.
+    fn judged(&mut self, run: &Run) -> Result<Option<Box<TargetFailure>>, String> {
+        caught(|| {
+            if let Some(failure) = judged(&mut self.on_trial, &self.judge, run) {
+                return Ok(Some(failure));
+            }
+            let replies = self.on_trial.run(std::slice::from_ref(run));
+            let replies = replies.map_err(|fault| fault.to_string())?;
+            replies.iter().find_map(behind).map_or(Ok(None), Err)
+        })
+    }
+}
+
+/// Returns the first difference between a replica and the store after the closing, where every row of the store is valid.
+///
+/// The rules hold a replica against a fresh one, which reads the store no better than it does.
+fn behind(reply: &RunReply) -> Option<String> {
+    reply.rounds.last()?.iter().find_map(|seen| {
+        let held = seen.shown.iter().find_map(|shown| match shown {
+            Shown::Holds(lists) => Some(lists.values().flatten().collect::<BTreeSet<&String>>()),
+            _ => None,
+        });
+        let stored = seen.shown.iter().find_map(|shown| match shown {
+            Shown::Rows(rows) => Some(rows),
+            _ => None,
+        });
+        let (held, stored) = held.zip(stored)?;
+        let is_valid = stored.iter().all(|row| core_row(row).parse().is_ok());
+        let due: BTreeSet<&String> = stored.iter().map(|row| &row.tag).collect();
+        (is_valid && held != due).then(|| format!("in the end a replica holds {held:?}, and the store {due:?}"))
+    })
+}
+
+impl<R: LocalReplica> Body for Fleet<R> {
     fn run(&mut self, data: &[u8]) -> Ran {
         let Some(input) = decode(data, Level::Fleet) else {
             return Ok(None);
         };
-        let what = match caught(|| judge(&input)) {
-            Ok(work) => return Ok(Some(work)),
-            Err(what) => what,
-        };
-        let (records, _) = data[HEADER_BYTES..].as_chunks();
-        Err(of_steps(what, &input, records, Level::Fleet, |records: &[Record]| {
-            caught(|| judge(&decode_records(input.header, records, Level::Fleet))).is_err()
-        }))
-    }
-}
-
-fn judge(input: &Input) -> Result<Work, String> {
-    let ids = input.world.scope.universe.ids;
-    let mut trial = Trial {
-        ids,
-        spec: Spec::new(&STRICT, &[]),
-        store: Memory {
-            history: vec![Rows::new()],
-            fault: None,
-            shown: StoreView::All,
-        },
-        nodes: (0..REPLICAS).map(|_| Some(Node::default())).collect(),
-        failures: usize::from(input.header.asks),
-    };
-    let mut work = Work::default();
-    for (step, after) in input.trace.steps.iter().zip(1..) {
-        if let Step::Ask(..) = step {
-            continue;
-        }
-        trial.take(step).map_err(|what| format!("step {after}: {what}"))?;
-        for node in trial.nodes.iter_mut().flatten() {
-            node.check(ids, &trial.store)
-                .map_err(|what| format!("after step {after}: {what}"))?;
-            work.lookups += ids.len() as u64;
-        }
-        work.steps += 1;
-    }
-    trial.heal()?;
-    Ok(work)
-}
-
-/// One input under way.
-struct Trial {
-    ids: &'static [&'static str],
-    spec: Spec,
-    store: Memory,
-    /// The replicas that are up.
-    nodes: Vec<Option<Node>>,
-    /// Number of times that the store has failed; it fails in another way each time.
-    failures: usize,
-}
-
-impl Trial {
-    fn node(&mut self, replica: u8) -> Option<&mut Node> {
-        self.nodes[usize::from(replica)].as_mut()
-    }
-
-    fn take(&mut self, step: &Step) -> Result<(), String> {
-        match step {
-            Step::Do(op) => self.carry_out(op)?,
-            Step::Begin(Begin {
-                op,
-                act: Op::Poll(replica),
-                ..
-            }) => {
-                let read = self.store.read().ok();
-                if let Some(node) = self.node(*replica) {
-                    node.reading = read.map(|read| (op.clone(), read));
-                }
+        let run = self.run_of(&input);
+        match self.judged(&run) {
+            Ok(None) => {
+                let rounds = run.questions.rounds.len() * usize::from(run.trace.setup.replicas);
+                Ok(Some(Work {
+                    steps: run.trace.steps.len() as u64,
+                    lookups: (rounds * run.questions.queries().count()) as u64,
+                }))
             }
-            Step::Finish(op) => self.apply(op)?,
-            Step::World(event) => self.happen(event)?,
-            // No input has bytes for another begin, or for a change of one router, and questions are not carried out.
-            Step::Begin(_) | Step::Change(_) | Step::Ask(..) => {}
-        }
-        Ok(())
-    }
-
-    fn carry_out(&mut self, op: &Op) -> Result<(), String> {
-        match op {
-            Op::Write(WriteOp { via: Via::Store, write }) => self.write_store(write),
-            Op::Write(WriteOp {
-                via: Via::Replica(replica),
-                write,
-            }) => self.write(*replica, write)?,
-            Op::Poll(replica) => self.poll(*replica)?,
-            Op::Start(replica) => {
-                self.nodes[usize::from(*replica)].get_or_insert_default();
-            }
-            Op::Deliver(replica) => self.deliver(*replica, false)?,
-            // These replicas read nothing on a miss: a request is a question, of which none is carried out.
-            Op::Request(_) => {}
-        }
-        Ok(())
-    }
-
-    /// The replica that holds what this poll read applies it.
-    fn apply(&mut self, op: &OpId) -> Result<(), String> {
-        let ids = self.ids;
-        let holds = |node: &&mut Node| node.reading.as_ref().is_some_and(|(held, _)| held == op);
-        let Some(node) = self.nodes.iter_mut().flatten().find(holds) else {
-            return Ok(());
-        };
-        let Some((_, reading)) = node.reading.take() else {
-            return Ok(());
-        };
-        let read = reading.revision();
-        let older = node.replica.applied().is_some_and(|applied| read < applied);
-        if (node.replica.apply(reading) == Outcome::Older) != older {
-            return Err(format!("a reading of {read:?} was taken for older or newer than it is"));
-        }
-        if !older {
-            node.promise(ids, usize::try_from(read.0).expect("few revisions"));
-        }
-        Ok(())
-    }
-
-    fn happen(&mut self, event: &World) -> Result<(), String> {
-        match event {
-            World::StoreFails(true) => {
-                self.store.fault = Some(FAULTS[self.failures % FAULTS.len()]);
-                self.failures += 1;
-            }
-            World::StoreFails(false) => self.store.fault = None,
-            World::StoreShows(shown) => {
-                self.store.fault = None;
-                self.store.shown = *shown;
-            }
-            World::Crash(replica) => self.nodes[usize::from(*replica)] = None,
-            World::Duplicate(replica) => self.deliver(*replica, true)?,
-            World::Drop(replica) | World::Defer(replica) => {
-                if let Some(node) = self.node(*replica)
-                    && let Some(revision) = node.notified.pop_front()
-                    && matches!(event, World::Defer(_))
-                {
-                    node.notified.push_back(revision);
-                }
-            }
-            // No input has bytes for these.
-            World::StoreOrder(_) | World::Config(_) | World::Wait(_) => {}
-        }
-        Ok(())
-    }
-
-    /// The oldest notification under way reaches the replica, and is still under way if it comes `again`.
-    fn deliver(&mut self, replica: u8, again: bool) -> Result<(), String> {
-        let heard = self.node(replica).and_then(|node| {
-            let revision = node.notified.pop_front()?;
-            if again {
-                node.notified.push_front(revision);
-            }
-            Some(node.replica.is_news(revision))
-        });
-        if heard == Some(true) {
-            self.poll(replica)?;
-        }
-        Ok(())
-    }
-
-    fn poll(&mut self, replica: u8) -> Result<(), String> {
-        match &mut self.nodes[usize::from(replica)] {
-            Some(node) => node.poll(self.ids, &mut self.store),
-            None => Ok(()),
-        }
-    }
-
-    /// A write past all replicas: the store takes any row, and refuses to add an id that it has.
-    fn write_store(&mut self, write: &Write) {
-        let mut rows = self.store.rows().clone();
-        if let Write::Add(row) = write
-            && rows.contains_key(&row.id)
-        {
-            return;
-        }
-        write.apply_to(&mut rows);
-        let revision = self.store.push(rows);
-        self.notify(revision, None);
-    }
-
-    /// A write through a replica, which is served there once it is acknowledged.
-    fn write(&mut self, replica: u8, write: &Write) -> Result<(), String> {
-        let change = change_of(write);
-        let known = change.is_some_and(|change| self.spec.change(self.store.rows(), &change).is_ok());
-        let put = match write {
-            Write::Delete(id) => Put::Delete(id.as_str().into()),
-            Write::Put(row) | Write::Add(row) if known => {
-                Put::Put(core_row(row).parse().map_err(|why| why.to_string())?)
-            }
-            // A write that the replica refuses is no write, and no input has bytes for a patch.
-            Write::Put(_) | Write::Add(_) | Write::Patch(_) => return Ok(()),
-        };
-        let Some(node) = &mut self.nodes[usize::from(replica)] else {
-            return Ok(());
-        };
-        let before = node.table();
-        let id = self
-            .ids
-            .iter()
-            .copied()
-            .find(|id| *id == put.id())
-            .expect("ids are of the universe");
-        match node.replica.write(&mut self.store, put) {
-            Ok(revision) => {
-                node.promise(&[id], usize::try_from(revision.0).expect("few revisions"));
-                self.notify(revision, Some(replica));
-                Ok(())
-            }
-            Err(_) if node.table() == before => Ok(()),
-            Err(why) => Err(format!("a write that failed ({why}) changed what is served")),
-        }
-    }
-
-    fn notify(&mut self, revision: Revision, but: Option<u8>) {
-        for (node, number) in self.nodes.iter_mut().zip(0..) {
-            if let Some(node) = node.as_mut().filter(|_| but != Some(number)) {
-                node.notified.push_back(revision);
+            Ok(Some(failure)) => Err(failure),
+            Err(what) => {
+                let (records, _) = data[HEADER_BYTES..].as_chunks();
+                Err(of_steps(what, &input, records, Level::Fleet, |records: &[Record]| {
+                    let run = self.run_of(&decode_records(input.header, records, Level::Fleet));
+                    self.judged(&run).is_err()
+                }))
             }
         }
-    }
-
-    /// Once the store works and its rows are valid, one poll makes every replica serve them, and a second has no news.
-    fn heal(&mut self) -> Result<(), String> {
-        self.store.fault = None;
-        self.store.shown = StoreView::All;
-        let mut rows = self.store.rows().clone();
-        rows.retain(|_, row| core_row(row).parse().is_ok());
-        self.store.push(rows);
-        let expected = Table::of(self.store.rows().values().map(core_row)).map_err(|why| why.to_string())?;
-        for node in self.nodes.iter_mut().flatten() {
-            node.poll(self.ids, &mut self.store)?;
-            if node.table() != expected {
-                return Err("after a poll of a store that works a replica serves something else".to_owned());
-            }
-            if node.replica.poll(&mut self.store) != Ok(Outcome::UpToDate) {
-                return Err("a second poll has news, and nothing was written".to_owned());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The writes that leave in a store of these rows what the change leaves in a table of them; a store takes no list.
-pub(crate) fn writes(rows: &Rows, change: &Change) -> Vec<Write> {
-    match change {
-        Change::Upsert(row) => vec![Write::Put(row.clone())],
-        Change::Add(row) => vec![Write::Add(row.clone())],
-        Change::Delete(id) => vec![Write::Delete(id.clone())],
-        Change::Replace(list) => {
-            let gone = rows.keys().filter(|id| list.iter().all(|row| row.id != **id));
-            gone.map(|id| Write::Delete(id.clone()))
-                .chain(list.iter().cloned().map(Write::Put))
-                .collect()
-        }
-    }
-}
-
-/// The change of one router that a write is; a patch is none.
-pub(crate) fn change_of(write: &Write) -> Option<Change> {
-    match write {
-        Write::Put(row) => Some(Change::Upsert(row.clone())),
-        Write::Add(row) => Some(Change::Add(row.clone())),
-        Write::Delete(id) => Some(Change::Delete(id.clone())),
-        Write::Patch(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use protocol::fleet::{Act, Given, Want};
+    use protocol::{Hello, Now, Question, TraceFile};
 
-    #[test]
-    fn writes_leave_in_a_store_what_a_change_leaves_in_a_table() {
-        let row = |id: &str, tag: &str| Row::new(id, "m", "m", tag);
-        let before: Rows = [row("a", "1"), row("b", "2")].map(|row| (row.id.clone(), row)).into();
-        let changes = [
-            Change::Upsert(row("a", "3")),
-            Change::Upsert(row("c", "3")),
-            Change::Add(row("a", "3")),
-            Change::Add(row("c", "3")),
-            Change::Delete("a".into()),
-            Change::Delete("c".into()),
-            Change::Replace(vec![row("c", "3"), row("a", "4")]),
-            Change::Replace(vec![row("c", "3"), row("c", "4")]),
-            Change::Replace(Vec::new()),
-        ];
-        for change in changes {
-            let (mut table, mut store) = (before.clone(), before.clone());
-            change.apply_to(&mut table);
-            for write in writes(&before, &change) {
-                write.apply_to(&mut store);
-            }
-            assert_eq!(store, table, "{change:?}");
+    use super::*;
+    use crate::seeds;
+
+    /// A replica whose polls read nothing.
+    #[derive(Clone)]
+    struct Blind(ReferenceReplica);
+
+    impl LocalReplica for Blind {
+        type Task = Option<<ReferenceReplica as LocalReplica>::Task>;
+
+        fn describe(&self) -> Hello {
+            self.0.describe()
         }
+
+        fn begin(&mut self, act: Act) -> Self::Task {
+            (act != Act::Poll).then(|| self.0.begin(act))
+        }
+
+        fn proceed(&mut self, task: &mut Self::Task, given: Given) -> Want {
+            let seeing = task.as_mut().map(|task| self.0.proceed(task, given));
+            seeing.unwrap_or(Want::End(Now::Done))
+        }
+
+        fn ask(&self, question: &Question) -> Shown {
+            self.0.ask(question)
+        }
+    }
+
+    /// The alarm works.
+    #[test]
+    fn a_replica_that_reads_nothing_is_found_and_written_as_a_trace() {
+        let (seeds, steps) = seeds(include_str!("../../../testdata/regressions/updated-wildcard.toml"));
+        assert_eq!(steps, Ok(()));
+        let seed = seeds
+            .iter()
+            .find(|seed| seed.target == "fleet")
+            .expect("the trace has steps");
+        assert!(
+            Fleet::of(reference_fleet())
+                .run(&seed.bytes)
+                .is_ok_and(|work| work.is_some())
+        );
+
+        let mut blind = Fleet::of(InProcessFleet::new(Blind(ReferenceReplica::default())));
+        let failure = blind.run(&seed.bytes).expect_err("the rows of the store are not held");
+        let file = failure.trace.expect("the input is a trace");
+        assert!(
+            failure.what.starts_with("in the end a replica holds {}"),
+            "{}",
+            failure.what
+        );
+        assert_eq!(TraceFile::parse(&file.to_toml()), Ok(file));
     }
 }

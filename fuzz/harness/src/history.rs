@@ -28,10 +28,6 @@ pub(crate) struct History {
 
 impl History {
     /// The target.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub(crate) fn body() -> Box<dyn Body> {
         Box::new(Self {
             oracles: worlds().iter().map(Oracle::new).collect(),

@@ -25,6 +25,7 @@ mod seeds;
 mod updates;
 mod values;
 mod world;
+mod writes;
 
 use protocol::Level;
 

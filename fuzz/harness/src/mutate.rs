@@ -12,8 +12,8 @@ use crate::codec::{
     ADD, HEADER_BYTES, Header, Input, LOOKUP, REPLICAS, Record, STEP_BYTES, STEPS_MAX, UPSERT, decode_records, encode,
     encode_change, encode_write, verbs, via,
 };
-use crate::fleet::{change_of, writes};
 use crate::world::worlds;
+use crate::writes::{change_of, writes};
 
 /// Percentage of inputs that are changed as bytes and not as steps.
 const PLAIN_PERCENT: usize = 4;

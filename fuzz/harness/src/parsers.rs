@@ -24,10 +24,6 @@ impl Body for Plain {
 }
 
 /// The target `trace_file`.
-///
-/// # Errors
-///
-/// None.
 pub(crate) fn trace_file() -> Box<dyn Body> {
     Box::new(Plain(|data| {
         let Ok(text) = std::str::from_utf8(data) else {
@@ -42,10 +38,6 @@ pub(crate) fn trace_file() -> Box<dyn Body> {
 }
 
 /// The target `wire_bytes`.
-///
-/// # Errors
-///
-/// None.
 pub(crate) fn wire_bytes() -> Box<dyn Body> {
     Box::new(Plain(|data| {
         let mut read = 0;
@@ -65,10 +57,6 @@ pub(crate) fn wire_bytes() -> Box<dyn Body> {
 }
 
 /// The target `wire_roundtrip`.
-///
-/// # Errors
-///
-/// None.
 pub(crate) fn wire_roundtrip() -> Box<dyn Body> {
     Box::new(Plain(|data| {
         let Ok(value) = Value::arbitrary_take_rest(Unstructured::new(data)) else {

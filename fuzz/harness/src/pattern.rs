@@ -44,10 +44,6 @@ pub(crate) struct Matchers {
 
 impl Matchers {
     /// The target.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub(crate) fn body() -> Box<dyn Body> {
         Box::new(Self::default())
     }

@@ -8,8 +8,8 @@ use protocol::wire::{Call, Reply, Request, Response};
 use protocol::{Change, InProcess, Level, Op, RouterUnderTest, Row, Rows, Run, Step, Trace, TraceFile, Via, WriteOp};
 
 use crate::codec::{Header, REPLICAS, encode};
-use crate::fleet::writes;
 use crate::world::{KEPT, World, worlds};
+use crate::writes::writes;
 
 /// An input made of a trace.
 #[derive(Clone, Debug)]
@@ -74,7 +74,8 @@ fn numbered(mut trace: Trace) -> Trace {
     trace
 }
 
-/// The changes of one router as writes to a store, with a poll after those of each change.
+/// The changes of one router as writes to a store, with a poll after those of each change. Each write has a tag of its own,
+/// `v1` and so on, since each makes a version.
 fn of_fleet(trace: &Trace) -> Trace {
     let construction = Change::Replace(trace.setup.rows.clone());
     let changes = trace.steps.iter().filter_map(Step::change);
@@ -86,7 +87,11 @@ fn of_fleet(trace: &Trace) -> Trace {
         steps.push(Step::Do(Op::Poll(0)));
         change.apply_to(&mut store);
     }
-    Trace::of_fleet(REPLICAS, steps)
+    let mut trace = Trace::of_fleet(REPLICAS, steps);
+    for (row, number) in trace.rows_mut().zip(1..) {
+        row.tag = format!("v{number}");
+    }
+    trace
 }
 
 /// Returns what crosses the wire when a router is asked the trace.

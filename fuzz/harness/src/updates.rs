@@ -35,10 +35,6 @@ pub(crate) struct Updates {
 
 impl Updates {
     /// The target.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub(crate) fn body() -> Box<dyn Body> {
         Box::new(Self::default())
     }
