@@ -45,6 +45,9 @@ CAPABILITIES = (
     "holds",
 )
 
+STRUCTURES = {"callbacks": "log", "deployment_latency_map": "cache", "model_cost": "log"}
+"""The structures that hold something else than rows: what the process is told on the way, and what calls leave."""
+
 TARGET_PREFIXES = ("openai/", "azure/", "anthropic/")
 """Providers that every release knows; a target without a known provider is refused."""
 
@@ -378,6 +381,7 @@ class Dialect:
                 "extras": [bundle.extra() for bundle in self.bundles.values()],
                 "fresh_process": fresh_process,
                 "target_prefixes": list(TARGET_PREFIXES),
+                "structures": STRUCTURES,
             },
         }
 
