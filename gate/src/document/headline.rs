@@ -43,7 +43,11 @@ pub(crate) fn headline(key: &CauseKey) -> String {
             };
             format!("{}{by}{}", lookup(*rule, class), with(extras))
         }
-        CauseKey::Growth { structure } => format!("{structure} only grows"),
+        CauseKey::Growth {
+            structure,
+            fewer: false,
+        } => format!("{structure} only grows"),
+        CauseKey::Growth { structure, fewer: true } => format!("{structure} lacks what a restart puts there"),
         CauseKey::NotCarriedOut { verb } => format!("{} is taken for no change", subject(verb)),
         CauseKey::LeftOut { extras } => format!("An accepted row is left out{}", with(extras)),
         CauseKey::Decision { class, verb, reason } => {
@@ -151,7 +155,8 @@ mod tests {
             (lookup(RuleId::Scoped, "other-team", true), "Another team's deployment is served by its id"),
             (lookup(RuleId::Listing, "hidden", false), "A name that is answered is not listed"),
             (lookup(RuleId::Heals, "other", false), "heals is broken (other)"),
-            (CauseKey::Growth { structure: "deployment_names".to_owned() }, "deployment_names only grows"),
+            (CauseKey::Growth { structure: "names".to_owned(), fewer: false }, "names only grows"),
+            (CauseKey::Growth { structure: "names".to_owned(), fewer: true }, "names lacks what a restart puts there"),
             (CauseKey::Unbuildable { verb: "upsert".to_owned() }, "An accepted update makes the next start fail"),
         ];
         for (key, expected) in rows {

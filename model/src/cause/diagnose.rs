@@ -295,6 +295,7 @@ impl<'a> Scene<'a> {
         Ok(Diagnosis {
             key: CauseKey::Growth {
                 structure: structure.clone(),
+                fewer: matches!(self.failure.finding.allowed, Allowed::NoFewer(_)),
             },
             also: self.stages[guilty].moved().then_some(diagnosis.key),
             ..diagnosis

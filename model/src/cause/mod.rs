@@ -67,10 +67,12 @@ pub enum CauseKey {
         /// The parameter bundles without which the answer is right.
         extras: BTreeSet<String>,
     },
-    /// A structure has more entries than in a fresh router.
+    /// A structure has another number of entries than in a fresh router.
     Growth {
         /// The router's own name of the structure.
         structure: String,
+        /// True if it has fewer.
+        fewer: bool,
     },
     /// A change was called unchanged, and the row is what it was before.
     NotCarriedOut {
