@@ -1,7 +1,7 @@
 //! The fixed list of short traces that a search begins with: every parameter bundle is met before anything is drawn.
 //!
 //! A trace that is drawn gives a row a bundle now and then, and with many bundles most stories of two or three steps about
-//! one of them are not told in minutes. So each bundle, and a row without one, is told every story at every tier first.
+//! one of them are not told in minutes. So every story of each bundle, and of a row without one, is told first.
 
 use protocol::{Capability, Change, Extra, Question, Questions, Round, Row, Run, Step, Trace};
 
@@ -43,31 +43,37 @@ const SHAPES: [Shape; 4] = [Shape::Exact, Shape::Pattern, Shape::TeamExact, Shap
 
 /// The runs of the sweep, in order: first the traces that are known of this router, then the stories.
 ///
-/// Each story is told at each tier of a row without a bundle, asked after each step and asked at the end alone; of a row with
-/// a bundle in one of the two ways, by turns.
+/// Each story of a row without a bundle is told at each tier, asked after each step and asked at the end alone. That of a row
+/// with a bundle is told at one tier and asked in one way, both by turns: with many bundles more would leave no time for
+/// random traces.
 pub fn sweep(scope: &Scope, known: &[Trace]) -> Vec<Run> {
-    let known = known.iter().map(|trace| asked(scope, trace.clone(), true));
-    let plain = None;
-    let extras: Vec<Option<&Extra>> = std::iter::once(plain).chain(scope.extras.iter().map(Some)).collect();
-    let mut runs: Vec<Run> = known.collect();
-    for (number, story) in STORIES.into_iter().enumerate() {
-        for (place, shape) in SHAPES.into_iter().enumerate() {
-            for (bundle, extra) in extras.iter().enumerate() {
-                let teller = Teller {
-                    scope,
-                    shape,
-                    extra: *extra,
-                };
-                let Some(changes) = teller.tell(story) else { continue };
-                let trace = Trace::of_router(Vec::new(), changes.into_iter().map(Step::Change).collect());
-                let by_turns = (number + place + bundle) % 2 == 0;
-                let ways = if extra.is_none() {
-                    &[true, false][..]
-                } else {
-                    &[by_turns]
-                };
-                runs.extend(ways.iter().map(|each| asked(scope, trace.clone(), *each)));
+    let mut runs: Vec<Run> = known.iter().map(|trace| asked(scope, trace.clone(), true)).collect();
+    for story in STORIES {
+        for shape in SHAPES {
+            let trace = Teller {
+                scope,
+                shape,
+                extra: None,
             }
+            .trace(story);
+            let ways = trace
+                .iter()
+                .flat_map(|trace| [true, false].map(|each| asked(scope, trace.clone(), each)));
+            runs.extend(ways);
+        }
+    }
+    for (number, story) in STORIES.into_iter().enumerate() {
+        for (bundle, extra) in scope.extras.iter().enumerate() {
+            let turns = (0..SHAPES.len()).map(|turn| SHAPES[(number + bundle + turn) % SHAPES.len()]);
+            let mut told = turns.filter_map(|shape| {
+                let extra = Some(extra);
+                Teller { scope, shape, extra }.trace(story)
+            });
+            // A router may lack what a tier takes: the next one is as good.
+            runs.extend(
+                told.next()
+                    .map(|trace| asked(scope, trace, (number + bundle / SHAPES.len()).is_multiple_of(2))),
+            );
         }
     }
     runs
@@ -103,6 +109,15 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// The trace of a story; `None` where the router lacks what it takes.
+    fn trace(&self, story: Story) -> Option<Trace> {
+        let changes = self.tell(story)?;
+        Some(Trace::of_router(
+            Vec::new(),
+            changes.into_iter().map(Step::Change).collect(),
+        ))
+    }
+
     /// The changes of a story; `None` where the router lacks what it takes.
     fn tell(&self, story: Story) -> Option<Vec<Change>> {
         if !self.can_shape() {
