@@ -12,7 +12,7 @@ import sys
 report = json.load(open(sys.argv[1], encoding="utf-8"))
 failures = report["failures"]
 if not sys.argv[2:]:
-    traces = sum(search["traces"] for search in report["searches"])
+    traces = sum(search["swept"] + search["traces"] for search in report["searches"])
     for failure in failures:
         print(*(failure[field] for field in ("rule", "class", "tier", "last", "shrunk_steps", "count")))
     print(f"{len(failures)} kinds of failure in {traces} traces")

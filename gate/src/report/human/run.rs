@@ -277,7 +277,7 @@ fn search_text(search: &SearchReport) -> String {
         more => format!(", {} more findings not told apart", grouped(more)),
     };
     format!(
-        "random traces{cut}: {} traces, {} changes, {} queries{uncounted}  {:.1}s",
+        "random traces{cut}: {} traces; with the sweep {} changes, {} queries{uncounted}  {:.1}s",
         grouped(search.traces.into()),
         grouped(search.changes),
         grouped(search.queries),
