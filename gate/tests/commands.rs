@@ -74,7 +74,7 @@ fn a_cut_exploration_alone_is_inconclusive() {
     ];
     let output = routeproof(dir.path(), &args);
     ends(&output, 3);
-    let said = " changes with an effect were judged in traces, and a pass takes 300: raise `--budget` or `--traces`";
+    let said = " changes with an effect were judged in traces, and a pass takes 500: raise `--budget` or `--traces`";
     assert!(stdout(&output).contains(said), "{}", stdout(&output));
 }
 

@@ -11,9 +11,9 @@ use super::router::parse_spec;
 use crate::adapter::several::JOBS_MAX;
 use crate::adapter::spec::{FORMS, Spec};
 
-/// The number of changes within which nineteen of twenty planted faults are found by random traces: 254 in the kill table,
+/// The number of changes within which nineteen of twenty planted faults are found by random traces: 491 in the kill table,
 /// and some more.
-const CHANGES_MIN: u64 = 300;
+const CHANGES_MIN: u64 = 500;
 
 /// The flags of `run`.
 #[derive(Clone, Debug, Args)]

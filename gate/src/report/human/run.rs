@@ -6,8 +6,8 @@ use super::causes::{self, Numbers};
 use super::steps::{asked_text, clipped, row_text, step_text};
 use super::{BAD, DIM, GOOD, counted, grouped};
 use crate::document::{
-    Confirmation, Counts, ExplorationReport, FailureReport, NotTried, PREMISES_MIN, RuleReport, RuleStatus, RunReport,
-    SearchReport, Verdict,
+    Confirmation, Counts, ExplorationReport, FailureReport, Interruption, NotTried, PREMISES_MIN, RuleReport,
+    RuleStatus, RunReport, SearchReport, Verdict,
 };
 
 /// The most things that are told of what was not tried.
@@ -33,6 +33,14 @@ pub(super) fn write(
     for search in &run.searches {
         writeln!(out, "  {}", sweep_text(search))?;
         writeln!(out, "  {}", search_text(search))?;
+    }
+    match &run.interrupted {
+        Some(Interruption::AdapterFault(fault)) => {
+            let fault = fault.lines().next().unwrap_or_default();
+            writeln!(out, "  {BAD}ended before its time{BAD:#}: {}", clipped(fault))?;
+        }
+        Some(Interruption::Signal(signal)) => writeln!(out, "  {BAD}ended before its time{BAD:#} by signal {signal}")?,
+        None => {}
     }
     if let Some(text) = not_tried_text(&run.coverage.not_tried) {
         writeln!(out, "  {text}")?;
