@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use protocol::{Question, Questions, Round, Run, Step, Trace};
 
-use crate::generate::{Choices, pick, shuffle};
+use crate::choices::{Choices, pick, shuffle};
 
 /// The percentage of traces, of those that are asked at moments that are drawn, that are asked after each step.
 const EACH_STEP_PERCENT: usize = 50;

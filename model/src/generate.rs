@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use protocol::{Capability, Change, Fields, Outcome, Patch, Query, Question, Row, Run, Step, Trace};
 
 use crate::asking::{Cadence, at_drawn_moments, quiet_gaps, quietly};
+use crate::choices::{Choices, pick, shuffle, subset};
 use crate::evidence::applied_table;
 use crate::pattern::is_pattern;
 use crate::spec::Table;
@@ -14,34 +15,6 @@ use crate::universe::Scope;
 
 /// The percentage of traces that are changed often and asked rarely.
 const QUIET_PERCENT: usize = 2;
-
-/// A source of choices.
-pub trait Choices {
-    /// A number below `count`; 0 where `count` is 0.
-    fn below(&mut self, count: usize) -> usize;
-
-    /// True `percent` times in a hundred.
-    fn percent(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
-
-/// The choices that a seed gives for the trace of that number.
-#[derive(Clone, Debug)]
-pub struct Seeded(fastrand::Rng);
-
-impl Seeded {
-    /// The choices of trace number `index` under `seed`.
-    pub fn new(seed: u32, index: u32) -> Self {
-        Self(fastrand::Rng::with_seed(u64::from(seed) << 32 | u64::from(index)))
-    }
-}
-
-impl Choices for Seeded {
-    fn below(&mut self, count: usize) -> usize {
-        if count == 0 { 0 } else { self.0.usize(..count) }
-    }
-}
 
 /// A run of random changes in this scope with the questions that they raise.
 pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> Run {
@@ -196,11 +169,6 @@ impl Swarm {
     pub fn teams(&self) -> &[&'static str] {
         &self.teams
     }
-}
-
-/// Each item with one chance in two.
-fn subset<T: Clone>(items: &[T], choices: &mut dyn Choices) -> Vec<T> {
-    items.iter().filter(|_| choices.percent(50)).cloned().collect()
 }
 
 /// Draws one change after the other, each with an eye to the rows that are there by then.
@@ -474,10 +442,6 @@ fn changed(from: &Row, to: &Row) -> Fields {
     }
 }
 
-pub(crate) fn pick<T: Clone>(items: &[T], choices: &mut dyn Choices) -> Option<T> {
-    items.get(choices.below(items.len())).cloned()
-}
-
 /// The questions that these rows raise, at most as many as the universe allows: each name and each pattern filled in, as
 /// its owner, as another team and as none; then ids and near misses of everything.
 pub fn raised_queries(scope: &Scope, rows: &[&Row], choices: &mut dyn Choices) -> Vec<Query> {
@@ -570,11 +534,4 @@ fn near_misses(name: &str) -> Vec<String> {
         swapped.collect(),
         text.replace(['.', '+', '['], "x"),
     ]
-}
-
-/// Puts the items in an order that is drawn. Source: Durstenfeld, CACM 7 (1964), Algorithm 235.
-pub(crate) fn shuffle<T>(items: &mut [T], choices: &mut dyn Choices) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, choices.below(last + 1));
-    }
 }

@@ -25,6 +25,7 @@
 mod alphabet;
 mod asking;
 mod cause;
+mod choices;
 mod closing;
 mod coverage;
 mod evidence;
@@ -48,6 +49,7 @@ pub use asking::Cadence;
 pub use cause::{
     Cause, CauseKey, Diagnosis, Harm, HarmKind, Lasts, Member, Remains, Told, Wrong, diagnose, group, lasts,
 };
+pub use choices::{Choices, Seeded};
 pub use closing::{Pending, closed_run, closing, fleet_run};
 pub use coverage::{CONSTRUCTION, Coverage, LookedUp, Met, Tried};
 pub use evidence::fleet::{History, Operation};
@@ -56,9 +58,7 @@ pub use exhaust::{ExhaustLimits, explore, explore_observed};
 pub use failure::{
     Allowed, Failure, Finding, FindingKind, Got, Origin, Signature, Tier, Version, finding_place, finding_words,
 };
-pub use generate::{
-    Choices, Generator, Seeded, Swarm, drawn_run, generate, raised_queries, router_changes, router_questions, viewers,
-};
+pub use generate::{Generator, Swarm, drawn_run, generate, raised_queries, router_changes, router_questions, viewers};
 pub use hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work, to_the_end};
 pub use pattern::{Patterns, is_pattern, pattern_rank};
 pub use rules::catalogue::Effect;

@@ -6,7 +6,8 @@ use protocol::{
     Write, WriteOp,
 };
 
-use crate::generate::{Choices, Generator, Swarm, pick, raised_queries};
+use crate::choices::{Choices, pick};
+use crate::generate::{Generator, Swarm, raised_queries};
 use crate::spec::Table;
 use crate::universe::Scope;
 

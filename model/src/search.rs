@@ -6,8 +6,9 @@ use std::ops::{ControlFlow, Range};
 use protocol::{AdapterFault, RouterUnderTest, Run};
 
 use crate::asking::Cadence;
+use crate::choices::Seeded;
 use crate::failure::{Failure, Finding, Origin, Signature};
-use crate::generate::{Seeded, generate};
+use crate::generate::generate;
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit};
 use crate::rules::add_premises;
 use crate::shrink::{Shrunk, as_found, shrink};

@@ -5,7 +5,8 @@
 
 use protocol::{Capability, Change, Extra, Question, Questions, Round, Row, Run, Step, Trace};
 
-use crate::generate::{Seeded, raised};
+use crate::choices::Seeded;
+use crate::generate::raised;
 use crate::universe::Scope;
 
 /// A story about one row, in one to three steps.
