@@ -38,11 +38,8 @@ pub(crate) fn exact() -> Section {
     for count in [1_000, 10_000, 100_000, 1_000_000] {
         let plain = Workload::of(NameShape::Exact, count, 0);
         let table = plain.table().expect("the rows are valid");
-        let (even, skewed, missed) = (
-            hits(NameShape::Exact, count, false),
-            hits(NameShape::Exact, count, true),
-            misses(NameShape::Exact, count),
-        );
+        let [even, skewed] = [false, true].map(|skewed| hits(NameShape::Exact, count, skewed));
+        let missed = misses(NameShape::Exact, count);
         // The two that are compared have the caches to themselves.
         let bare = {
             let map: HashMap<String, usize> = plain.names().iter().cloned().zip(0..).collect();

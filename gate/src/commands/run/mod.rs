@@ -179,25 +179,20 @@ pub(crate) fn put_on_trial(
         let fault = confirm(router, &judge, &mut failures, clock, options).err()?;
         Some(interruption(&fault))
     });
-    let counted = failures.iter().filter(|(_, report)| report.counts());
-    let counted: Vec<(&Failure, FailureReport)> = counted.map(|(one, report)| (one, report.clone())).collect();
+    let in_time = interrupted.is_none();
     let mut diagnosing = Diagnosing {
         router,
         spec: &options.spec,
         judge: &judge,
-        time_max: if interrupted.is_some() {
-            Duration::ZERO
-        } else {
-            DIAGNOSES_TIME_MAX
-        },
+        time_max: if in_time { DIAGNOSES_TIME_MAX } else { Duration::ZERO },
         ask_again: options.ask_again,
         progress,
     };
-    let causes = diagnosing.causes_of(&counted, &mut shelf);
-    let failures: Vec<FailureReport> = failures.into_iter().map(|(_, report)| report).collect();
+    let causes = diagnosing.causes_of(&counted(&failures), &mut shelf);
     if let Some(why) = shelf.trouble() {
         progress(&why);
     }
+    let failures: Vec<FailureReport> = failures.into_iter().map(|(_, report)| report).collect();
     let unjudged = unjudged(&hello, &options.rules);
     let rules = options.rules.iter();
     Ok(RunReport {
@@ -216,6 +211,12 @@ pub(crate) fn put_on_trial(
         causes,
         seconds: clock.elapsed().as_secs_f64(),
     })
+}
+
+/// The failures that speak against the router.
+fn counted(failures: &[(Failure, FailureReport)]) -> Vec<(&Failure, FailureReport)> {
+    let counted = failures.iter().filter(|(_, report)| report.counts());
+    counted.map(|(failure, report)| (failure, report.clone())).collect()
 }
 
 /// A run under way.
