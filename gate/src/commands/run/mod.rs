@@ -321,7 +321,7 @@ impl Trial<'_> {
             traces_max: self.options.traces_max,
             batch: BATCH,
         };
-        let mut outlook = Outlook::new(self.options, hello, begun);
+        let mut outlook = Outlook::new(self.options, hello, settings.sweep.len(), begun);
         let (found, progress) = (&mut self.found, &mut self.progress);
         let mut pacer = Pacer::new(clock);
         let searched = search(router, self.judge, &settings, &mut |so_far: &Hunt| {

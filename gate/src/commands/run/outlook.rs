@@ -1,4 +1,4 @@
-//! Whether a run is going to come to a verdict, and when it may stop.
+//! The outlook of a run: if it is going to come to a verdict, and when it may stop.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +20,8 @@ const ADVICE_AFTER: Duration = Duration::from_secs(3);
 pub(super) struct Outlook {
     budget: Option<Duration>,
     effects_min: u64,
+    /// The number of traces of the sweep, which is done whole.
+    sweep: usize,
     /// The rules that this router can be judged by.
     rules: Vec<RuleId>,
     begun: Duration,
@@ -27,14 +29,15 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
-    /// The outlook of a search that begins at that moment.
-    pub(super) fn new(options: &Options, hello: &Hello, begun: Duration) -> Self {
+    /// The outlook of a search that begins at that moment, with so many traces to sweep.
+    pub(super) fn new(options: &Options, hello: &Hello, sweep: usize, begun: Duration) -> Self {
         let unjudged = unjudged(hello, &options.rules);
         let is_judged = |id: &RuleId| !unjudged.iter().any(|one| one.whole && one.rule == *id);
         let rules = options.rules.iter().filter(is_judged);
         Self {
             budget: options.budget,
             effects_min: options.effects_min,
+            sweep,
             rules: rules.collect(),
             begun,
             advised: false,
@@ -48,7 +51,8 @@ impl Outlook {
                 let of = |counted: &BTreeMap<RuleId, u64>| counted.get(id).copied().unwrap_or(0);
                 of(before) + of(&so_far.premises)
             };
-            let enough = so_far.work.effects >= self.effects_min;
+            let swept = so_far.work.swept as usize >= self.sweep;
+            let enough = swept && so_far.work.effects >= self.effects_min;
             if enough && self.rules.iter().all(|id| premises(id) >= PREMISES_MIN) {
                 UNBOUNDED_MIN
             } else {
@@ -75,5 +79,73 @@ impl Outlook {
         Some(format!(
             "this budget is enough for about {expected} of the {wanted} changes that a pass takes: `--budget {seconds}s` would do",
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outlook(budget: Option<Duration>) -> Outlook {
+        Outlook {
+            budget,
+            effects_min: 500,
+            sweep: 50,
+            rules: vec![RuleId::Current],
+            begun: Duration::ZERO,
+            advised: false,
+        }
+    }
+
+    fn hunt(swept: u32, effects: u64, premises: u64) -> Hunt {
+        let mut hunt = Hunt::default();
+        (hunt.work.swept, hunt.work.effects) = (swept, effects);
+        hunt.premises.insert(RuleId::Current, premises);
+        hunt
+    }
+
+    #[test]
+    fn without_a_budget_a_search_goes_on_until_there_is_enough_for_a_verdict() {
+        for (swept, effects, premises, enough) in [
+            (50, 500, PREMISES_MIN, true),
+            (49, 500, PREMISES_MIN, false),
+            (50, 499, PREMISES_MIN, false),
+            (50, 500, PREMISES_MIN - 1, false),
+        ] {
+            let until = outlook(None).until(&hunt(swept, effects, premises), &BTreeMap::new());
+            assert_eq!(until, if enough { UNBOUNDED_MIN } else { UNBOUNDED_MAX });
+        }
+        let before = BTreeMap::from([(RuleId::Current, 1)]);
+        let until = outlook(None).until(&hunt(50, 500, PREMISES_MIN - 1), &before);
+        assert_eq!(until, UNBOUNDED_MIN, "what exploring checked counts");
+        let minute = Duration::from_mins(1);
+        assert_eq!(outlook(Some(minute)).until(&hunt(0, 0, 0), &BTreeMap::new()), minute);
+    }
+
+    #[test]
+    fn a_budget_that_is_too_short_is_told_once_with_one_that_would_do() {
+        let ten_seconds = Some(Duration::from_secs(10));
+        let mut short = outlook(ten_seconds);
+        assert_eq!(
+            short.advice(&hunt(0, 5, 0), Duration::from_secs(2)),
+            None,
+            "too early to tell"
+        );
+        let advice = short
+            .advice(&hunt(0, 50, 0), Duration::from_secs(4))
+            .expect("it is too short");
+        assert!(
+            advice.contains("about 125 of the 500") && advice.contains("--budget 40s"),
+            "{advice}"
+        );
+        assert_eq!(
+            short.advice(&hunt(0, 50, 0), Duration::from_secs(5)),
+            None,
+            "once is enough"
+        );
+        assert_eq!(
+            outlook(ten_seconds).advice(&hunt(0, 500, 0), Duration::from_secs(4)),
+            None
+        );
     }
 }
