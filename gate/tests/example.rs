@@ -28,7 +28,7 @@ fn put_on_trial(adapter: &str) -> Option<(i32, Value)> {
     // The number of traces ends the run; the budget only bounds it on a machine that is busy.
     let ran = Command::new(env!("CARGO_BIN_EXE_routeproof"))
         .args(["run", "--router", &format!("exec:python3 {script}"), "--seed", "1"])
-        .args(["--budget", "5m", "--traces", "50"])
+        .args(["--budget", "5m", "--traces", "50", "--changes-min", "300"])
         .args([Path::new("--report"), &report, Path::new("--out"), dir.path()])
         .output()
         .unwrap();
