@@ -188,6 +188,20 @@ mod tests {
     }
 
     #[test]
+    fn the_stars_of_a_pattern_count_to_its_length() {
+        let slug = texts("a-z", 3);
+        for (name, taken) in [
+            ("ab*", true),
+            ("***", true),
+            ("abc*", false),
+            ("****", false),
+            ("*a*b", false),
+        ] {
+            assert_eq!(slug.take_pattern(name), taken, "{name}");
+        }
+    }
+
+    #[test]
     fn any_text_can_be_made_one_that_is_taken() {
         let slug = texts("a-z0-9-", 8);
         for text in ["a", "openai/gpt-4o", "é", "(m)*", "A", "d10", ""] {
