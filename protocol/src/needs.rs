@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn a_trace_needs_what_its_rows_changes_and_questions_use() {
-        use Capability::{Add, Blocked, Delete, Fleet, Listing, Patterns, Replace, Teams, Upsert, Weights};
+        use Capability::{
+            Add, Blocked, Claims, Delete, Fleet, Holds, Listing, Patterns, Replace, Sizes, Teams, Upsert, Wait, Weights,
+        };
         let plain = Row::new("d1", "a", "up", "v1");
         let of_row = |row: Row| Trace::of_router(vec![row], Vec::new());
         let of_step = |step: Step| Trace::of_router(Vec::new(), vec![step]);
@@ -102,6 +104,11 @@ mod tests {
             (ask(Question::Lookup(Query::new("a", None))), &[]),
             (ask(Question::Lookup(Query::new("a", Some("t1")))), &[Teams]),
             (ask(Question::Listing(None)), &[Listing]),
+            (ask(Question::Claims), &[Claims]),
+            (ask(Question::Holds), &[Holds]),
+            (ask(Question::Sizes), &[Sizes]),
+            (ask(Question::Store), &[Fleet]),
+            (of_step(Step::World(World::Wait(1))), &[Wait]),
             (Trace::of_fleet(2, Vec::new()), &[Fleet]),
         ];
         for (trace, needs) in rows {
