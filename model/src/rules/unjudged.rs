@@ -112,3 +112,42 @@ fn texts_left_out(hello: &Hello) -> Vec<String> {
         .map(|what| format!("{what}, which this router cannot take (`ids`, `names`, `pattern_shapes`)"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::Level;
+    use protocol::wire::{Dialect, PROTOCOL_VERSION};
+
+    use super::*;
+
+    #[test]
+    fn of_a_router_that_picks_each_rule_on_answers_that_must_be_alike_says_so() {
+        let compare = [
+            RuleId::AtomicRefusal,
+            RuleId::FailsSafe,
+            RuleId::Heals,
+            RuleId::Converges,
+        ];
+        let rules = || {
+            [Level::Router, Level::Fleet]
+                .into_iter()
+                .flat_map(|level| RuleSet::of(level).iter().collect::<Vec<RuleId>>())
+        };
+        for picks in [true, false] {
+            let hello = Hello {
+                protocol: PROTOCOL_VERSION,
+                router: "any".to_owned(),
+                version: "1".to_owned(),
+                capabilities: vec![Capability::Upsert, Capability::Add, Capability::Fleet],
+                dialect: Dialect {
+                    picks,
+                    ..Dialect::default()
+                },
+            };
+            for rule in rules() {
+                let told = parts(rule, &hello).iter().any(|why| why.contains("`picks`"));
+                assert_eq!(told, picks && compare.contains(&rule), "{rule}");
+            }
+        }
+    }
+}
