@@ -347,3 +347,26 @@ fn a_search_that_is_broken_off_says_so() {
     assert!(hunt.failures.values().any(|failure| failure.shrunk));
     assert!(hunt.uncounted > 0, "what came behind the first failure is counted");
 }
+
+#[test]
+fn a_search_that_is_stopped_tells_the_first_failure_as_it_was_found() {
+    let mut router = find("upsert-keeps-global-pattern").unwrap().router();
+    let judge = judge(router.hello());
+    let upsert = |name: &str, tag: &str| Step::Change(Change::Upsert(Row::new("d1", name, "up", tag)));
+    let steps = vec![upsert("a*", "v1"), upsert("b*", "v2")];
+    let settings = SearchSettings {
+        sweep: vec![run(steps, vec![lookup("ax", None), lookup("ay", None)], [2])],
+        ..settings(router.hello(), 0)
+    };
+    let hunt = search(router.as_mut(), &judge, &settings, &mut |hunt| {
+        if hunt.work.swept == 0 {
+            ControlFlow::Continue(1)
+        } else {
+            ControlFlow::Break(())
+        }
+    })
+    .unwrap();
+    let failures: Vec<_> = hunt.failures.values().collect();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert!(!failures[0].shrunk, "there was no time to make it small");
+}
