@@ -139,3 +139,48 @@ impl<'a> Found<'a> {
         (reports, self.shelf)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::RuleSet;
+    use protocol::Level;
+
+    use super::*;
+    use crate::adapter::builtin;
+    use crate::adapter::spec::Spec;
+    use crate::causes::tests::failure;
+    use crate::skip::Skips;
+
+    #[test]
+    fn a_failure_that_turns_out_to_be_another_is_counted_with_it_and_leaves_no_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            spec: Spec::Reference,
+            rules: RuleSet::of(Level::Router),
+            budget: None,
+            effects_min: 0,
+            seed: 1,
+            traces_max: 0,
+            out: dir.path().to_owned(),
+            ask_again: Duration::ZERO,
+            skips: Skips::default(),
+        };
+        let router = builtin::reference();
+        let mut found = Found::new(&options, router.hello());
+        let (one, other) = (failure("ghost", 3), failure("stale", 2));
+        let mut hunt = Hunt::default();
+        hunt.keep(one.clone());
+        hunt.keep(other.clone());
+        found.take_all(&hunt, Duration::ZERO, &mut |_| {});
+        let files = || std::fs::read_dir(dir.path()).unwrap().count();
+        let of_two = files();
+        found.replace(&one.signature, failure("stale", 3), Duration::ZERO);
+        assert_eq!(files(), of_two / 2);
+        let mut searched = Hunt::default();
+        searched.keep(other);
+        found.count(&searched);
+        let (reports, _) = found.into_reports();
+        let counts: Vec<u64> = reports.iter().map(|(_, report)| report.origin.count).collect();
+        assert_eq!(counts, [5]);
+    }
+}
