@@ -170,3 +170,100 @@ fn write(report: &mut CauseReport, mut witness: FailureReport, shelf: &mut Shelf
     shelf.put_as(&report.id, hello, spec, &mut witness);
     (report.files, report.replay) = (witness.files, witness.replay);
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use model::{Allowed, Finding, Got, Harm, Origin, RuleId, Signature};
+    use protocol::{Query, Question, Questions, Run, Trace};
+
+    use super::*;
+    use crate::adapter::builtin;
+
+    /// A failure of that class, found so many times.
+    pub(crate) fn failure(class: &'static str, count: u64) -> Failure {
+        let asked = Question::Lookup(Query::new("a", None));
+        let run = Run {
+            trace: Trace::of_router(Vec::new(), Vec::new()),
+            questions: Questions::at(vec![asked.clone()], [0]),
+        };
+        let finding = Finding {
+            rule: RuleId::Current,
+            class,
+            tier: None,
+            id: None,
+            replica: None,
+            extra: None,
+            question: Some(asked),
+            path: 0,
+            after: 0,
+            allowed: Allowed::NoRow(None),
+            got: Got::Ids(Vec::new()),
+        };
+        Failure {
+            signature: Signature::of(&finding, &[]),
+            origin: Origin {
+                universe: "tiny",
+                trace: 0,
+                steps: 0,
+            },
+            finding,
+            run,
+            count,
+            shrunk: true,
+        }
+    }
+
+    /// The report of a cause with that key, beside these known issues, each with its key.
+    fn reported(key: &CauseKey, known: &[(KnownReport, CauseKey)]) -> CauseReport {
+        let failure = failure("stale", 1);
+        let router = builtin::reference();
+        let of_failure = FailureReport::new(&failure, router.hello(), 1, 0.0);
+        let harm = Harm::of(&failure.finding);
+        let member = Member {
+            place: 0,
+            diagnosis: Diagnosis::unexplained(&failure.finding),
+            harm,
+        };
+        let cause = Cause {
+            key: key.clone(),
+            harm,
+            members: vec![member],
+            hits: 1,
+        };
+        report(&cause, 1, &[(&failure, of_failure)], known)
+    }
+
+    fn issue(name: &str, issue: Option<&str>) -> KnownReport {
+        KnownReport {
+            name: name.to_owned(),
+            issue: issue.map(str::to_owned),
+            affected: None,
+            expected: false,
+        }
+    }
+
+    #[test]
+    fn the_known_issues_of_a_cause_are_those_with_its_key_and_numbered_ones_come_first() {
+        let key = CauseKey::RefusedList;
+        let known = [
+            (issue("a-list", None), key.clone()),
+            (issue("2-list", Some("#2")), key.clone()),
+            (issue("0-other", Some("#0")), CauseKey::AskedBefore),
+            (issue("1-list", Some("#1")), key.clone()),
+        ];
+        let report = reported(&key, &known);
+        let names: Vec<&str> = report.known.iter().map(|known| known.name.as_str()).collect();
+        assert_eq!(names, ["1-list", "2-list", "a-list"]);
+    }
+
+    #[test]
+    fn a_cause_is_new_that_is_neither_known_nor_to_be_checked() {
+        let to_check = CauseKey::NotCarriedOut {
+            verb: "upsert".to_owned(),
+        };
+        let known = [(issue("1-list", Some("#1")), CauseKey::RefusedList)];
+        assert!(reported(&CauseKey::AskedBefore, &known).is_new());
+        assert!(!reported(&CauseKey::RefusedList, &known).is_new());
+        assert!(!reported(&to_check, &known).is_new());
+    }
+}
