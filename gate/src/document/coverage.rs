@@ -166,3 +166,35 @@ fn can_reach(tier: Tier, hello: &Hello) -> bool {
     };
     needed.iter().all(|needed| hello.can(*needed))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::adapter::builtin;
+
+    #[test]
+    fn a_tier_is_missing_only_where_a_router_can_reach_a_row_by_it() {
+        use Capability::{Ids, Patterns, Teams, Upsert};
+        use Tier::{Exact, GlobalPattern, Id, TeamExact, TeamPattern};
+        let rows: [(&[Capability], &[Tier]); 5] = [
+            (&[], &[Exact]),
+            (&[Teams], &[TeamExact, Exact]),
+            (&[Patterns], &[Exact, GlobalPattern]),
+            (&[Ids], &[Exact, Id]),
+            (&[Teams, Patterns], &[TeamExact, Exact, TeamPattern, GlobalPattern]),
+        ];
+        for (capabilities, tiers) in rows {
+            let mut hello = builtin::reference().hello().clone();
+            hello.capabilities = [&[Upsert], capabilities].concat();
+            let report = CoverageReport::new(&Coverage::default(), &hello);
+            let missing = report.not_tried.iter().filter_map(|missing| match missing {
+                NotTried::Lookup { tier, .. } => Some(*tier),
+                NotTried::Extra { .. } => None,
+            });
+            let expected: BTreeSet<Tier> = tiers.iter().copied().collect();
+            assert_eq!(missing.collect::<BTreeSet<Tier>>(), expected, "{capabilities:?}");
+        }
+    }
+}
