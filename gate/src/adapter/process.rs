@@ -144,7 +144,7 @@ impl Process {
             Ok(Event::Ended(how)) => self.last_line(id, what, how),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 let message = format!(
-                    "did not answer {what} within {wait:?} and was ended; if it only is slow, allow more with `--wait`"
+                    "did not answer {what} within {wait:?} and was ended; if it only is slow, allow more with `--wait`, or for the hello with `--hello-wait`"
                 );
                 Err(self.fault(FaultKind::Hung, &message))
             }

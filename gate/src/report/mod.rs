@@ -26,6 +26,9 @@ pub(crate) fn check(files: &[PathBuf]) -> Result<(), Error> {
         if file.extension().is_none_or(|ending| ending != "json") {
             return Err(usage(file, "a report ends in `.json`"));
         }
+        if file.is_dir() {
+            return Err(usage(file, "this is a directory, and a report is a file"));
+        }
         can_write(file).map_err(|why| usage(file, why))?;
     }
     Ok(())

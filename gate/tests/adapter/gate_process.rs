@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             dies_behind_a_finding,
         ),
         trial("an_adapter_that_dies_at_once_is_no_violation", dies_at_once),
+        trial("a_tag_that_was_never_given_is_no_violation", unknown_tags),
         trial("a_signal_behind_a_finding_loses_none", signal_behind_a_finding),
         trial("a_signal_without_a_finding_ends_the_run", signal_without_a_finding),
     ];
@@ -210,6 +211,17 @@ fn dies_at_once() {
     let report = report(dir.path());
     assert_eq!(report["summary"]["verdict"], "adapter fault");
     assert!(report["failures"].as_array().unwrap().is_empty());
+    adapter.is_gone();
+}
+
+fn unknown_tags() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = Misbehaving::new("unknown-tags");
+    let output = run_of(&adapter, dir.path()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("which no row of the run was given"), "{stderr}");
+    assert!(report(dir.path())["failures"].as_array().unwrap().is_empty());
     adapter.is_gone();
 }
 

@@ -197,6 +197,10 @@ fn serve(kind: &str) {
                 std::process::exit(139);
             }
             ("dies-after-a-while", 40) => std::process::exit(3),
+            ("unknown-tags", 1..) => {
+                let text = reply.to_string().replace("\"tag\":\"", "\"tag\":\"never-given-");
+                reply = serde_json::from_str(&text).unwrap();
+            }
             ("stops-reading", 1) => hang(),
             ("stops-reading-after-hello", 0) => {
                 writeln!(stdout, "{reply}").unwrap();

@@ -69,6 +69,12 @@ fn parts(id: RuleId, hello: &Hello) -> Vec<String> {
         RuleId::AtomicRefusal | RuleId::FailsSafe | RuleId::Heals | RuleId::Converges if hello.dialect.picks => {
             vec!["whether an answer is another than before, which a pick may be by chance (`picks`)".to_owned()]
         }
+        RuleId::AtomicRefusal if hello.dialect.semantics.is_none() => {
+            vec![
+                "refused updates and lists: without a preset only the addition of an id that is held must be refused"
+                    .to_owned(),
+            ]
+        }
         _ => Vec::new(),
     }
 }

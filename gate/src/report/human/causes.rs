@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
+use std::path::Path;
 
 use model::{CauseKey, Effect, Lasts};
 
 use super::brief::{clean, trace_line, words, wrapped};
 use super::{BAD, DIM, counted, times};
+use crate::adapter::spec::command_line;
 use crate::document::{CauseReport, RunReport};
 
 /// The columns at which the blocks are as wide as they get: longer lines are hard to read.
@@ -138,14 +140,24 @@ impl Numbers {
 
     /// The number of causes, in words.
     pub(super) fn causes_text(&self) -> String {
-        counted(self.causes, "cause")
+        match self.causes {
+            0 => "no cause that is sure to be the router's".to_owned(),
+            causes => counted(causes, "cause"),
+        }
     }
 }
 
 /// Writes how to go on from here.
 pub(super) fn write_next(out: &mut impl Write, run: &RunReport) -> fmt::Result {
     let Some(first) = run.causes.first() else { return Ok(()) };
-    writeln!(out, "Next       routeproof explain {}", first.id)?;
+    let dir = first.files.first().and_then(|file| Path::new(file).parent());
+    let report = dir
+        .filter(|dir| *dir != Path::new("out"))
+        .map(|dir| dir.join("report.json"));
+    let report = report.map_or_else(String::new, |report| {
+        format!(" --report {}", command_line(&[report.display().to_string()]))
+    });
+    writeln!(out, "Next       routeproof explain {}{report}", first.id)?;
     if let Some(replay) = &first.replay {
         writeln!(out, "{DIM}           {replay}{DIM:#}")?;
     }

@@ -65,6 +65,7 @@ pub(super) fn write(
     }
     if !run.causes.is_empty() {
         writeln!(out, "\n{BAD}VIOLATION{BAD:#}  {}", Numbers::of(run).causes_text())?;
+        let all = all || run.causes.iter().all(|cause| cause.to_check);
         causes::write(out, run, columns, all)?;
         writeln!(out)?;
         write_rules(out, run)?;
