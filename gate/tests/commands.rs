@@ -74,7 +74,8 @@ fn a_cut_exploration_alone_is_inconclusive() {
     ];
     let output = routeproof(dir.path(), &args);
     ends(&output, 3);
-    let said = " changes with an effect were judged in traces, and a pass takes 500: raise `--budget` or `--traces`";
+    // A busy machine may not even end the sweep in that time.
+    let said = "raise `--budget`";
     assert!(stdout(&output).contains(said), "{}", stdout(&output));
 }
 
