@@ -22,7 +22,13 @@ pub(super) fn current(moment: &Moment, notes: &mut Notes) {
                 (None, _) => "ghost",
                 (Some(_), _) => "stale",
             };
-            let allowed = row.map_or(Allowed::NoRow(None), |row| Allowed::Version(version_of(row)));
+            // The current version is right where the question reaches it, and no version of the row elsewhere.
+            let reached = row.filter(|row| {
+                let asked = &asked.query.model;
+                !row.blocked && (moment.ground.reaches(row, asked).is_some() || row.model == *asked)
+            });
+            let no_row = || Allowed::NoRow(Some(candidate.id.clone()));
+            let allowed = reached.map_or_else(no_row, |row| Allowed::Version(version_of(row)));
             let subject = Subject {
                 id: Some(candidate.id.clone()),
                 ..asked.about(moment.ground, version)

@@ -255,7 +255,7 @@ fn heals_and_converges() {
 #[test]
 fn the_rules_of_a_router_hold_of_what_each_replica_says_it_holds() {
     let gone = || Story(vec![poll(0), delete(Via::Store, "d1"), poll(0)]);
-    let ghost = "replica 0: ghost d1 in lookup after 3: none; d1 v1, d2 w1";
+    let ghost = "replica 0: ghost d1 in lookup after 3: no d1; d1 v1, d2 w1";
     gone().breaks(RuleId::Current, Fault::StaleIndex, ghost);
     let kept = gone().judge(Some(Fault::KeepsDeleted), RuleId::Current);
     assert_eq!(kept.findings, [], "it holds the row, and says so");

@@ -29,7 +29,7 @@ fn current() {
         "current",
         "ghost",
         "exact",
-        "d1 asked a by anyone on path 0 after 2: none; d1 v1",
+        "d1 asked a by anyone on path 0 after 2: no d1; d1 v1",
     );
     deleted(unknown(), &["d1"]).fails("current", "claims-ghost", "claims", "d1 on path 0 after 2: none; d1");
     let two = vec![
@@ -60,7 +60,7 @@ fn a_row_that_the_router_found_unchanged_is_current_all_the_same() {
         "current",
         "stale",
         "exact",
-        "d1 asked a by anyone on path 0 after 2: d1 v2; d1 v1",
+        "d1 asked a by anyone on path 0 after 2: no d1; d1 v1",
     );
 }
 
