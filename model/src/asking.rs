@@ -1,4 +1,4 @@
-//! When a router is asked, what, and in which order: drawn for each trace, since asking is an action.
+//! The questions that a router is asked, when, and in which order: drawn for each trace, since asking is an action.
 //!
 //! Routers remember what they were asked. A trial that asks the same questions in the same order after each step refreshes
 //! every small cache before it can be wrong, and every stamp before it can wrap. So the moments, the order and single

@@ -1,4 +1,4 @@
-//! What the traces of a search tried: changes and what became of them, lookups around changes, structures that were seen.
+//! The coverage of a search: changes and what became of them, lookups around changes, structures that were seen.
 //!
 //! A rule that held says nothing of what was never tried. So a run tells, beside its premises, which parameter bundles met
 //! which verbs with which outcomes, and by which tier a changed row was asked for, asked for before the change and not.

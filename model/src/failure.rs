@@ -363,6 +363,13 @@ pub struct Failure {
     pub shrunk: bool,
 }
 
+impl Failure {
+    /// The place among failures with the same signature, the one to keep first: made small before not, then fewer steps.
+    pub fn rank(&self) -> (bool, usize) {
+        (!self.shrunk, self.run.trace.size())
+    }
+}
+
 /// The trace that first showed a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {

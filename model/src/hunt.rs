@@ -48,8 +48,7 @@ impl Hunt {
     pub fn keep(&mut self, mut failure: Failure) {
         if let Some(known) = self.failures.get_mut(&failure.signature) {
             failure.count += known.count;
-            let rank = |failure: &Failure| (!failure.shrunk, failure.run.trace.size());
-            if rank(&failure) >= rank(known) {
+            if failure.rank() >= known.rank() {
                 known.count = failure.count;
                 return;
             }

@@ -1,4 +1,4 @@
-//! What the traces of a run tried, and what they did not.
+//! The coverage of a run: what its traces tried, and what they did not.
 
 use model::{Coverage, LookedUp, Met, Tier, Tried};
 use protocol::{Capability, Hello};

@@ -1,4 +1,4 @@
-//! What a failure does to requests, from the worst to none.
+//! The harm that a failure does to requests, from the worst to none.
 
 use protocol::{Answer, Outcome, Question};
 use schemars::JsonSchema;

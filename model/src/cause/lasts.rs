@@ -1,4 +1,4 @@
-//! How long a failure lasts once nothing happens any more.
+//! The time that a failure lasts once nothing happens any more.
 
 use protocol::{AdapterFault, Capability, Level, RouterUnderTest, Step, World};
 use schemars::JsonSchema;

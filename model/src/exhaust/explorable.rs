@@ -1,4 +1,4 @@
-//! What the exhaustive engine explores: a router in this process, by its whole memory, or any other, by what is observed.
+//! The routers that the exhaustive engine explores: a router in this process, by its whole memory, or any other, by what is observed.
 
 use std::hash::Hash;
 

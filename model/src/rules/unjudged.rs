@@ -1,4 +1,4 @@
-//! What is not judged of a router, and why: rules that have nothing to check, and parts of others.
+//! The part of the rules that is not judged of a router, and why: rules that have nothing to check, and parts of others.
 
 use protocol::{Capability, Hello, Settles};
 use schemars::JsonSchema;

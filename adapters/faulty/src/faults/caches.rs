@@ -1,6 +1,6 @@
 //! Faults of caches of answers in front of tables that are right.
 //!
-//! They show only where what was asked, and in which order, is part of the trace.
+//! Such a fault shows only where what was asked, and in which order, is part of the trace.
 
 use protocol::{Answer, Outcome, Query, Refusal, Row};
 

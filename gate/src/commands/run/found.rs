@@ -1,4 +1,4 @@
-//! What the engines of a run have found so far: each failure is written to its files as soon as it is known.
+//! The failures that the engines of a run have found so far: each failure is written to its files as soon as it is known.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -58,9 +58,8 @@ impl<'a> Found<'a> {
     }
 
     fn take(&mut self, failure: &Failure, now: Duration, progress: &mut dyn FnMut(&str)) {
-        let rank = |failure: &Failure| (!failure.shrunk, failure.run.trace.size());
         match self.entries.get(&failure.signature) {
-            Some(known) if rank(&known.failure) <= rank(failure) => {}
+            Some(known) if known.failure.rank() <= failure.rank() => {}
             Some(known) => {
                 let (count, after, place) = (known.count, known.after, known.place);
                 self.write(failure.clone(), count, after, place);
