@@ -14,7 +14,7 @@ use protocol::{
 
 use self::asking::{Gathered, Picks, prepared};
 use self::fresh::{Orders, Wanted};
-pub(crate) use self::fresh::{carry_out, fresh_runs_of, seen_fresh};
+pub(crate) use self::fresh::{carry_out, carry_out_checked, fresh_runs_of, seen_fresh};
 use crate::coverage::Coverage;
 use crate::evidence::fleet::{History, Sight};
 use crate::evidence::{
@@ -534,10 +534,7 @@ fn judge_beside(
         .map(|(one, orders)| one.wanted(&judge.rules, orders))
         .collect();
     let runs: Vec<Run> = wanted.iter().flat_map(Wanted::runs).cloned().collect();
-    let replies = carry_out(router, &runs)?;
-    for (run, reply) in runs.iter().zip(&replies) {
-        check_tags(&run.trace.rows().map(|row| row.tag.as_str()).collect(), reply)?;
-    }
+    let replies = carry_out_checked(router, &runs)?;
     let mut rest = &replies[..];
     let judged = carried.iter().zip(&wanted).map(|((carried, _), wanted)| {
         let (of_run, after) = rest.split_at(wanted.runs().count());

@@ -9,9 +9,9 @@ use protocol::{
 };
 
 use crate::alphabet::matrix;
-use crate::evidence::{Fresh, Look, check_tags};
+use crate::evidence::{Fresh, Look};
 use crate::generate::{router_questions, viewers};
-use crate::trial::{carry_out, seen_fresh};
+use crate::trial::{carry_out_checked, seen_fresh};
 use crate::universe::Scope;
 
 /// A router to be explored: where a change leads from a state, and what a fresh router shows.
@@ -159,15 +159,6 @@ impl<'a> Observed<'a> {
     pub(super) fn new(router: &'a mut dyn RouterUnderTest, questions: Matrix) -> Self {
         Self { router, questions }
     }
-
-    /// Carries out runs. A tag that a run did not give is a lie of the adapter, and nothing is judged by it.
-    fn replies(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
-        let replies = carry_out(self.router, runs)?;
-        for (run, reply) in runs.iter().zip(&replies) {
-            check_tags(&run.trace.rows().map(|row| row.tag.as_str()).collect(), reply)?;
-        }
-        Ok(replies)
-    }
 }
 
 /// What can be observed of a router, and the question that it was asked since it was last changed.
@@ -191,7 +182,7 @@ impl Explorable for Observed<'_> {
 
     fn start(&mut self) -> Result<Reached<Observable>, AdapterFault> {
         let run = self.questions.run(Vec::new(), Vec::new());
-        let mut reply = self.replies(&[run])?.remove(0);
+        let mut reply = carry_out_checked(self.router, &[run])?.remove(0);
         Ok(Reached {
             state: Observable::unasked(last_seen(&mut reply)),
             changed: reply.setup,
@@ -229,25 +220,27 @@ impl Explorable for Observed<'_> {
             run
         };
         let runs: Vec<Run> = changes.iter().map(run).collect();
-        let reached = self.replies(&runs)?.into_iter().filter_map(|mut reply| {
-            let Some(StepReply::Changed(changed)) = reply.steps.pop() else {
-                return None;
-            };
-            let mut shown = last_seen(&mut reply);
-            if let Some(shown) = shown.shown.get_mut(..=first) {
-                shown.rotate_left(1);
-            }
-            Some(Reached {
-                state: Observable::unasked(shown),
-                changed,
-            })
-        });
+        let reached = carry_out_checked(self.router, &runs)?
+            .into_iter()
+            .filter_map(|mut reply| {
+                let Some(StepReply::Changed(changed)) = reply.steps.pop() else {
+                    return None;
+                };
+                let mut shown = last_seen(&mut reply);
+                if let Some(shown) = shown.shown.get_mut(..=first) {
+                    shown.rotate_left(1);
+                }
+                Some(Reached {
+                    state: Observable::unasked(shown),
+                    changed,
+                })
+            });
         Ok(reached.collect())
     }
 
     fn fresh(&mut self, rows: &[Row]) -> Result<Fresh, AdapterFault> {
         let run = self.questions.run(rows.to_vec(), Vec::new());
-        Ok(seen_fresh(&self.replies(&[run])?[0]))
+        Ok(seen_fresh(&carry_out_checked(self.router, &[run])?[0]))
     }
 }
 

@@ -12,7 +12,7 @@ use protocol::{
 };
 
 use super::{Tracked, changes};
-use crate::evidence::{Beside, EVERY_ORDER_ROWS_MAX, Fresh};
+use crate::evidence::{Beside, EVERY_ORDER_ROWS_MAX, Fresh, check_tags};
 use crate::failure::{Finding, Got};
 
 /// The most answers for which every order of the rows is tried while a trace is drawn or shrunk: six orders of the most
@@ -205,6 +205,15 @@ pub(crate) fn carry_out(router: &mut dyn RouterUnderTest, runs: &[Run]) -> Resul
     let mut replies = Vec::with_capacity(runs.len());
     for batch in runs.chunks(protocol::wire::BATCH_RUNS_MAX) {
         replies.extend(router.run(batch)?);
+    }
+    Ok(replies)
+}
+
+/// Carries out runs. A tag that a run did not give is a lie of the adapter, and nothing is judged by it.
+pub(crate) fn carry_out_checked(router: &mut dyn RouterUnderTest, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+    let replies = carry_out(router, runs)?;
+    for (run, reply) in runs.iter().zip(&replies) {
+        check_tags(&run.trace.rows().map(|row| row.tag.as_str()).collect(), reply)?;
     }
     Ok(replies)
 }
