@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use protocol::{Change, Changed, Outcome, Query, Question, Row, Run, RunReply, Shown, Step, StepReply};
 
-use crate::evidence::Ground;
+use crate::evidence::{Ground, tier_of_name};
 use crate::failure::Tier;
 use crate::spec::{Table, is_visible};
 
@@ -23,6 +23,8 @@ pub struct Coverage {
     pub changes: BTreeMap<Tried, u64>,
     /// Number of lookups that could reach a row that had changed since the last ones.
     pub lookups: BTreeMap<LookedUp, u64>,
+    /// The tiers of the rows that changes brought, each with whether the router ever took one.
+    pub taken: BTreeMap<Tier, bool>,
     /// The derived structures of which the router said what they hold.
     pub structures: BTreeSet<String>,
 }
@@ -106,6 +108,9 @@ impl Coverage {
         for (looked_up, count) in other.lookups {
             *self.lookups.entry(looked_up).or_default() += count;
         }
+        for (tier, taken) in other.taken {
+            *self.taken.entry(tier).or_default() |= taken;
+        }
         self.structures.extend(other.structures);
     }
 }
@@ -139,6 +144,10 @@ impl<'a> Walk<'a> {
             let met = Met::of(&changed.outcome);
             let tried = self.coverage.changes.entry(Tried { extra, verb, met });
             *tried.or_default() += 1;
+        }
+        for row in change.rows() {
+            let taken = matches!(changed.outcome, Outcome::Applied) && now.get(&row.id) == Some(row);
+            *self.coverage.taken.entry(tier_of_name(row)).or_default() |= taken;
         }
         if before == now {
             return;

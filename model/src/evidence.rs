@@ -202,7 +202,8 @@ impl Ground {
     }
 }
 
-fn tier_of_name(row: &Row) -> Tier {
+/// The tier by which a row is reached under the name that it is asked for by.
+pub(crate) fn tier_of_name(row: &Row) -> Tier {
     match (is_pattern(row.asked_name()), &row.team) {
         (false, Some(_)) => Tier::TeamExact,
         (false, None) => Tier::Exact,

@@ -168,6 +168,7 @@ fn what_a_run_tried_is_counted_by_extra_verb_outcome_and_tier() {
         effects,
         changes,
         lookups,
+        taken,
         structures,
     } = &judged[0].coverage;
     assert_eq!((*effects, structures.len()), (2, 0), "sizes were not asked for");
@@ -184,6 +185,7 @@ fn what_a_run_tried_is_counted_by_extra_verb_outcome_and_tier() {
     ]
     .into();
     assert_eq!(*changes, expected);
+    assert_eq!(*taken, BTreeMap::from([(Tier::Exact, true)]));
     let looked_up = |verb, tier, before| LookedUp { verb, tier, before };
     let expected: BTreeMap<LookedUp, u64> = [
         (looked_up("upsert", Tier::Exact, true), 1),

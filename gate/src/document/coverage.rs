@@ -77,7 +77,7 @@ pub enum NotTried {
         /// The verb.
         verb: String,
     },
-    /// No row was looked up by this tier behind a change of this verb that had an effect.
+    /// Too few rows were looked up by this tier behind changes of this verb that had an effect.
     Lookup {
         /// The verb.
         verb: String,
@@ -85,10 +85,46 @@ pub enum NotTried {
         tier: Tier,
         /// True if it is lookups that had been made before the change too; false if it is others.
         before: bool,
+        /// Number of lookups.
+        lookups: u64,
+    },
+    /// The router refused every row that is reached by this tier.
+    Refused {
+        /// The tier.
+        tier: Tier,
     },
 }
 
+/// The least number of lookups by each tier behind changes of each verb, asked before the change and not, by which a router
+/// conforms.
+pub(crate) const LOOKUPS_MIN: u64 = 3;
+
+impl NotTried {
+    /// The words for it in reports.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Extra { extra, verb } => format!("`{extra}` by {verb}"),
+            Self::Lookup { verb, tier, before, .. } => {
+                let since = if *before { "as before it" } else { "for the first time" };
+                format!("{} behind {verb} {since}", tier.words())
+            }
+            Self::Refused { tier } => format!("{}: every such row was refused", tier.words()),
+        }
+    }
+}
+
 impl CoverageReport {
+    /// The first of the lookups of which there were too few for a verdict, in words.
+    pub(crate) fn too_few(&self) -> Option<String> {
+        self.not_tried.iter().find_map(|missing| match missing {
+            NotTried::Lookup { lookups, .. } => Some(format!(
+                "{} was looked up {lookups} times, and a pass takes {LOOKUPS_MIN}",
+                missing.words()
+            )),
+            NotTried::Extra { .. } | NotTried::Refused { .. } => None,
+        })
+    }
+
     /// What was tried of the router that said `hello`.
     pub fn new(coverage: &Coverage, hello: &Hello) -> Self {
         Self {
@@ -124,36 +160,45 @@ fn lookups((looked_up, lookups): (&LookedUp, &u64)) -> LookupsReport {
 }
 
 fn not_tried(coverage: &Coverage, hello: &Hello) -> Vec<NotTried> {
-    let verbs = || {
-        VERBS
-            .into_iter()
-            .filter(|(_, needed)| hello.can(*needed))
-            .map(|(verb, _)| verb)
-    };
-    let tiers = Tier::ALL.into_iter().filter(|tier| can_reach(*tier, hello));
-    let mut missing = Vec::new();
-    for extra in &hello.dialect.extras {
-        let met = |verb: &&str| {
+    let verbs: Vec<&'static str> = VERBS
+        .into_iter()
+        .filter(|(_, needed)| hello.can(*needed))
+        .map(|(verb, _)| verb)
+        .collect();
+    let of_extra = hello.dialect.extras.iter().flat_map(|extra| {
+        let met = |verb: &&&str| {
             let mut tried = coverage.changes.keys();
-            tried.any(|tried| tried.verb == *verb && tried.extra.as_ref() == Some(&extra.name))
+            tried.any(|tried| tried.verb == **verb && tried.extra.as_ref() == Some(&extra.name))
         };
-        missing.extend(verbs().filter(|verb| !met(verb)).map(|verb| NotTried::Extra {
+        let missing = verbs.iter().filter(move |verb| !met(verb));
+        missing.map(|verb| NotTried::Extra {
             extra: extra.name.clone(),
+            verb: (*verb).to_owned(),
+        })
+    });
+    let tiers = Tier::ALL.into_iter().filter(|tier| can_reach(*tier, hello));
+    let of_tier = tiers.flat_map(|tier| too_few_lookups(coverage, tier, &verbs));
+    of_extra.chain(of_tier).collect()
+}
+
+/// What was not looked up often enough by that tier; a tier of which the router refuses every row is named once.
+fn too_few_lookups(coverage: &Coverage, tier: Tier, verbs: &[&'static str]) -> Vec<NotTried> {
+    if coverage.taken.get(&tier) == Some(&false) {
+        return vec![NotTried::Refused { tier }];
+    }
+    let ways = verbs
+        .iter()
+        .flat_map(|verb| [true, false].map(|before| LookedUp { verb, tier, before }));
+    let counted = ways.map(|way| (way, coverage.lookups.get(&way).copied().unwrap_or(0)));
+    let too_few = counted.filter(|(_, lookups)| *lookups < LOOKUPS_MIN);
+    too_few
+        .map(|(LookedUp { verb, tier, before }, lookups)| NotTried::Lookup {
             verb: verb.to_owned(),
-        }));
-    }
-    for tier in tiers {
-        for verb in verbs() {
-            let ways = [true, false].map(|before| LookedUp { verb, tier, before });
-            let ways = ways.into_iter().filter(|way| !coverage.lookups.contains_key(way));
-            missing.extend(ways.map(|LookedUp { verb, tier, before }| NotTried::Lookup {
-                verb: verb.to_owned(),
-                tier,
-                before,
-            }));
-        }
-    }
-    missing
+            tier,
+            before,
+            lookups,
+        })
+        .collect()
 }
 
 fn can_reach(tier: Tier, hello: &Hello) -> bool {
@@ -191,10 +236,42 @@ mod tests {
             let report = CoverageReport::new(&Coverage::default(), &hello);
             let missing = report.not_tried.iter().filter_map(|missing| match missing {
                 NotTried::Lookup { tier, .. } => Some(*tier),
-                NotTried::Extra { .. } => None,
+                NotTried::Extra { .. } | NotTried::Refused { .. } => None,
             });
             let expected: BTreeSet<Tier> = tiers.iter().copied().collect();
             assert_eq!(missing.collect::<BTreeSet<Tier>>(), expected, "{capabilities:?}");
         }
+    }
+    #[test]
+    fn a_lookup_is_missing_until_it_was_made_often_enough_or_where_every_such_row_was_refused() {
+        let mut hello = builtin::reference().hello().clone();
+        hello.capabilities = vec![Capability::Upsert];
+        let mut coverage = Coverage::default();
+        let report = |coverage: &Coverage| CoverageReport::new(coverage, &hello);
+        let ways = [true, false].map(|before| LookedUp {
+            verb: "upsert",
+            tier: Tier::Exact,
+            before,
+        });
+        for lookups in 0..LOOKUPS_MIN {
+            coverage.lookups.extend(ways.map(|way| (way, lookups)));
+            let too_few = report(&coverage).too_few().expect("they are too few");
+            let expected = format!("exact behind upsert as before it was looked up {lookups} times");
+            assert!(too_few.starts_with(&expected), "{too_few}");
+        }
+        coverage.lookups.insert(ways[0], LOOKUPS_MIN);
+        let too_few = report(&coverage).too_few().expect("the other way is still too few");
+        assert!(
+            too_few.starts_with("exact behind upsert for the first time"),
+            "{too_few}"
+        );
+        coverage.lookups.insert(ways[1], LOOKUPS_MIN);
+        assert_eq!(report(&coverage).too_few(), None);
+        assert!(report(&coverage).not_tried.is_empty());
+
+        let mut refused = Coverage::default();
+        refused.taken.insert(Tier::Exact, false);
+        assert_eq!(report(&refused).not_tried, [NotTried::Refused { tier: Tier::Exact }]);
+        assert_eq!(report(&refused).too_few(), None);
     }
 }

@@ -243,6 +243,9 @@ impl RunReport {
                  or `--traces`, or lower `--changes-min`"
             ));
         }
+        if let Some(what) = self.coverage.too_few() {
+            return Some(format!("{what}: raise `--budget` or `--traces`"));
+        }
         (counts.vacuous > 0)
             .then(|| "a rule had too little to check: raise `--budget`, or leave the rule out with `--rule`".to_owned())
     }
@@ -335,8 +338,13 @@ impl FailureReport {
 
 #[cfg(test)]
 mod tests {
+    use model::{Coverage, LookedUp, Tier};
+    use protocol::Capability;
+
     use super::*;
+    use crate::adapter::builtin;
     use crate::document::Document;
+    use crate::document::coverage::LOOKUPS_MIN;
     use crate::exit::Exit;
 
     fn rule(status: RuleStatus) -> RuleReport {
@@ -413,6 +421,22 @@ mod tests {
             let run = run(rules, *closed, *transitions, *traces);
             let verdict = Document::Run(run).verdict();
             assert_eq!(verdict.exit, *expected, "{rules:?}, closed {closed}, {traces} traces");
+        }
+    }
+
+    #[test]
+    fn nothing_passes_of_which_too_little_was_looked_up() {
+        for (lookups, expected) in [(LOOKUPS_MIN - 1, Exit::Inconclusive), (LOOKUPS_MIN, Exit::Conforms)] {
+            let mut hello = builtin::reference().hello().clone();
+            hello.capabilities = vec![Capability::Upsert];
+            let mut coverage = Coverage::default();
+            for before in [true, false] {
+                let (verb, tier) = ("upsert", Tier::Exact);
+                coverage.lookups.insert(LookedUp { verb, tier, before }, lookups);
+            }
+            let mut run = run(&[RuleStatus::Pass], true, 9, 9);
+            *run.coverage = CoverageReport::new(&coverage, &hello);
+            assert_eq!(Document::Run(run).verdict().exit, expected, "{lookups}");
         }
     }
 

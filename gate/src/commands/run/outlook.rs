@@ -7,7 +7,7 @@ use model::{Hunt, RuleId, unjudged};
 use protocol::Hello;
 
 use super::Options;
-use crate::document::PREMISES_MIN;
+use crate::document::{CoverageReport, PREMISES_MIN};
 
 /// The least time of a run without a budget.
 const UNBOUNDED_MIN: Duration = Duration::from_secs(10);
@@ -24,6 +24,7 @@ pub(super) struct Outlook {
     sweep: usize,
     /// The rules that this router can be judged by.
     rules: Vec<RuleId>,
+    hello: Hello,
     begun: Duration,
     advised: bool,
 }
@@ -39,6 +40,7 @@ impl Outlook {
             effects_min: options.effects_min,
             sweep,
             rules: rules.collect(),
+            hello: hello.clone(),
             begun,
             advised: false,
         }
@@ -52,7 +54,8 @@ impl Outlook {
                 of(before) + of(&so_far.premises)
             };
             let swept = so_far.work.swept as usize >= self.sweep;
-            let enough = swept && so_far.work.effects >= self.effects_min;
+            let covered = CoverageReport::new(&so_far.coverage, &self.hello).too_few().is_none();
+            let enough = swept && covered && so_far.work.effects >= self.effects_min;
             if enough && self.rules.iter().all(|id| premises(id) >= PREMISES_MIN) {
                 UNBOUNDED_MIN
             } else {
@@ -84,7 +87,11 @@ impl Outlook {
 
 #[cfg(test)]
 mod tests {
+    use model::{LookedUp, Tier};
+    use protocol::Capability;
+
     use super::*;
+    use crate::adapter::builtin;
 
     fn outlook(budget: Option<Duration>) -> Outlook {
         Outlook {
@@ -92,6 +99,10 @@ mod tests {
             effects_min: 500,
             sweep: 50,
             rules: vec![RuleId::Current],
+            hello: Hello {
+                capabilities: vec![Capability::Upsert],
+                ..builtin::reference().hello().clone()
+            },
             begun: Duration::ZERO,
             advised: false,
         }
@@ -101,6 +112,10 @@ mod tests {
         let mut hunt = Hunt::default();
         (hunt.work.swept, hunt.work.effects) = (swept, effects);
         hunt.premises.insert(RuleId::Current, premises);
+        for before in [true, false] {
+            let (verb, tier) = ("upsert", Tier::Exact);
+            hunt.coverage.lookups.insert(LookedUp { verb, tier, before }, 9);
+        }
         hunt
     }
 
@@ -118,6 +133,10 @@ mod tests {
         let before = BTreeMap::from([(RuleId::Current, 1)]);
         let until = outlook(None).until(&hunt(50, 500, PREMISES_MIN - 1), &before);
         assert_eq!(until, UNBOUNDED_MIN, "what exploring checked counts");
+        let mut unasked = hunt(50, 500, PREMISES_MIN);
+        unasked.coverage.lookups.clear();
+        let until = outlook(None).until(&unasked, &BTreeMap::new());
+        assert_eq!(until, UNBOUNDED_MAX, "each tier has to be asked for");
         let minute = Duration::from_mins(1);
         assert_eq!(outlook(Some(minute)).until(&hunt(0, 0, 0), &BTreeMap::new()), minute);
     }

@@ -260,18 +260,7 @@ fn sweep_text(search: &SearchReport) -> String {
 
 /// The line of what was not tried, if there is anything.
 fn not_tried_text(missing: &[NotTried]) -> Option<String> {
-    let text = |missing: &NotTried| match missing {
-        NotTried::Extra { extra, verb } => format!("`{extra}` by {verb}"),
-        NotTried::Lookup { verb, tier, before } => {
-            let since = if *before {
-                " as before it"
-            } else {
-                " for the first time"
-            };
-            format!("{} behind {verb}{since}", tier.words())
-        }
-    };
-    let told: Vec<String> = missing.iter().take(NOT_TRIED_MAX).map(text).collect();
+    let told: Vec<String> = missing.iter().take(NOT_TRIED_MAX).map(NotTried::words).collect();
     let more = match missing.len() - told.len() {
         0 => String::new(),
         more => format!("; and {more} more"),
