@@ -6,7 +6,7 @@ use crate::generate::viewers;
 use crate::universe::Scope;
 
 /// Every change of the alphabet: each row of the scope's names, teams and flags by each verb that the router has, the
-/// lists of up to two rows, and where a preset tells that it must be refused, an invalid row.
+/// lists of up to two rows, and an odd row, alone and in lists, that many routers refuse.
 ///
 /// A tag names the content of its row, so that states stay finitely many; each row comes with two tags, so that a key can
 /// be rotated.
@@ -24,7 +24,7 @@ pub fn alphabet(scope: &Scope) -> Vec<Change> {
         if scope.can(Capability::Delete) {
             changes.push(Change::Delete((*id).to_owned()));
         }
-        if scope.malformed && scope.can(Capability::Upsert) {
+        if scope.can(Capability::Upsert) {
             changes.push(Change::Upsert(odd(scope, id)));
         }
         let few: Vec<Row> = rows.into_iter().step_by(5).take(6).collect();
@@ -39,10 +39,12 @@ pub fn alphabet(scope: &Scope) -> Vec<Change> {
     if scope.can(Capability::Replace) {
         let longest = lists.last().cloned().unwrap_or_default();
         changes.extend(lists.into_iter().map(Change::Replace));
-        if let Some(first) = longest.first().filter(|_| scope.malformed) {
+        if let Some(first) = longest.first() {
             changes.push(Change::Replace([&longest[..], &[odd(scope, &first.id)]].concat()));
             changes.push(Change::Replace([&longest[1..], &[odd(scope, &first.id)]].concat()));
-            changes.push(Change::Replace([&longest[..], std::slice::from_ref(first)].concat()));
+            if scope.malformed {
+                changes.push(Change::Replace([&longest[..], std::slice::from_ref(first)].concat()));
+            }
         }
     }
     changes
@@ -60,7 +62,7 @@ enum Variant {
 
 const VARIANTS: [Variant; 4] = [Variant::Plain, Variant::Rotated, Variant::Weighted, Variant::Blocked];
 
-/// A row that must be refused: its target has a `*` that its name does not fill.
+/// A row of which the strict semantics have no reading: its target has a `*` that its name does not fill.
 fn odd(scope: &Scope, id: &str) -> Row {
     Row::new(id, "a", &format!("{}*", scope.target_prefixes[0]), &format!("{id}-odd"))
 }

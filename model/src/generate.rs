@@ -398,7 +398,7 @@ impl<'a> Generator<'a> {
             return kept.to_owned();
         }
         let prefix = pick(&self.scope.target_prefixes, self.choices).unwrap_or_default();
-        if self.scope.odd_targets && self.choices.percent(4) {
+        if self.choices.percent(4) {
             return format!("{prefix}*-*-*");
         }
         pick(&self.scope.targets(&prefix, name), self.choices).unwrap_or(prefix)

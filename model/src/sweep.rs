@@ -174,11 +174,8 @@ impl Teller<'_> {
         upsert.or_else(|| self.can(Capability::Replace, Change::Replace(vec![row])))
     }
 
-    /// A change that must be refused: an invalid row where the preset tells, else the id that is held.
+    /// A change that many routers refuse: a row with more `*` in its target than its name has.
     fn refused(&self, row: Row) -> Option<Change> {
-        if !self.scope.malformed {
-            return self.can(Capability::Add, Change::Add(row));
-        }
         let model = format!("{}*****", row.model);
         self.edit(Row { model, ..row })
     }

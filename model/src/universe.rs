@@ -192,10 +192,9 @@ pub struct Scope {
     pub ids: Option<Texts>,
     /// The prefixes of targets; never empty.
     pub target_prefixes: Vec<String>,
-    /// True if rows and queries that must be refused are worth asking: only a preset tells that they must.
+    /// True if rows and queries of texts that no router should take are worth asking: only a preset tells what is right then.
+    /// A target with another number of `*` than its name is offered to every router, which may refuse it.
     pub malformed: bool,
-    /// True if the preset says what a target with another number of `*` than its name is.
-    pub odd_targets: bool,
 }
 
 impl Scope {
@@ -238,7 +237,6 @@ impl Scope {
             malformed: preset.is_some_and(|preset| preset.text_bytes_max.is_some())
                 && dialect.names.is_none()
                 && dialect.ids.is_none(),
-            odd_targets: preset.is_some(),
         }
     }
 
