@@ -126,9 +126,12 @@ pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
         let team = viewer.as_deref();
         for name in listing {
             let given = moment.issued.values().chain(moment.variants);
-            let mut named = given.filter(|row| row.asked_name() == name);
-            let Some(row) = named.clone().next() else { continue };
-            if named.all(|row| !is_visible(row, team)) {
+            let Some(row) = given.clone().find(|row| row.asked_name() == name) else {
+                continue;
+            };
+            // A router may show names in another case than they were given in.
+            let mut alike = given.filter(|row| row.asked_name().to_lowercase() == name.to_lowercase());
+            if alike.all(|row| !is_visible(row, team)) {
                 let subject = Subject::of(Question::Listing(viewer.clone()), Some(row));
                 let got = Got::Names(listing.to_vec());
                 notes.fail("listed", subject, Allowed::NotNamed(name.clone()), got);
