@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{Cause, CauseKey, Diagnosis, Failure, Judge, Lasts, Member, diagnose, group, lasts};
-use protocol::{AdapterFault, Hello, RouterUnderTest};
+use protocol::{AdapterFault, RouterUnderTest};
 
 use crate::adapter::spec::Spec;
 use crate::clock::Clock;
@@ -57,7 +57,6 @@ impl Diagnosing<'_> {
         let runs: usize = diagnosed.iter().map(|(_, one)| one.runs).sum();
         let (count, seconds) = (failures.len(), clock.elapsed().as_secs_f64());
         (self.progress)(&format!("diagnosed {count} failures in {runs} runs, {seconds:.1} s"));
-        let hello = self.router.hello().clone();
         let mut reports = Vec::with_capacity(causes.len());
         for (cause, number) in causes.iter().zip(1..) {
             let (witness, of_witness) = &failures[cause.members[0].place];
@@ -65,7 +64,7 @@ impl Diagnosing<'_> {
             if number <= ASKED_AGAIN_MAX && self.is_in_time(clock) {
                 report.lasts = self.lasts(witness);
             }
-            write(&mut report, of_witness.clone(), shelf, &hello, self.spec);
+            write(&mut report, of_witness.clone(), shelf, self.spec);
             reports.push(report);
         }
         reports
@@ -134,6 +133,7 @@ fn report(
         trace_number: first.origin.trace_number,
         found_after_seconds: first.found_after_seconds,
         replay: None,
+        reproduction: None,
         files: Vec::new(),
         trace: members[0].trace.clone(),
     }
@@ -165,14 +165,16 @@ fn forms(members: &[&FailureReport]) -> Vec<FormReport> {
 }
 
 /// Writes the witness of a cause under the cause's own name.
-fn write(report: &mut CauseReport, mut witness: FailureReport, shelf: &mut Shelf, hello: &Hello, spec: &Spec) {
+fn write(report: &mut CauseReport, mut witness: FailureReport, shelf: &mut Shelf, spec: &Spec) {
     (witness.files, witness.replay) = (Vec::new(), None);
-    shelf.put_as(&report.id, hello, spec, &mut witness);
+    shelf.put_as(&report.id, spec, &mut witness);
     (report.files, report.replay) = (witness.files, witness.replay);
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeSet;
+
     use model::{Allowed, Finding, Got, Harm, Origin, RuleId, Signature};
     use protocol::{Query, Question, Questions, Run, Trace};
 
@@ -214,7 +216,7 @@ pub(crate) mod tests {
     }
 
     /// The report of a cause with that key, beside these known issues, each with its key.
-    fn reported(key: &CauseKey, known: &[(KnownReport, CauseKey)]) -> CauseReport {
+    pub(crate) fn reported(key: &CauseKey, known: &[(KnownReport, CauseKey)]) -> CauseReport {
         let failure = failure("stale", 1);
         let router = builtin::reference();
         let of_failure = FailureReport::new(&failure, router.hello(), 1, 0.0);
@@ -258,8 +260,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_cause_is_new_that_is_neither_known_nor_to_be_checked() {
-        let to_check = CauseKey::NotCarriedOut {
-            verb: "upsert".to_owned(),
+        let to_check = CauseKey::LeftOut {
+            extras: BTreeSet::new(),
         };
         let known = [(issue("1-list", Some("#1")), CauseKey::RefusedList)];
         assert!(reported(&CauseKey::AskedBefore, &known).is_new());

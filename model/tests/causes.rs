@@ -39,7 +39,7 @@ fn grouped(found: &[(Failure, Diagnosis)]) -> Vec<Cause> {
 }
 
 /// The most causes of a planted fault, of those whose failures random traces find soon.
-const CAUSES_MAX: [(&str, usize); 8] = [
+const CAUSES_MAX: [(&str, usize); 9] = [
     ("upsert-keeps-global-pattern", 1),
     ("refused-update-loses-old-row", 1),
     ("delete-keeps-global-pattern", 1),
@@ -48,6 +48,7 @@ const CAUSES_MAX: [(&str, usize); 8] = [
     ("targets-only-grow", 1),
     ("resolved-name-kept", 1),
     ("id-ignores-team", 2),
+    ("rename-ignored", 1),
 ];
 
 /// Traces of one fault or pair in a test.

@@ -146,7 +146,7 @@ impl CauseKey {
     /// cause is to be checked by a person, and counts as none.
     pub fn is_to_be_checked(&self) -> bool {
         match self {
-            Self::NotCarriedOut { .. } | Self::LeftOut { .. } | Self::Decision { .. } => true,
+            Self::LeftOut { .. } | Self::Decision { .. } => true,
             // That another row should have answered is the preset's word alone.
             Self::Lookup { rule, class, .. } => rule.rule().oracle == Oracle::Spec && class == "not-eligible",
             _ => false,
