@@ -5,12 +5,9 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use model::RuleId;
-use protocol::Hello;
-
 use crate::adapter::spec::{Spec, command_line};
 use crate::document::FailureReport;
-use crate::report::repro;
+use model::RuleId;
 
 /// A directory of traces, made when the first one is put there.
 #[derive(Debug)]
@@ -42,26 +39,23 @@ impl Shelf {
         Place { rule, number: *number }
     }
 
-    /// Writes the trace, its ITF form and, for a router whose language is known, a stand-alone reproduction; notes in
-    /// `failure` what was written and how to replay it. Files that stood at that place are replaced.
-    pub(crate) fn put(&mut self, place: Place, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
-        self.put_as(&format!("{}-{}", place.rule, place.number), hello, spec, failure);
+    /// Writes the trace and its ITF form; notes in `failure` what was written and how to replay it. Files that stood at that
+    /// place are replaced.
+    pub(crate) fn put(&mut self, place: Place, spec: &Spec, failure: &mut FailureReport) {
+        self.put_as(&format!("{}-{}", place.rule, place.number), spec, failure);
     }
 
     /// Writes the same files under that name.
-    pub(crate) fn put_as(&mut self, name: &str, hello: &Hello, spec: &Spec, failure: &mut FailureReport) {
+    pub(crate) fn put_as(&mut self, name: &str, spec: &Spec, failure: &mut FailureReport) {
         let stem = self.dir.join(name);
         let trace = stem.with_extension("toml");
-        let mut files = vec![
+        let files = [
             (trace.clone(), failure.trace.to_toml()),
             (
                 stem.with_extension("itf.json"),
                 format!("{:#}\n", failure.trace.to_itf()),
             ),
         ];
-        if let Some((ending, script)) = repro::script(hello, failure) {
-            files.push((stem.with_extension(ending), script));
-        }
         for (path, text) in files {
             match write_whole(&path, &text) {
                 Ok(()) => failure.files.push(path.display().to_string()),

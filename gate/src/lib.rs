@@ -13,6 +13,7 @@
 //! | `speed` | how often a router can be asked |
 //! | `kill` | planted faults against engines |
 //! | `document`, `report` | what commands come to, as data and in each format |
+//! | `reproduce` | tests of causes in the router's own language, run before they are offered |
 //! | `files`, `skip` | traces written, failures excused |
 //! | `output` | stdout and stderr |
 //! | `clock` | the one place where time is read |
@@ -40,6 +41,7 @@ mod known;
 mod output;
 mod property;
 mod report;
+mod reproduce;
 mod skip;
 mod speed;
 

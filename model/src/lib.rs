@@ -56,7 +56,7 @@ pub use evidence::fleet::{History, Operation};
 pub use evidence::{Beside, Fresh, applied_table, note_arrivals, rows_in_order};
 pub use exhaust::{ExhaustLimits, explore, explore_observed};
 pub use failure::{
-    Allowed, Failure, Finding, FindingKind, Got, Origin, Signature, Tier, Version, finding_place, finding_words,
+    Allowed, Failure, Finding, FindingKind, Got, Origin, Signature, Size, Tier, Version, finding_place, finding_words,
 };
 pub use generate::{Generator, Swarm, drawn_run, generate, raised_queries, router_changes, router_questions, viewers};
 pub use hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work, to_the_end};

@@ -21,7 +21,7 @@ use protocol::{AdapterFault, FaultKind, RouterUnderTest, Stamped};
 use self::cache::Cache;
 use self::process::Launch;
 use self::several::Several;
-use self::spec::Spec;
+use self::spec::{Release, Spec};
 use self::supervisor::{Supervisor, Waits};
 use self::venv::Progress;
 
@@ -53,11 +53,7 @@ pub fn open_router(
         Spec::Faulty(name) => builtin::faulty(name).ok_or_else(|| not_built_in(spec)),
         Spec::Strategy(name) => builtin::strategy(name).ok_or_else(|| not_built_in(spec)),
         Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
-            let root = settings.cache_dir.as_ref().ok_or_else(|| {
-                let message = "there is no cache directory, since `HOME` is not set; name one with `--cache-dir`";
-                AdapterFault::new(FaultKind::Missing, message)
-            })?;
-            let mut launch = venv::prepare_venv(release, &Cache::open(root)?, settings.path.as_deref(), progress)?;
+            let mut launch = prepared(release, settings, progress)?;
             if matches!(spec, Spec::LiteLlmProxy(_)) {
                 launch.name = spec.to_string();
                 launch.args.push("--ignore-invalid".into());
@@ -67,6 +63,23 @@ pub fn open_router(
         }
         Spec::Exec(words) => start(exec(spec, words), settings),
     }
+}
+
+/// Returns the command that starts an adapter on that release of LiteLLM, once it is installed.
+///
+/// # Errors
+///
+/// An adapter fault, and nothing half-made in the cache.
+pub(crate) fn prepared(
+    release: &Release,
+    settings: &AdapterSettings,
+    progress: Progress<'_>,
+) -> Result<Launch, AdapterFault> {
+    let root = settings.cache_dir.as_ref().ok_or_else(|| {
+        let message = "there is no cache directory, since `HOME` is not set; name one with `--cache-dir`";
+        AdapterFault::new(FaultKind::Missing, message)
+    })?;
+    venv::prepare_venv(release, &Cache::open(root)?, settings.path.as_deref(), progress)
 }
 
 /// Starts the processes of an adapter. Of a router in this process a fresh value is a fresh router; of one behind a pipe only

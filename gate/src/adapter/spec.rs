@@ -71,6 +71,16 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// The release of LiteLLM that it names, if it does.
+    pub(crate) fn release(&self) -> Option<&Release> {
+        match self {
+            Self::LiteLlm(release) | Self::LiteLlmProxy(release) => Some(release),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -51,6 +51,9 @@ pub struct RunArgs {
     /// Time after which the witness of a cause is asked for again, of a router that declares `wait`; `0s` for not at all
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_time)]
     pub ask_again: Duration,
+    /// Run the tests of causes on this release of the router too, which is said to be mended
+    #[arg(long, value_name = "VERSION")]
+    pub fixed_in: Option<String>,
     /// Print every failure, and not its cause alone
     #[arg(long)]
     pub all: bool,

@@ -7,7 +7,7 @@ use protocol::{Outcome, Question, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::FindingReport;
+use super::{FindingReport, ReproductionReport};
 
 /// A group of failures that one fault explains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +46,8 @@ pub struct CauseReport {
     pub found_after_seconds: f64,
     /// The command that replays the witness.
     pub replay: Option<String>,
+    /// The test that shows it without Routeproof; absent for a router whose language is not known, or if no test did.
+    pub reproduction: Option<ReproductionReport>,
     /// The files that were written of the witness.
     pub files: Vec<String>,
     /// The trace of the witness, the question at its end.

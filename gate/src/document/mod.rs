@@ -11,6 +11,7 @@ mod faults;
 mod finding;
 mod headline;
 mod replay;
+mod reproduction;
 mod run;
 mod verdict;
 
@@ -28,6 +29,7 @@ pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
 pub(crate) use finding::FindingReport;
 pub(crate) use headline::headline;
 pub(crate) use replay::{ReplayReport, TraceReport, TraceStatus};
+pub(crate) use reproduction::{ReproductionReport, TestResult, TestRun};
 pub(crate) use run::{
     Confirmation, ExplorationReport, FailureReport, IdleSkip, OriginReport, PREMISES_MIN, RuleReport, RuleStatus,
     RunReport, SearchReport,

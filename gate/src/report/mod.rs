@@ -5,7 +5,6 @@ pub(crate) mod human;
 pub(crate) mod json;
 mod kills;
 pub(crate) mod markdown;
-pub(crate) mod repro;
 
 use std::path::{Path, PathBuf};
 

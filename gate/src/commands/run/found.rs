@@ -80,7 +80,7 @@ impl<'a> Found<'a> {
 
     fn write(&mut self, failure: Failure, count: u64, after: Duration, place: Place) {
         let mut report = FailureReport::new(&failure, self.hello, self.options.seed, after.as_secs_f64());
-        self.shelf.put(place, self.hello, &self.options.spec, &mut report);
+        self.shelf.put(place, &self.options.spec, &mut report);
         let entry = Entry {
             failure,
             count,

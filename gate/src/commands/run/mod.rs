@@ -22,8 +22,8 @@ use self::found::Found;
 use self::outlook::Outlook;
 use self::pace::Pacer;
 use super::interruption;
-use crate::adapter::spec::Spec;
-use crate::adapter::{AdapterSettings, open_router};
+use crate::adapter::spec::{Release, Spec};
+use crate::adapter::{AdapterSettings, open_router, prepared};
 use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing};
 use crate::cli::RunArgs;
 use crate::clock::{Clock, seed_of_the_moment};
@@ -36,6 +36,7 @@ use crate::explore::explore_any;
 use crate::guard::{finish_on_signal, stopped};
 use crate::known::known;
 use crate::output::progress;
+use crate::reproduce::{self, Bench};
 use crate::skip::Skips;
 use crate::speed::cadence;
 
@@ -113,8 +114,34 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
         jobs: args.jobs,
         ..settings.clone()
     };
+    let mended = args.fixed_in.as_deref().map(|version| mended(&options.spec, version));
+    let mended = mended.transpose()?;
     let mut router = open_router(&options.spec, &settings, &progress)?;
-    put_on_trial(&options, router.as_mut(), &mut |line| progress(line)).map(Document::Run)
+    let mut report = put_on_trial(&options, router.as_mut(), &mut |line| progress(line))?;
+    let hello = router.hello().clone();
+    // What runs the tests may have the machine for itself.
+    drop(router);
+    if let Some(release) = options.spec.release() {
+        let bench = |release: &Release| {
+            Ok::<_, AdapterFault>(Bench {
+                release: release.clone(),
+                launch: prepared(release, &settings, &progress)?,
+            })
+        };
+        let (at_hand, mended) = (bench(release)?, mended.as_ref().map(bench).transpose()?);
+        let benches = (&at_hand, mended.as_ref());
+        reproduce::offer(&mut report, &hello, &options.out, benches, &mut |line| progress(line));
+    }
+    Ok(Document::Run(report))
+}
+
+/// The release on which the tests of causes are to pass.
+fn mended(spec: &Spec, version: &str) -> Result<Release, Error> {
+    if spec.release().is_none() {
+        let what = format!("`--fixed-in` names a release of LiteLLM, and `{spec}` is none; leave it out");
+        return Err(Error::Usage(what));
+    }
+    Release::parse(version).map_err(|why| Error::Usage(format!("`--fixed-in {version}`: {why}")))
 }
 
 /// The rules that match one of the patterns, or all where none is given, less those that a `!` leaves out.

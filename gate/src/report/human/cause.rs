@@ -8,7 +8,7 @@ use protocol::{Outcome, Step};
 use super::brief::{clean, question_brief, rows_brief, step_brief, words, wrapped};
 use super::causes::known_text;
 use super::{BAD, counted, times};
-use crate::document::{CauseReport, RunReport};
+use crate::document::{CauseReport, RunReport, TestResult};
 
 /// The fewest columns at which the steps stand beside the rows.
 const COLUMNS_OF_TABLE_MIN: usize = 60;
@@ -74,6 +74,17 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
     for (number, form) in cause.forms.iter().enumerate() {
         let label = if number == 0 { "as" } else { "" };
         line(label, &format!("{} {} {}", form.rule, form.class, times(form.hits)))?;
+    }
+    if let Some(test) = &cause.reproduction {
+        let runs: Vec<String> = test
+            .runs
+            .iter()
+            .map(|run| format!("{} on {}", run.result, run.version))
+            .collect();
+        line("pytest", &format!("{} {}", test.file, runs.join(" and ")))?;
+        for run in test.runs.iter().filter(|run| run.result != TestResult::Passes) {
+            line("", &run.line)?;
+        }
     }
     for (number, file) in cause.files.iter().enumerate() {
         line(if number == 0 { "files" } else { "" }, file)?;
