@@ -16,6 +16,8 @@ pub struct Spec {
     semantics: &'static Semantics,
     /// The providers that a query may be retried with, without the `/`.
     providers: Vec<String>,
+    /// False for a router whose rows are reached by no id.
+    by_id: bool,
     patterns: Patterns,
 }
 
@@ -47,8 +49,15 @@ impl Spec {
         Self {
             semantics,
             providers: providers.collect(),
+            by_id: true,
             patterns: Patterns::default(),
         }
+    }
+
+    /// The same for a router whose rows are reached by no id.
+    #[must_use]
+    pub fn without_ids(self) -> Self {
+        Self { by_id: false, ..self }
     }
 
     /// Returns the preset.
@@ -164,7 +173,8 @@ impl Spec {
     fn lookup_as(&self, table: &Table, asked: AskedName) -> Vec<Answer> {
         let name_is_known = table.values().any(|row| row.model_name == asked.query.model);
         for tier in self.semantics.tiers {
-            if tier.when == When::NameUnknown && name_is_known {
+            let is_skipped = tier.by == By::Id && !self.by_id;
+            if is_skipped || (tier.when == When::NameUnknown && name_is_known) {
                 continue;
             }
             let choices = self.find(*tier, table, asked);
