@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use protocol::wire::RUN_QUESTIONS_MAX;
 use protocol::{Question, Questions, Round, Run, Step, Trace};
 
 use crate::choices::{Choices, pick, shuffle};
@@ -28,6 +29,11 @@ const QUIET_ROUNDS_MAX: usize = 3;
 const QUIET_BITS_MAX: usize = 8;
 /// The most changes between two rounds of a quiet trace where their number is no power of two.
 const QUIET_CHANGES_MAX: usize = 64;
+
+/// The percentage of quiet traces that are asked over and over in one round.
+const OFTEN_PERCENT: usize = 50;
+/// The most bits of the number of times beyond two.
+const OFTEN_BITS_MAX: usize = 4;
 
 /// The moments at which a router is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +79,8 @@ pub(crate) fn quiet_gaps(choices: &mut dyn Choices) -> Vec<usize> {
     (0..rounds).map(|_| gap(choices)).collect()
 }
 
-/// The run of this trace with these questions, asked before the first change and after each of these numbers of changes.
+/// The run of this trace with these questions, asked before the first change and after each of these numbers of changes; half
+/// of the time in one of the rounds over and over, since what is asked often may be kept.
 pub(crate) fn quietly(trace: Trace, asked: Vec<Question>, gaps: &[usize], choices: &mut dyn Choices) -> Run {
     let mut moments = BTreeSet::from([0]);
     let mut done = 0;
@@ -81,7 +88,28 @@ pub(crate) fn quietly(trace: Trace, asked: Vec<Question>, gaps: &[usize], choice
         done += gap;
         moments.insert(done);
     }
-    in_rounds(trace, asked, &moments, choices)
+    let mut run = in_rounds(trace, asked, &moments, choices);
+    if choices.percent(OFTEN_PERCENT) {
+        let times = 2 << choices.below(OFTEN_BITS_MAX);
+        let round = choices.below(run.questions.rounds.len());
+        ask_often(&mut run.questions, round, times);
+    }
+    run
+}
+
+/// Puts each lookup of a round so many times in a row, as far as a round has room for it.
+fn ask_often(questions: &mut Questions, round: usize, times: usize) {
+    let Questions { asked, rounds } = questions;
+    let round = &mut rounds[round];
+    let all = || (0..=u16::MAX).take(asked.len()).collect();
+    let places: Vec<u16> = round.order.take().unwrap_or_else(all);
+    let times = times.min(RUN_QUESTIONS_MAX / places.len().max(1)).max(1);
+    round.order = Some(
+        places
+            .into_iter()
+            .flat_map(|place| std::iter::repeat_n(place, times))
+            .collect(),
+    );
 }
 
 /// The run of this trace with these questions, at moments and in an order that are drawn.

@@ -15,6 +15,14 @@ use crate::universe::Scope;
 
 /// The percentage of traces that are changed often and asked rarely.
 const QUIET_PERCENT: usize = 2;
+/// The percentage of traces that fill a table with many rows first.
+const CROWDED_PERCENT: usize = 3;
+/// Structures have room for powers of two: the bits of the least number of rows of a crowded trace, and of the most.
+const CROWD_BITS: [usize; 2] = [3, 5];
+/// The most rows of a crowded trace beyond a power of two.
+const CROWD_BEYOND_MAX: usize = 8;
+/// The most changes to a crowded table.
+const CROWDED_CHANGES_MAX: usize = 16;
 
 /// A run of random changes in this scope with the questions that they raise.
 pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> Run {
@@ -26,8 +34,28 @@ pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> R
         let asked = raised(scope, &trace, choices);
         return quietly(trace, asked, &gaps, choices);
     }
+    if cadence == Cadence::Drawn && !scope.crowd.is_empty() && choices.percent(CROWDED_PERCENT) {
+        return crowded(scope, choices);
+    }
     let (initial, steps) = router_changes(scope, &swarm, choices);
     drawn_run(scope, initial, steps, choices, cadence)
+}
+
+/// A run that brings many rows first, and then changes some of them; asked once the table is full and after each change.
+fn crowded(scope: &Scope, choices: &mut dyn Choices) -> Run {
+    let [least, most] = CROWD_BITS;
+    let rows = (1 << (least + choices.below(most - least + 1))) + choices.below(CROWD_BEYOND_MAX + 1);
+    let rows = rows.min(scope.crowd.len());
+    let swarm = Swarm::crowd(scope, rows);
+    let mut generator = Generator::new(scope, &swarm, choices, Table::new(), 0);
+    let mut steps: Vec<Step> = (0..rows).map(|_| Step::Change(generator.brought())).collect();
+    let changes = 1 + generator.choices.below(CROWDED_CHANGES_MAX);
+    steps.extend((0..changes).map(|_| Step::Change(generator.change())));
+    let mut gaps = vec![1; changes];
+    gaps.insert(0, steps.len() - changes);
+    let trace = Trace::of_router(Vec::new(), steps);
+    let asked = raised(scope, &trace, choices);
+    quietly(trace, asked, &gaps, choices)
 }
 
 /// Returns the rows that a router is constructed with, and random changes to it, drawn from that part of the scope.
@@ -155,6 +183,29 @@ impl Swarm {
         }
     }
 
+    /// The part of a crowded trace: ids for so many rows, and all names and teams.
+    fn crowd(scope: &Scope, rows: usize) -> Self {
+        let universe = &scope.universe;
+        let ids = scope.crowd.iter().take(rows).copied().collect();
+        let verbs = [
+            (Capability::Upsert, Verb::Upsert),
+            (Capability::Delete, Verb::Delete),
+            (Capability::Add, Verb::Add),
+        ];
+        let verbs: Vec<Verb> = verbs
+            .into_iter()
+            .filter(|(needed, _)| scope.can(*needed))
+            .map(|(_, verb)| verb)
+            .collect();
+        Self {
+            ids,
+            names: universe.names.iter().chain(universe.patterns).copied().collect(),
+            teams: universe.teams.to_vec(),
+            extras: Vec::new(),
+            verbs: if verbs.is_empty() { vec![Verb::Replace] } else { verbs },
+        }
+    }
+
     /// The ids of the part, at least one.
     pub fn ids(&self) -> &[&'static str] {
         &self.ids
@@ -220,6 +271,20 @@ impl<'a> Generator<'a> {
             rows.push(self.row(id));
         }
         rows
+    }
+
+    /// A change that brings a row of an id that is free.
+    fn brought(&mut self) -> Change {
+        let id = self.free_id();
+        let row = self.row(&id);
+        self.table.insert(id, row.clone());
+        if self.scope.can(Capability::Add) {
+            Change::Add(row)
+        } else if self.scope.can(Capability::Upsert) {
+            Change::Upsert(row)
+        } else {
+            Change::Replace(self.table.values().cloned().collect())
+        }
     }
 
     /// The next change.

@@ -75,6 +75,7 @@ pub const BIG: Universe = Universe {
         "é",
         "m+",
         "d1",
+        "openai/ft-gpt-4o-mini-2024-07-18-acme-9f3kqz1x",
     ],
     patterns: &[
         "*",
@@ -91,12 +92,16 @@ pub const BIG: Universe = Universe {
         "m+*",
         "é*",
         "*-1",
+        "openai/ft-gpt-4o-mini-2024-07-18-*",
     ],
     teams: &["t1", "t10", "T1", "u"],
     steps_max: 32,
     queries_max: 64,
     paired: false,
 };
+
+/// The most rows that a crowded trace brings into a table.
+const CROWD_MAX: usize = 40;
 
 /// One id and one pattern: so few states that long runs of changes between two questions can be closed.
 pub const NARROW: Universe = Universe {
@@ -190,6 +195,8 @@ pub struct Scope {
     pub names: Option<Texts>,
     /// The texts that ids are made of; any where absent.
     pub ids: Option<Texts>,
+    /// Ids for as many rows as a crowded trace may have, none of the universe's among them.
+    pub crowd: &'static [&'static str],
     /// The prefixes of targets; never empty.
     pub target_prefixes: Vec<String>,
     /// True if rows and queries of texts that no router should take are worth asking: only a preset tells what is right then.
@@ -228,6 +235,7 @@ impl Scope {
             extras: hello.dialect.extras.clone(),
             names: dialect.names.clone(),
             ids: dialect.ids.clone(),
+            crowd: crowd(dialect.ids.as_ref()),
             target_prefixes: if prefixes.is_empty() {
                 vec!["openai/".to_owned(), "azure/".to_owned()]
             } else {
@@ -265,6 +273,13 @@ impl Scope {
         let filled = vec!["*"; stars].join(":");
         vec![format!("{prefix}{filled}"), format!("{prefix}up-{filled}"), plain]
     }
+}
+
+/// Ids for many rows, as the router takes them.
+fn crowd(texts: Option<&Texts>) -> &'static [&'static str] {
+    let ids: Vec<String> = (0..CROWD_MAX).map(|number| format!("c{number}")).collect();
+    let ids = kept(ids);
+    texts.map_or(ids, |texts| fitted(texts, ids))
 }
 
 /// The most endings with which a text is told from the others of its list.

@@ -135,10 +135,10 @@ fn settings(hello: &Hello, batch: u32) -> SearchSettings {
 }
 
 fn until_found(hunt: &Hunt) -> Pace {
-    if hunt.failures.is_empty() {
-        Pace::Continue(u32::MAX)
-    } else {
+    if hunt.failures.values().any(|failure| failure.shrunk) {
         Pace::Break(())
+    } else {
+        Pace::Continue(u32::MAX)
     }
 }
 

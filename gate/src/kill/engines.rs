@@ -64,10 +64,10 @@ pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) 
         batch: 1,
     };
     let hunt = search(router.as_mut(), &judge, &settings, &mut |so_far| {
-        if so_far.failures.is_empty() {
-            ControlFlow::Continue(u32::MAX)
-        } else {
+        if so_far.failures.values().any(|failure| failure.shrunk) {
             ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(u32::MAX)
         }
     })?;
     let shrunk = hunt.failures.values().filter(|failure| failure.shrunk);
