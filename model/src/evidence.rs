@@ -83,6 +83,18 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// Everything that was shown to the question at that place: of a router that picks there may be several answers.
+    pub fn all(self, place: usize) -> impl Iterator<Item = &'a Shown> {
+        let only = if self.round.order.is_none() {
+            self.get(place)
+        } else {
+            None
+        };
+        let several = self.iter().filter(move |_| self.round.order.is_some());
+        only.into_iter()
+            .chain(several.filter_map(move |(other, _, shown)| (other == place).then_some(shown)))
+    }
+
     /// The lookups, each with its place and the answers that it got, one for each path.
     pub fn lookups(self) -> impl Iterator<Item = (usize, &'a Query, &'a [Answer])> {
         self.iter()

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use protocol::{
-    AdapterFault, Change, Changed, Hello, Level, Observation, Outcome, Questions, RouterUnderTest, Row, Run, RunReply,
-    Step, StepReply,
+    AdapterFault, Capability, Change, Changed, Hello, Level, Observation, Outcome, Questions, RouterUnderTest, Row,
+    Run, RunReply, Step, StepReply,
 };
 
-use self::asking::{Gathered, Picks, prepared};
+pub(crate) use self::asking::{Gathered, Picks, prepared};
 use self::fresh::{Orders, Wanted};
 pub(crate) use self::fresh::{carry_out, carry_out_checked, fresh_runs_of, seen_fresh};
 use crate::coverage::Coverage;
@@ -44,7 +44,12 @@ impl Judge {
         let dialect = &hello.dialect;
         let spec = dialect.semantics.as_ref().map(|name| {
             let preset = Semantics::preset(name).ok_or_else(|| UnknownPreset { name: name.clone() })?;
-            Ok(Spec::new(preset, &dialect.target_prefixes))
+            let spec = Spec::new(preset, &dialect.target_prefixes);
+            Ok(if hello.can(Capability::Ids) {
+                spec
+            } else {
+                spec.without_ids()
+            })
         });
         let (plain, opaque): (Vec<_>, Vec<_>) = dialect.extras.iter().partition(|extra| extra.plain);
         Ok(Self {

@@ -57,7 +57,7 @@ pub(crate) fn headline(key: &CauseKey) -> String {
             };
             format!("{decided}: {reason}")
         }
-        CauseKey::Unexplained { rule, class } => format!("{rule} is broken ({class}), and no step is to blame"),
+        CauseKey::Unexplained { rule, class } => format!("{rule} is broken ({class}); the step to blame is not known"),
     }
 }
 
@@ -69,6 +69,7 @@ fn applied(verb: &str, shows: Wrong) -> String {
         (_, Wrong::Kept) => format!("{subject} leaves the old version behind"),
         (_, Wrong::New) => format!("{subject} serves a row that a restart leaves out"),
         (_, Wrong::Hides) => format!("{subject} hides a row that a restart serves"),
+        (_, Wrong::Breaks) => format!("{subject} makes lookups break"),
         (_, Wrong::Ignored) => format!("{subject} is accepted and changes nothing"),
     }
 }
@@ -78,6 +79,7 @@ fn lookup(rule: RuleId, class: &str) -> String {
         (RuleId::Scoped, "listed") => "Another team's name is listed",
         (RuleId::Scoped, _) => "Another team's deployment is served",
         (RuleId::NotBlocked, _) => "A blocked deployment is served",
+        (RuleId::OrderFree, "unbuildable") => "A start fails in one order of the rows, and not in another",
         (RuleId::OrderFree, _) => "An answer depends on the order in which rows were loaded",
         (RuleId::Resolved, "wrong-model") => "A request is sent to another upstream model than the row says",
         (RuleId::Resolved, _) => "A row answers what another should, or none",
@@ -154,6 +156,9 @@ mod tests {
             (applied("add", Wrong::Ignored, &[], &[]), "An addition is accepted and changes nothing"),
             (lookup(RuleId::Scoped, "other-team", true), "Another team's deployment is served by its id"),
             (lookup(RuleId::Listing, "hidden", false), "A name that is answered is not listed"),
+            (applied("delete", Wrong::Breaks, &[], &[]), "A delete makes lookups break"),
+            (lookup(RuleId::OrderFree, "unbuildable", false), "A start fails in one order of the rows, and not in another"),
+            (CauseKey::Unexplained { rule: RuleId::Current, class: "stale".to_owned() }, "current is broken (stale); the step to blame is not known"),
             (lookup(RuleId::Heals, "other", false), "heals is broken (other)"),
             (CauseKey::Growth { structure: "names".to_owned(), fewer: false }, "names only grows"),
             (CauseKey::Growth { structure: "names".to_owned(), fewer: true }, "names lacks what a restart puts there"),

@@ -292,6 +292,10 @@ impl<'a> Scene<'a> {
             return Ok(diagnosis);
         };
         let guilty = diagnosis.guilty.unwrap_or(self.end);
+        // The size is but a sign where lookups are wrong too.
+        if self.stages[guilty].answers_wrongly() {
+            return Ok(diagnosis);
+        }
         Ok(Diagnosis {
             key: CauseKey::Growth {
                 structure: structure.clone(),
@@ -403,13 +407,21 @@ impl<'a> Scene<'a> {
             (Some(_), _) if stage.is_refused() => CauseKey::RefusedRow {
                 remains: Remains::LeftBehind,
             },
-            (Some(_), _) if stage.first_fresh().is_none() || matches!(self.own, Own::Built) => {
-                CauseKey::Unbuildable { verb }
-            }
             (Some(before), _) if stage.table != before.table && stage.here == before.here => match outcome {
                 Outcome::Unchanged => CauseKey::NotCarriedOut { verb },
                 _ => self.applied(verb, stage, true),
             },
+            // The rows can be loaded as they arrived, and not in every order.
+            (Some(_), _) if matches!(self.own, Own::Built) && stage.first_fresh().is_some() => CauseKey::Lookup {
+                rule: RuleId::OrderFree,
+                class: self.failure.finding.class.to_owned(),
+                paths: BTreeSet::new(),
+                by_id: false,
+                extras: self.extras(),
+            },
+            (Some(_), _) if stage.first_fresh().is_none() || matches!(self.own, Own::Built) => {
+                CauseKey::Unbuildable { verb }
+            }
             (Some(_), _) => self.applied(verb, stage, false),
         }
     }

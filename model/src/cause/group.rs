@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use protocol::Question;
 
 use super::{CauseKey, Diagnosis, Harm};
-use crate::failure::Failure;
+use crate::failure::{Failure, Finding};
 
 /// Failures that one fault explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,16 @@ fn joined<'a>(diagnosis: &'a Diagnosis, all: &[&'a Diagnosis]) -> &'a CauseKey {
     other.unwrap_or(&diagnosis.key)
 }
 
+/// The harm of a failure, as far as its diagnosis tells more than its finding.
+fn harm(finding: &Finding, diagnosis: &Diagnosis) -> Harm {
+    let rows = diagnosis.told.last().map(|told| told.rows.as_slice());
+    let harm = Harm::beside(finding, rows);
+    match (&finding.question, &diagnosis.key) {
+        (Some(Question::Sizes), CauseKey::Applied { shows, .. }) => harm.min(Harm::of_wrong(*shows)),
+        _ => harm,
+    }
+}
+
 fn cause(key: &CauseKey, places: impl Iterator<Item = usize>, failures: &[(&Failure, Diagnosis)]) -> Cause {
     let mut members: Vec<Member> = places
         .map(|place| {
@@ -69,7 +79,7 @@ fn cause(key: &CauseKey, places: impl Iterator<Item = usize>, failures: &[(&Fail
             Member {
                 place,
                 diagnosis: diagnosis.clone(),
-                harm: Harm::of(&failure.finding),
+                harm: harm(&failure.finding, diagnosis),
             }
         })
         .collect();

@@ -1,10 +1,11 @@
 //! The harm that a failure does to requests, from the worst to none.
 
-use protocol::{Answer, Outcome, Question};
+use protocol::{Answer, Candidate, Outcome, Question};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Allowed, Finding, Got};
+use super::Wrong;
+use crate::failure::{Allowed, Finding, Got, Version};
 use crate::rules::RuleId;
 use crate::rules::catalogue::Effect;
 
@@ -40,6 +41,35 @@ pub enum HarmKind {
 }
 
 impl Harm {
+    /// The harm of a finding that came with these current rows, where they are known: whatever the rule, a version that is
+    /// none of them should not be served.
+    pub(super) fn beside(finding: &Finding, rows: Option<&[Version]>) -> Self {
+        let harm = Self::of(finding);
+        let (Some(rows), Got::Answer(answer), RuleId::HistoryFree) = (rows, &finding.got, finding.rule) else {
+            return harm;
+        };
+        let is_current = |candidate: &Candidate| {
+            let mut rows = rows.iter();
+            rows.any(|row| row.id == candidate.id && row.tag == candidate.tag)
+        };
+        if answer.candidates().iter().all(is_current) {
+            return harm;
+        }
+        harm.min(Self {
+            effect: Effect::WrongDeployment,
+            kind: HarmKind::Outdated,
+        })
+    }
+
+    /// The harm of what an accepted change left behind, whatever it was seen by.
+    pub(super) fn of_wrong(shows: Wrong) -> Self {
+        let (effect, kind) = match shows {
+            Wrong::Kept | Wrong::New | Wrong::Ignored => (Effect::WrongDeployment, HarmKind::Outdated),
+            Wrong::Hides | Wrong::Breaks => (Effect::Fails, HarmKind::Missing),
+        };
+        Self { effect, kind }
+    }
+
     /// The harm of a finding.
     pub fn of(finding: &Finding) -> Self {
         let kind = kind(finding);

@@ -112,6 +112,8 @@ pub enum Wrong {
     New,
     /// A current version is missing.
     Hides,
+    /// A lookup breaks that a fresh router answers.
+    Breaks,
     /// Nothing has changed at all.
     Ignored,
 }

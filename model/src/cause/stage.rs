@@ -9,12 +9,16 @@ use protocol::{
 };
 
 use super::{Told, Wrong};
+use crate::evidence::Look;
 use crate::failure::Version;
 use crate::spec::Table;
-use crate::trial::{Tracked, carry_out, fresh_runs_of};
+use crate::trial::{Gathered, Picks, Tracked, carry_out, fresh_runs_of, prepared};
 
 /// The most questions that are asked after each prefix.
 const QUESTIONS_MAX: usize = 128;
+
+/// The same of a router that picks, of which each question is asked many times.
+const QUESTIONS_OF_PICKS_MAX: usize = 12;
 
 /// A team that no row of a trace has, for what a stranger is answered.
 const STRANGER: &str = "stranger";
@@ -103,7 +107,12 @@ pub(super) fn matrix(hello: &Hello, trace: &Trace, own: Option<&Question>) -> Ve
     let first = own.filter(|question| **question != Question::Claims).cloned();
     let mut asked: Vec<Question> = first.into_iter().chain(whole.map(|(_, question)| question)).collect();
     let others = lookups.chain(listings.filter(|_| hello.can(Capability::Listing)));
-    asked.extend(others.take(QUESTIONS_MAX));
+    let most = if hello.dialect.picks {
+        QUESTIONS_OF_PICKS_MAX
+    } else {
+        QUESTIONS_MAX
+    };
+    asked.extend(others.take(most));
     let mut seen = BTreeSet::new();
     asked.retain(|question| seen.insert(question.clone()));
     asked
@@ -135,6 +144,9 @@ pub(super) fn stages(
             trace,
         })
         .collect();
+    let dialect = router.hello().dialect.clone();
+    let asked_of = |runs: &[Run]| prepared(&dialect, runs, Picks::Some).into_owned();
+    let runs = asked_of(&runs);
     let replies = carry_out(router, &runs)?;
     let mut fresh_runs = Vec::new();
     let mut found = Vec::with_capacity(runs.len());
@@ -144,13 +156,18 @@ pub(super) fn stages(
         fresh_runs.extend(fresh_runs_of(run, &tracked));
         found.push((tracked, first..fresh_runs.len()));
     }
+    let fresh_runs = asked_of(&fresh_runs);
     let fresh = carry_out(router, &fresh_runs)?;
     let stage = |((run, reply), (tracked, range)): ((&Run, &RunReply), (Tracked, Range<usize>))| Stage {
         change: last_change(run, reply),
         arrivals: tracked.arrived(),
         table: tracked.tables.last().cloned().unwrap_or_default(),
-        here: face(reply),
-        fresh: fresh[range].iter().map(fresh_face).collect(),
+        here: face(run, reply),
+        fresh: fresh_runs[range.clone()]
+            .iter()
+            .zip(&fresh[range])
+            .map(fresh_face)
+            .collect(),
     };
     let stages = runs.iter().zip(&replies).zip(found).map(stage).collect();
     Ok((stages, runs.len() + fresh_runs.len()))
@@ -170,25 +187,34 @@ fn last_change(run: &Run, reply: &RunReply) -> Option<(Change, Outcome)> {
     }
 }
 
-fn face(reply: &RunReply) -> Face {
+fn is_failure(answer: &Answer) -> bool {
+    matches!(answer, Answer::Failed(_))
+}
+
+fn face(run: &Run, reply: &RunReply) -> Face {
     let changed = reply.steps.iter().rev().find_map(|step| match step {
         StepReply::Changed(changed) => Some(changed),
         _ => None,
     });
-    let shown = reply.rounds.first().and_then(|seen| seen.first());
+    let seen = reply.rounds.first().and_then(|seen| seen.first());
+    let look = run.questions.rounds.first().zip(seen).map(|(round, seen)| Look {
+        questions: &run.questions,
+        round,
+        seen,
+    });
     Face {
-        shown: shown.map_or_else(Vec::new, |seen| seen.shown.clone()),
+        shown: look.map_or_else(Vec::new, |look| Gathered::of(look).faces()),
         held: changed.unwrap_or(&reply.setup).held.clone(),
     }
 }
 
-fn fresh_face(reply: &RunReply) -> Result<Face, String> {
+fn fresh_face((run, reply): (&Run, &RunReply)) -> Result<Face, String> {
     match &reply.setup {
         Changed {
             outcome: Outcome::Refused(why),
             ..
         } => Err(why.clone()),
-        _ => Ok(face(reply)),
+        _ => Ok(face(run, reply)),
     }
 }
 
@@ -213,6 +239,17 @@ impl Stage {
             .any(|misfit| !matches!(misfit, Misfit::Size(..) | Misfit::Listed(..)))
     }
 
+    /// Returns whether a lookup has another answer than that of a fresh router.
+    pub(super) fn answers_wrongly(&self) -> bool {
+        let is_of_answer = |misfit: &Misfit| {
+            matches!(
+                misfit,
+                Misfit::Served(..) | Misfit::ServedCopy(..) | Misfit::Unserved(..)
+            )
+        };
+        self.breaks() || self.misfits().iter().any(is_of_answer)
+    }
+
     /// Returns whether the step that led here was refused.
     pub(super) fn is_refused(&self) -> bool {
         matches!(&self.change, Some((_, Outcome::Refused(_))))
@@ -229,8 +266,24 @@ impl Stage {
         let misfits = self.misfits();
         // Names follow rows: they tell only where no row does.
         let is_listed = misfits.iter().any(|misfit| matches!(misfit, Misfit::Listed(_, _, 1..)));
-        let by_names = if is_listed { Wrong::Kept } else { Wrong::Hides };
+        let by_names = match (is_listed, self.breaks()) {
+            (true, _) => Wrong::Kept,
+            (false, true) => Wrong::Breaks,
+            (false, false) => Wrong::Hides,
+        };
         misfits.iter().filter_map(wrong).min().unwrap_or(by_names)
+    }
+
+    /// Returns whether a lookup breaks here that a fresh router answers.
+    fn breaks(&self) -> bool {
+        let Some(fresh) = self.first_fresh() else { return false };
+        self.here.shown.iter().zip(&fresh.shown).any(|pair| match pair {
+            (Shown::Answers(here), Shown::Answers(fresh)) => here
+                .iter()
+                .zip(fresh)
+                .any(|(here, fresh)| is_failure(here) && !is_failure(fresh)),
+            _ => false,
+        })
     }
 
     /// The structures that hold a version that is not current, or a current one more often than those of a fresh router.

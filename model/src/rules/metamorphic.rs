@@ -65,7 +65,7 @@ fn unbuildable(moment: &Moment, why: &str, notes: &mut Notes) {
 /// Notes every answer and listing of `look` that none of `allowed` gives, where they were asked the same.
 pub(super) fn compare(moment: &Moment, allowed: &[Look], look: Look, notes: &mut Notes) {
     for (place, question, shown) in look.iter() {
-        let mut of_allowed = allowed.iter().filter_map(|other| other.get(place)).peekable();
+        let mut of_allowed = allowed.iter().flat_map(|other| other.all(place)).peekable();
         if of_allowed.peek().is_none() {
             continue;
         }

@@ -4,26 +4,30 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use protocol::wire::RUN_QUESTIONS_MAX;
-use protocol::{Answer, Dialect, Level, Observation, Question, Questions, Round, Run, Shown};
+use protocol::{Answer, Candidate, Dialect, Level, Observation, Question, Questions, Round, Run, Shown};
 
 use crate::evidence::{Fresh, Look};
 
 /// The picks that each lookup of a round is asked for, of a router of which an answer is one of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Picks {
+pub(crate) enum Picks {
     /// So few that a candidate may not come up.
     Few,
+    /// So many that of a handful of candidates each comes up.
+    Some,
     /// As many as a round can ask for, up to [`PICKS_MANY`].
     Many,
 }
 
 /// The picks that show most candidates.
 const PICKS_FEW: usize = 12;
+/// The picks after which each of five candidates has come up but for one time in 1,500.
+const PICKS_SOME: usize = 40;
 /// The picks after which a candidate of one in a hundred has come up but for one time in 25,000.
 const PICKS_MANY: usize = 1_024;
 
 /// The runs as they are to be asked of a router of that dialect.
-pub(super) fn prepared<'a>(dialect: &Dialect, runs: &'a [Run], picks: Picks) -> Cow<'a, [Run]> {
+pub(crate) fn prepared<'a>(dialect: &Dialect, runs: &'a [Run], picks: Picks) -> Cow<'a, [Run]> {
     let wait = dialect.settles.wait_ms();
     if wait == 0 && !dialect.picks {
         return Cow::Borrowed(runs);
@@ -50,6 +54,7 @@ fn repeated(asked: &[Question], round: &Round, picks: Picks) -> Vec<u16> {
         1,
         match picks {
             Picks::Few => PICKS_FEW,
+            Picks::Some => PICKS_SOME,
             Picks::Many => PICKS_MANY,
         },
     );
@@ -65,31 +70,31 @@ fn repeated(asked: &[Question], round: &Round, picks: Picks) -> Vec<u16> {
 
 /// A round in which each question was put as often as picks were wanted, as one in which it was put once and answered by
 /// everything that was picked.
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     round: Round,
     seen: Observation,
 }
 
 impl Gathered {
-    pub(super) fn of(look: Look) -> Self {
-        let mut shown: BTreeMap<usize, Shown> = BTreeMap::new();
+    /// The round of that look. A pick that failed, or was refused among others, follows as an answer of its own.
+    pub(crate) fn of(look: Look) -> Self {
+        let mut of_place: BTreeMap<usize, Gathering> = BTreeMap::new();
         for (place, _, one) in look.iter() {
-            match shown.get_mut(&place) {
-                None => {
-                    shown.insert(place, once_each(one));
-                }
-                Some(known) => gather(known, one),
-            }
+            of_place.entry(place).or_default().add(one);
         }
-        let places = shown.keys().filter_map(|place| u16::try_from(*place).ok());
+        let entries = of_place.into_iter().flat_map(|(place, gathering)| {
+            let entries = gathering.entries().into_iter();
+            entries.filter_map(move |shown| Some((u16::try_from(place).ok()?, shown)))
+        });
+        let (places, shown) = entries.unzip();
         Self {
             round: Round {
-                order: Some(places.collect()),
+                order: Some(places),
                 ..look.round.clone()
             },
             seen: Observation {
                 replica: look.seen.replica,
-                shown: shown.into_values().collect(),
+                shown,
             },
         }
     }
@@ -102,6 +107,13 @@ impl Gathered {
         }
     }
 
+    /// What was shown to each question, once: where a pick failed, or was refused among others, that one.
+    pub(crate) fn faces(&self) -> Vec<Shown> {
+        let places = self.round.order.iter().flatten();
+        let last: BTreeMap<&u16, &Shown> = places.zip(&self.seen.shown).collect();
+        last.into_values().cloned().collect()
+    }
+
     /// The answers of fresh routers to the round of that look, gathered alike.
     pub(super) fn of_fresh(look: Look, fresh: &[Fresh]) -> Vec<Fresh> {
         let gathered = |seen: &Observation| Self::of(Look { seen, ..look }).seen;
@@ -112,43 +124,75 @@ impl Gathered {
     }
 }
 
-fn once_each(shown: &Shown) -> Shown {
-    let mut once = shown.clone();
-    if let Shown::Answers(answers) = &mut once {
-        for answer in answers {
-            let picked = std::mem::replace(answer, Answer::Candidates(Vec::new()));
-            add(answer, &picked);
-        }
-    }
-    once
+/// Everything that was shown to one question of a round.
+#[derive(Default)]
+struct Gathering {
+    /// What was shown, with all candidates that were picked; of other questions than lookups the first.
+    whole: Option<Shown>,
+    /// The picks without a candidate, each kind once, on each path.
+    without: Vec<(usize, Answer)>,
 }
 
-fn gather(known: &mut Shown, more: &Shown) {
-    if let (Shown::Answers(known), Shown::Answers(more)) = (known, more) {
-        for (known, more) in known.iter_mut().zip(more) {
-            add(known, more);
-        }
-    }
-}
-
-/// Adds the candidates of an answer to those of others. Where nothing was picked at all, the answer is the last one.
-fn add(known: &mut Answer, more: &Answer) {
-    match (&mut *known, more) {
-        (Answer::Candidates(known), Answer::Candidates(more)) => {
-            for candidate in more {
-                if !known.contains(candidate) {
-                    known.push(candidate.clone());
+impl Gathering {
+    fn add(&mut self, one: &Shown) {
+        let Shown::Answers(answers) = one else {
+            self.whole.get_or_insert_with(|| one.clone());
+            return;
+        };
+        let none = || Shown::Answers(vec![Answer::Candidates(Vec::new()); answers.len()]);
+        let Shown::Answers(whole) = self.whole.get_or_insert_with(none) else {
+            return;
+        };
+        for (path, (whole, answer)) in whole.iter_mut().zip(answers).enumerate() {
+            match (whole, answer) {
+                (Answer::Candidates(whole), Answer::Candidates(picked)) => {
+                    let new: Vec<Candidate> = picked.iter().filter(|one| !whole.contains(one)).cloned().collect();
+                    whole.extend(new);
+                }
+                (_, without) => {
+                    let same = |(other, known): &(usize, Answer)| *other == path && is_alike(known, without);
+                    if !self.without.iter().any(same) {
+                        self.without.push((path, without.clone()));
+                    }
                 }
             }
         }
-        (Answer::Candidates(known), _) if !known.is_empty() => {}
-        _ => known.clone_from(more),
+    }
+
+    /// The answers with all that was picked, and then with each pick without a candidate in the place of its path.
+    fn entries(self) -> Vec<Shown> {
+        let Some(Shown::Answers(mut whole)) = self.whole else {
+            return self.whole.into_iter().collect();
+        };
+        let mut rest = Vec::new();
+        for (path, answer) in self.without {
+            if whole[path].candidates().is_empty() && matches!(whole[path], Answer::Candidates(_)) {
+                whole[path] = answer;
+            } else {
+                rest.push((path, answer));
+            }
+        }
+        let others = rest.into_iter().map(|(path, answer)| {
+            let mut answers = whole.clone();
+            answers[path] = answer;
+            Shown::Answers(answers)
+        });
+        let others: Vec<Shown> = others.collect();
+        std::iter::once(Shown::Answers(whole)).chain(others).collect()
+    }
+}
+
+/// Returns whether two answers without a candidate are of one kind; the texts of failures are not compared.
+fn is_alike(one: &Answer, other: &Answer) -> bool {
+    match (one, other) {
+        (Answer::Failed(_), Answer::Failed(_)) => true,
+        (one, other) => one == other,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use protocol::{Candidate, Query, Refusal, Trace};
+    use protocol::{Query, Refusal, Trace};
 
     use super::*;
 
@@ -190,7 +234,12 @@ mod tests {
             .lookups()
             .map(|(_, _, answers)| answers[0].candidates().len())
             .collect();
-        assert_eq!((answers, look.iter().count()), (vec![2], 2));
+        assert_eq!(
+            (answers, look.iter().count()),
+            (vec![2, 0], 3),
+            "a refusal among picks is kept"
+        );
+        assert_eq!(gathered.faces().len(), 2, "one for each question");
         let many = prepared(&dialect, std::slice::from_ref(&run), Picks::Many).into_owned();
         assert_eq!(
             many[0].questions.rounds[0].order.as_ref().unwrap().len(),
