@@ -62,7 +62,7 @@ pub use generate::{Generator, Swarm, drawn_run, generate, raised_queries, router
 pub use hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work, to_the_end};
 pub use pattern::{Patterns, is_pattern, pattern_rank};
 pub use rules::catalogue::Effect;
-pub use rules::{Oracle, RULES, Rule, RuleId, RuleSet, Tally, Unjudged, add_premises, unjudged};
+pub use rules::{Oracle, RULES, Rule, RuleId, RuleSet, Tally, Unjudged, add_premises, left_to_router, unjudged};
 pub use schedule::schedule;
 pub use search::{SWEEP, SearchSettings, draw_run, search};
 pub use shrink::{Shrunk, about, minimal, run_asking, shrink, shrink_failure};

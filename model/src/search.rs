@@ -143,9 +143,9 @@ impl Search<'_> {
                 work.swept += 1;
             } else {
                 work.traces += 1;
+                work.effects += judged.effects;
             }
             work.add(&drawn.run);
-            work.effects += judged.effects;
             work.router_ns += judged.router_ns;
             add_premises(&mut self.hunt.premises, judged.tally.premises);
             self.hunt.coverage.absorb(judged.coverage);

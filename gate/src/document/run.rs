@@ -27,7 +27,7 @@ pub struct RunReport {
     pub unjudged: Vec<Unjudged>,
     /// Every distinct failure, in the order of the rules.
     pub failures: Vec<FailureReport>,
-    /// The number of changes in the traces of searches that the router applied and that changed its table.
+    /// The number of changes in random traces that the router applied and that changed its table.
     pub effects: u64,
     /// The least number of them for a router to conform.
     pub effects_min: u64,
@@ -207,7 +207,8 @@ impl RunReport {
                 let IdleSkip { rule, reason } = skip;
                 format!("the skip of `{rule}` excuses nothing ({reason}); take it out")
             }),
-            judged: ran && counts.skipped < self.rules.len(),
+            // A run that a signal ended says so, however little it did.
+            judged: self.interrupted.is_some() || (ran && counts.skipped < self.rules.len()),
             open: self.open(counts),
         }
     }
@@ -239,7 +240,7 @@ impl RunReport {
                 effects, effects_min, ..
             } = self;
             return Some(format!(
-                "{effects} changes with an effect were judged in traces, and a pass takes {effects_min}: raise `--budget` \
+                "{effects} changes with an effect were judged in random traces, and a pass takes {effects_min}: raise `--budget` \
                  or `--traces`, or lower `--changes-min`"
             ));
         }
@@ -450,6 +451,7 @@ mod tests {
             (Fail, died(), Exit::Violation),
             (Pass, Interruption::Signal(2), Exit::Inconclusive),
             (Fail, Interruption::Signal(2), Exit::Violation),
+            (Skip, Interruption::Signal(2), Exit::Inconclusive),
         ] {
             let mut run = run(&[status], true, 9, 9);
             run.interrupted = Some(interrupted);

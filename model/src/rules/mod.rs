@@ -18,7 +18,7 @@ use self::fleet::{claims_each_once, converges, fails_safe, heals, monotonic, rea
 use self::metamorphic::{bounded, history_free, order_free, refuses_alike};
 use self::notes::Notes;
 use self::prescribed::{complete, listing, resolved, takes_what_is_valid};
-pub use self::unjudged::{Unjudged, unjudged};
+pub use self::unjudged::{Unjudged, left_to_router, unjudged};
 use crate::evidence::fleet::History;
 use crate::evidence::{Ground, Moment, Transition};
 use crate::failure::Finding;

@@ -44,15 +44,15 @@ fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
     if id == RuleId::OrderFree && hello.dialect.ordered {
         return Some("the order in which rows arrive matters to this router (`ordered`)".to_owned());
     }
-    if hello.dialect.semantics.is_some() {
-        return None;
-    }
-    if rule.oracle == Oracle::Spec {
-        return Some("the adapter claims no semantics".to_owned());
-    }
-    // Without a preset only an id that exists tells that a change must be refused.
-    let refusable = id != RuleId::AtomicRefusal || hello.can(Capability::Add);
-    (!refusable).then(|| "nothing that this router must refuse can be asked of it".to_owned())
+    let of_preset = rule.oracle == Oracle::Spec && hello.dialect.semantics.is_none();
+    of_preset.then(|| "the adapter claims no semantics".to_owned())
+}
+
+/// Returns the reason why a rule may have nothing to check on this router, however long it is tried: the router's own
+/// decisions bring about its premises. Where they do, it is judged as any other.
+pub fn left_to_router(id: RuleId, hello: &Hello) -> Option<&'static str> {
+    let is_left = id == RuleId::AtomicRefusal && hello.dialect.semantics.is_none();
+    is_left.then_some("this router refused nothing that it was offered")
 }
 
 /// Returns the reasons why parts of a rule are not judged.
@@ -71,7 +71,7 @@ fn parts(id: RuleId, hello: &Hello) -> Vec<String> {
         }
         RuleId::AtomicRefusal if hello.dialect.semantics.is_none() => {
             vec![
-                "refused updates and lists: without a preset only the addition of an id that is held must be refused"
+                "what should be refused and was not: without a preset the router's own word decides what it refuses"
                     .to_owned(),
             ]
         }

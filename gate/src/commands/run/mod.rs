@@ -13,9 +13,9 @@ mod pace;
 use model::universe::{NARROW, Scope, TINY, UNIVERSES, Universe};
 use model::{
     Cadence, Ended, ExhaustLimits, Failure, Hunt, Interrupted, Judge, Patterns, RuleId, RuleSet, SearchSettings,
-    Unjudged, add_premises, search, shrink_failure, sweep, unjudged,
+    Unjudged, add_premises, left_to_router, search, shrink_failure, sweep, unjudged,
 };
-use protocol::{AdapterFault, Level, RouterUnderTest};
+use protocol::{AdapterFault, Hello, Level, RouterUnderTest};
 
 use self::confirm::confirm;
 use self::found::Found;
@@ -228,7 +228,9 @@ pub(crate) fn put_on_trial(
         explorations,
         searches,
         coverage: Box::new(coverage),
-        rules: rules.map(|id| ruling(id, &unjudged, &premises, &failures)).collect(),
+        rules: rules
+            .map(|id| ruling(id, &hello, &unjudged, &premises, &failures))
+            .collect(),
         unjudged: unjudged.into_iter().filter(|one| !one.whole).collect(),
         effects,
         effects_min: options.effects_min,
@@ -391,6 +393,7 @@ fn parted(hunt: Result<Hunt, Interrupted>) -> (Hunt, Option<AdapterFault>) {
 
 fn ruling(
     id: RuleId,
+    hello: &Hello,
     unjudged: &[Unjudged],
     premises: &BTreeMap<RuleId, u64>,
     failures: &[FailureReport],
@@ -399,6 +402,8 @@ fn ruling(
     let of_rule = failures.iter().filter(|failure| failure.finding.rule == id);
     let failures = of_rule.filter(|failure| failure.counts()).count();
     let lacking = unjudged.iter().find(|one| one.whole && one.rule == id);
+    let lacking = lacking.map(|one| one.reason.clone());
+    let lacking = lacking.or_else(|| left_to_router(id, hello).map(str::to_owned));
     let lacking = lacking.filter(|_| premises == 0 && failures == 0);
     let status = if failures > 0 {
         RuleStatus::Fail
@@ -414,7 +419,7 @@ fn ruling(
         sentence: id.rule().sentence.to_owned(),
         oracle: id.rule().oracle,
         status,
-        reason: lacking.map(|one| one.reason.clone()),
+        reason: lacking,
         premises,
         failures,
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{Hunt, RuleId, unjudged};
+use model::{Hunt, RuleId, left_to_router, unjudged};
 use protocol::Hello;
 
 use super::Options;
 use crate::document::{CoverageReport, PREMISES_MIN};
 
-/// The least time of a run without a budget.
+/// The least time of the search of a run without a budget.
 const UNBOUNDED_MIN: Duration = Duration::from_secs(10);
 /// The most time of a run without a budget.
 const UNBOUNDED_MAX: Duration = Duration::from_mins(10);
@@ -56,8 +56,12 @@ impl Outlook {
             let swept = so_far.work.swept as usize >= self.sweep;
             let covered = CoverageReport::new(&so_far.coverage, &self.hello).too_few().is_none();
             let enough = swept && covered && so_far.work.effects >= self.effects_min;
-            if enough && self.rules.iter().all(|id| premises(id) >= PREMISES_MIN) {
-                UNBOUNDED_MIN
+            let judged = |id: &RuleId| match premises(id) {
+                0 => left_to_router(*id, &self.hello).is_some(),
+                premises => premises >= PREMISES_MIN,
+            };
+            if enough && self.rules.iter().all(judged) {
+                self.begun + UNBOUNDED_MIN
             } else {
                 UNBOUNDED_MAX
             }

@@ -6,6 +6,9 @@ use protocol::{Change, Question, Row, Step};
 use super::steps::step_text;
 use crate::document::{CauseReport, FindingReport};
 
+/// Steps shown of one trace.
+const STEPS_SHOWN_MAX: usize = 8;
+
 /// Characters shown of one text that is not ours.
 const TEXT_SHOWN_MAX: usize = 120;
 
@@ -19,8 +22,15 @@ pub(super) fn trace_line(cause: &CauseReport) -> String {
             refused(cause, 0)
         ));
     }
-    let steps = cause.steps().iter().zip(1..);
-    parts.extend(steps.map(|(step, number)| step_brief(cause, number, step)));
+    let steps: Vec<(&Step, usize)> = cause.steps().iter().zip(1..).collect();
+    // What was not made small may have hundreds of steps: the last ones tell most.
+    let hidden = steps.len().saturating_sub(STEPS_SHOWN_MAX);
+    parts.extend((hidden > 0).then(|| format!("{hidden} steps more")));
+    parts.extend(
+        steps[hidden..]
+            .iter()
+            .map(|(step, number)| step_brief(cause, *number, step)),
+    );
     parts.push(question_brief(cause));
     parts.join(" > ")
 }
@@ -50,8 +60,8 @@ pub(super) fn rows_brief(cause: &CauseReport, rows: &[Row]) -> String {
 /// A row without what its witness does not need: shrinking has made plain what is left out.
 fn row_brief(cause: &CauseReport, row: &Row) -> String {
     let mut parts = vec![clean(&row.id), clean(row.asked_name())];
-    // Where the answer is right but for its target, the target tells.
-    if cause.finding.rule == RuleId::Resolved {
+    // Where the answer is right but for its target, or nothing else tells two versions apart, the target tells.
+    if cause.finding.rule == RuleId::Resolved || has_another_target(cause, row) {
         parts.extend(["to".to_owned(), clean(&row.model)]);
     }
     parts.push(clean(&row.tag));
@@ -61,6 +71,12 @@ fn row_brief(cause: &CauseReport, row: &Row) -> String {
     parts.extend(row.weight.map(|weight| format!("weight {weight}")));
     parts.extend(row.extra.as_deref().map(clean));
     parts.join(", ")
+}
+
+/// Returns whether the trace has another version of the row, by the same name, with another target.
+fn has_another_target(cause: &CauseReport, row: &Row) -> bool {
+    let mut others = cause.trace.trace.rows();
+    others.any(|other| other.id == row.id && other.asked_name() == row.asked_name() && other.model != row.model)
 }
 
 /// The question that shows a cause, and by whom it is put where that matters.
