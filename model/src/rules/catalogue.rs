@@ -296,7 +296,8 @@ pub static RULES: [Rule; 17] = [
         effect: Effect::RestartChanges,
         premise: "an answer or listing of at least two rows that two fresh routers gave, loaded in different orders",
         explanation: "Replicas load rows in whatever order the database returns them, and two of them then disagree for \
-            good. Usually a tie between two patterns that is left to the order of insertion.",
+            good. Usually a tie between two patterns that is left to the order of insertion. Answers differ in the \
+            ways of `history-free`; `unbuildable` are rows of which a router can be built in one order and not in another.",
     },
     Rule {
         id: RuleId::AtomicRefusal,
