@@ -14,6 +14,7 @@ use gate::{
     report_schema, rules_markdown,
 };
 use model::semantics::PRESETS;
+use model::universe::UNIVERSES;
 use protocol::{schemas, wire};
 
 /// The columns that help texts are wrapped to, whatever the terminal of whoever blesses them.
@@ -134,7 +135,25 @@ fn limits_chapter() {
             add(&mut text, &format!("| `{name}` | {value} | {meaning} |"));
         }
     }
+    add_universes(&mut text);
     check("src/limits.md", &text);
+}
+
+/// Adds the sizes of the worlds that traces are drawn from: a fault that takes more of something is not met.
+fn add_universes(text: &mut String) {
+    text.push_str(
+        "\n## Universes\n\nA random trace draws its texts from a part of one of these: see [swarm](decisions/swarm.md).\n\n\
+         | universe | ids | names | patterns | teams | longest text, in characters | most lookups of a round |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for universe in UNIVERSES {
+        let lists = [universe.ids, universe.names, universe.patterns, universe.teams];
+        let lengths = lists.into_iter().flatten().map(|text| text.chars().count());
+        let cells = lists.map(<[&str]>::len).into_iter();
+        let cells = cells.chain([lengths.max().unwrap_or(0), universe.queries_max]);
+        let cells: Vec<String> = cells.map(|cell| cell.to_string()).collect();
+        add(text, &format!("| `{}` | {} |", universe.name, cells.join(" | ")));
+    }
 }
 
 /// The limits of a module's source, each with the doc comment right above it.
