@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::answer::Answer;
 use crate::ask::{Query, Question, Questions, Round};
+use crate::op::World;
 use crate::router::{AdapterFault, FaultKind, RouterUnderTest};
 use crate::row::Row;
 use crate::run::{Changed, Observation, Run, RunReply, Shown, StepReply};
@@ -201,6 +202,10 @@ impl<R: Local> MidRun for InProcess<R> {
         match step {
             Step::Change(change) => StepReply::Changed(self.router.change(change)),
             Step::Ask(_, question) => StepReply::Shown(self.router.ask(question)),
+            Step::World(World::Wait(millis)) => {
+                self.router.wait(*millis);
+                StepReply::Moved(Vec::new())
+            }
             // The level was looked at: a router's trace has no other step.
             Step::Do(_) | Step::Begin(_) | Step::Finish(_) | Step::World(_) => StepReply::Moved(Vec::new()),
         }
@@ -222,5 +227,57 @@ impl<R: Local> RouterUnderTest for InProcess<R> {
 
     fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
         runs.iter().map(|run| self.run_one(run)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Trace;
+
+    /// Remembers how long it was left alone.
+    #[derive(Clone, Debug, Default)]
+    struct Idle(u32);
+
+    impl Local for Idle {
+        fn describe() -> Hello {
+            Hello {
+                protocol: crate::wire::PROTOCOL_VERSION,
+                router: "idle".to_owned(),
+                version: "1".to_owned(),
+                capabilities: Vec::new(),
+                dialect: crate::wire::Dialect::default(),
+            }
+        }
+
+        fn reset(&mut self, _initial: &[Row]) -> Changed {
+            self.0 = 0;
+            Changed::APPLIED
+        }
+
+        fn change(&mut self, _change: &Change) -> Changed {
+            Changed::APPLIED
+        }
+
+        fn lookup(&self, _query: &Query) -> Vec<Answer> {
+            Vec::new()
+        }
+
+        fn wait(&mut self, millis: u32) {
+            self.0 += millis;
+        }
+    }
+
+    #[test]
+    fn a_step_that_waits_and_a_round_that_waits_leave_the_router_alone() {
+        let mut questions = Questions::at_end(Vec::new(), 1);
+        questions.rounds[0].wait = 3;
+        let run = Run {
+            trace: Trace::of_router(Vec::new(), vec![Step::World(World::Wait(40))]),
+            questions,
+        };
+        let mut router = InProcess::new(Idle::default());
+        let reply = router.run_one(&run).expect("a router takes it");
+        assert_eq!((router.router.0, reply.steps.len()), (43, 1));
     }
 }
