@@ -15,6 +15,7 @@
 //! | `document`, `report` | what commands come to, as data and in each format |
 //! | `reproduce` | tests of causes in the router's own language, run before they are offered |
 //! | `files`, `skip` | traces written, failures excused |
+//! | `foreign` | text that is not ours, fit to be shown |
 //! | `output` | stdout and stderr |
 //! | `clock` | the one place where time is read |
 //! | `guard` | what must not outlive this process |
@@ -35,6 +36,7 @@ mod error;
 mod exit;
 mod explore;
 mod files;
+mod foreign;
 mod guard;
 mod kill;
 mod known;
@@ -59,6 +61,7 @@ pub use exit::Exit;
 pub use files::write_whole;
 pub use guard::{clean_up_on_signals, end_by, stopped};
 pub use kill::{KILL_SEEDS, kill_universes};
+pub use output::progress;
 pub use property::{Broken, Runs, check_property};
 pub use report::json::report_schema;
 pub use report::markdown::markdown_table;

@@ -1,11 +1,10 @@
 //! The `routeproof` command: parse, run, exit code.
 
-use std::io::Write as _;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use gate::{Cli, Environment, Exit, clean_up_on_signals, dispatch, end_by, stopped};
+use gate::{Cli, Environment, Exit, clean_up_on_signals, dispatch, end_by, progress, stopped};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -14,7 +13,7 @@ fn main() -> ExitCode {
     };
     // A child must not be started before its end is seen to.
     if let Err(why) = clean_up_on_signals() {
-        complain(&format!("cannot handle signals ({why})"));
+        progress(&format!("cannot handle signals ({why})"));
         return Exit::Internal.into();
     }
     let environment = Environment::of_this_process();
@@ -22,12 +21,12 @@ fn main() -> ExitCode {
     let exit = match ended {
         Ok(Ok(exit)) => exit,
         Ok(Err(failure)) => {
-            complain(&failure.to_string());
+            progress(&failure.to_string());
             failure.exit()
         }
         // The panic's message is on stderr already. The embedded router has invariants of its own.
         Err(_) => {
-            complain("this is a bug of routeproof or of its embedded router; please report it with the lines above");
+            progress("this is a bug of routeproof or of its embedded router; please report it with the lines above");
             Exit::Internal
         }
     };
@@ -44,9 +43,4 @@ fn said(message: &clap::Error) -> ExitCode {
         Ok(()) if !message.use_stderr() => Exit::Conforms.into(),
         Ok(()) | Err(_) => Exit::Usage.into(),
     }
-}
-
-fn complain(message: &str) {
-    // Where stderr is closed, the exit code still tells.
-    let _ = writeln!(anstream::stderr(), "routeproof: {message}");
 }

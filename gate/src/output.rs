@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::foreign::clean_lines;
 
 /// Prints the text of a command that only prints, such as `rules`.
 ///
@@ -47,10 +48,10 @@ pub(crate) fn ended(verdict: Exit, written: impl IntoIterator<Item = Result<(), 
     Ok(verdict)
 }
 
-/// Writes a line of progress to stderr.
-pub(crate) fn progress(line: &str) {
-    // Progress that nobody can see is no reason to stop.
-    let _ = writeln!(anstream::stderr(), "routeproof: {line}");
+/// Writes a line of progress, or a complaint, to stderr.
+pub fn progress(line: &str) {
+    // Progress that nobody can see is no reason to stop, and of a complaint the exit code tells.
+    let _ = writeln!(anstream::stderr(), "routeproof: {}", clean_lines(line));
 }
 
 #[cfg(test)]

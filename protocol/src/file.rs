@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::op::RowOrder;
 use crate::row::{Row, is_default};
 use crate::step::Step;
+use crate::text::quoted;
 use crate::trace::{Level, Setup, Trace};
 use crate::wire::check_trace;
 
@@ -224,14 +225,14 @@ impl TraceFile {
             "version", "why", "router", "rule", "seed", "affected", "level", "replicas", "order",
         ] {
             if let Some(value) = fields.remove(key) {
-                line(format!("{key} = {value}"));
+                line(format!("{key} = {}", literal(&value)));
             }
         }
         for key in ["initial", "config"] {
             if let Some(toml::Value::Array(rows)) = fields.remove(key) {
                 line(format!("{key} = ["));
                 for row in rows {
-                    line(format!("    {row},"));
+                    line(format!("    {},", literal(&row)));
                 }
                 line("]".to_owned());
             }
@@ -244,7 +245,7 @@ impl TraceFile {
                 unreachable!("a step is written as one key and its value");
             };
             for (verb, value) in &step {
-                line(format!("\n[[steps]]\n{verb} = {value}"));
+                line(format!("\n[[steps]]\n{verb} = {}", literal(value)));
             }
         }
         text
@@ -253,6 +254,33 @@ impl TraceFile {
 
 fn inline(value: &impl Serialize) -> toml::Value {
     toml::Value::try_from(value).expect("traces are strings, numbers and lists and tables of them")
+}
+
+/// A value in one line, so that nobody who looks at a trace is misled by its texts.
+fn literal(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => quoted(text),
+        toml::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(literal).collect();
+            format!("[{}]", items.join(", "))
+        }
+        toml::Value::Table(fields) if !fields.is_empty() => {
+            let is_bare = |key: &str| {
+                key.bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+            };
+            let fields = fields.iter().map(|(key, field)| {
+                let key = if is_bare(key) && !key.is_empty() {
+                    key.clone()
+                } else {
+                    quoted(key)
+                };
+                format!("{key} = {}", literal(field))
+            });
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 #[derive(Deserialize)]

@@ -57,6 +57,7 @@ mod schema;
 mod serve;
 mod stamp;
 mod step;
+mod text;
 mod trace;
 pub mod wire;
 
@@ -76,5 +77,6 @@ pub use schema::schemas;
 pub use serve::{Line, read_line, serve};
 pub use stamp::Stamped;
 pub use step::{Change, Step};
+pub use text::{misleads, quoted};
 pub use trace::{Level, Setup, Trace};
 pub use wire::{Capability, Dialect, Extra, Hello};

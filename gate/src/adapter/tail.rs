@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::foreign::escaped;
+
 /// The most lines that are kept.
 pub(crate) const TAIL_LINES_MAX: usize = 20;
 /// The most that is kept of one line.
@@ -58,9 +60,9 @@ impl Tail {
 /// `bytes` as text that does nothing to a terminal; `…` ends it where it was cut.
 fn printable(bytes: &[u8], cut: bool) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let plain = anstream::adapter::strip_str(&text).to_string();
-    let mut kept: String = plain.chars().filter(|c| !c.is_control() || *c == '\t').collect();
-    kept.truncate(kept.trim_end().len());
+    // Colours are common in logs, and would be noise as escapes; tabs do no harm as spaces.
+    let plain = anstream::adapter::strip_str(&text).to_string().replace('\t', " ");
+    let mut kept = escaped(plain.trim_end());
     if cut {
         kept.push('…');
     }
@@ -132,7 +134,10 @@ mod tests {
     #[test]
     fn what_is_kept_does_nothing_to_a_terminal() {
         let mut tail = Tail::default();
-        tail.feed(b"\x1b[31mred\x1b[0m\x07 bell\r\n\r\n50%\r100%\r\n\xff\xfe");
-        assert_eq!(tail.lines(), ["red bell", "50%", "100%", "\u{fffd}\u{fffd}"]);
+        tail.feed(b"\x1b[31mred\x1b[0m\x07 bell \xe2\x80\xaetxt\r\n\r\n50%\r100%\r\n\xff\xfe");
+        assert_eq!(
+            tail.lines(),
+            ["red bell \\u{202e}txt", "50%", "100%", "\u{fffd}\u{fffd}"]
+        );
     }
 }

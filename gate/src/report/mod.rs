@@ -1,6 +1,8 @@
 //! Reports: functions of a document, one format a file. None of them decides anything.
 
 mod fleets;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod human;
 pub(crate) mod json;
 mod kills;
@@ -13,6 +15,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::files::{can_write, write_whole};
+use crate::foreign;
 use crate::output::{ended, write_stdout};
 
 /// Refuses report files of an unknown format, or in a place that cannot be written, before anything is tried.
@@ -71,5 +74,5 @@ fn text(document: &Document, page: Page) -> String {
 }
 
 fn usage(file: &Path, why: impl std::fmt::Display) -> Error {
-    Error::Usage(format!("{}: {why}", file.display()))
+    Error::Usage(format!("{}: {why}", foreign::path(file)))
 }

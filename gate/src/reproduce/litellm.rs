@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use model::{Allowed, Got, RuleId, Table, applied_table, note_arrivals, rows_in_order};
-use protocol::{Answer, Candidate, Change, Hello, Outcome, Query, Question, Refusal, Row, Step};
+use protocol::{Answer, Candidate, Change, Hello, Outcome, Query, Question, Refusal, Row, Step, quoted};
 use serde_json::{Value, json};
 
 use crate::document::CauseReport;
+use crate::foreign::escaped;
 
 /// The functions that a test is written in.
 const HELPERS: &str = include_str!("helpers.py");
@@ -18,8 +19,8 @@ pub(super) fn test_of(hello: &Hello, cause: &CauseReport, options: &str) -> Opti
     let body = writer.body()?;
     let name = cause.id.replace('-', "_");
     let version = &hello.version;
-    let [allowed, got] = cause.finding.words().map(|text| literal(&text));
-    let (headline, rule, class) = (literal(&cause.headline), cause.finding.rule, &cause.finding.class);
+    let [allowed, got] = cause.finding.words().map(|text| literal(&escaped(&text)));
+    let (headline, rule, class) = (literal(&escaped(&cause.headline)), cause.finding.rule, &cause.finding.class);
     let mut text = format!(
         "# /// script\n# dependencies = [\"litellm=={version}\"]\n# ///\n\
          \"\"\"{headline} ({rule}, {class}).\n\nFails on litellm {version}: run it with Python, or let pytest collect it.\n\
@@ -414,11 +415,10 @@ fn python(value: &Value) -> String {
         Value::Null => "None".to_owned(),
         Value::Bool(flag) => if *flag { "True" } else { "False" }.to_owned(),
         Value::Number(number) => number.to_string(),
-        // A JSON string is a Python string.
-        Value::String(_) => value.to_string(),
+        Value::String(text) => quoted(text),
         Value::Array(items) => format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", ")),
         Value::Object(fields) => {
-            let field = |(key, value): (&String, &Value)| format!("{}: {}", json!(key), python(value));
+            let field = |(key, value): (&String, &Value)| format!("{}: {}", quoted(key), python(value));
             format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
         }
     }

@@ -5,12 +5,10 @@ use protocol::{Change, Question, Row, Step};
 
 use super::steps::step_text;
 use crate::document::{CauseReport, FindingReport};
+use crate::foreign::{self, BRIEF_MAX};
 
 /// Steps shown of one trace.
 const STEPS_SHOWN_MAX: usize = 8;
-
-/// Characters shown of one text that is not ours.
-const TEXT_SHOWN_MAX: usize = 120;
 
 /// The steps of a cause's witness and its question, in one line.
 pub(super) fn trace_line(cause: &CauseReport) -> String {
@@ -101,24 +99,9 @@ pub(super) fn words(finding: &FindingReport) -> [String; 2] {
     finding.words().map(|text| clean(&text))
 }
 
-/// A text that is not ours, as a terminal can take it: control characters, and those that turn the direction of what
-/// follows, are shown as escapes, and a long text is cut, with its length.
+/// Foreign text in a line of others.
 pub(super) fn clean(text: &str) -> String {
-    let length = text.chars().count();
-    let mut clean = String::new();
-    for letter in text.chars().take(TEXT_SHOWN_MAX) {
-        let turns =
-            matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if letter.is_control() || turns {
-            clean.extend(letter.escape_unicode());
-        } else {
-            clean.push(letter);
-        }
-    }
-    if length > TEXT_SHOWN_MAX {
-        return format!("{clean}... ({length} characters)");
-    }
-    clean
+    foreign::clean(text, BRIEF_MAX)
 }
 
 /// A text in lines of at most `width` characters, broken at spaces where there are any.
@@ -150,16 +133,6 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_that_is_not_ours_cannot_move_the_cursor() {
-        assert_eq!(clean("a\u{1b}[2J\u{202e}b"), "a\\u{1b}[2J\\u{202e}b");
-        let long = "x".repeat(500);
-        assert_eq!(
-            clean(&long),
-            format!("{}... (500 characters)", "x".repeat(TEXT_SHOWN_MAX))
-        );
-    }
 
     #[test]
     fn lines_break_at_spaces_and_no_line_is_too_long() {

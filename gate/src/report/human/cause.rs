@@ -9,6 +9,7 @@ use super::brief::{clean, question_brief, rows_brief, step_brief, words, wrapped
 use super::causes::known_text;
 use super::{BAD, counted, times};
 use crate::document::{CauseReport, RunReport, TestResult};
+use crate::foreign::{clean_lines, escaped};
 
 /// The fewest columns at which the steps stand beside the rows.
 const COLUMNS_OF_TABLE_MIN: usize = 60;
@@ -24,11 +25,15 @@ pub(crate) fn text(run: &RunReport, cause: &CauseReport, columns: usize) -> Stri
 
 fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: usize) -> fmt::Result {
     let known = known_text(cause);
-    writeln!(out, "{}  {BAD}{}{BAD:#}  {known}\n", cause.id, clean(&cause.headline))?;
+    let (id, headline) = (clean(&cause.id), clean(&cause.headline));
+    writeln!(out, "{id}  {BAD}{headline}{BAD:#}  {known}\n")?;
     write_steps(out, cause, columns)?;
     writeln!(out)?;
     let mut line = |label: &str, text: &str| -> fmt::Result {
-        for (number, part) in wrapped(text, columns.saturating_sub(LABEL + 2)).iter().enumerate() {
+        for (number, part) in wrapped(&escaped(text), columns.saturating_sub(LABEL + 2))
+            .iter()
+            .enumerate()
+        {
             let label = if number == 0 { label } else { "" };
             writeln!(out, "  {label:<LABEL$}{part}")?;
         }
@@ -90,8 +95,13 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
         line(if number == 0 { "files" } else { "" }, file)?;
     }
     match &cause.replay {
-        Some(replay) => writeln!(out, "  {:<LABEL$}{replay}", "replay"),
-        None => writeln!(out, "  the trace of {}:\n{}", run.trial.spec, cause.trace.to_toml()),
+        Some(replay) => writeln!(out, "  {:<LABEL$}{}", "replay", escaped(replay)),
+        None => writeln!(
+            out,
+            "  the trace of {}:\n{}",
+            escaped(&run.trial.spec),
+            clean_lines(&cause.trace.to_toml())
+        ),
     }
 }
 
@@ -125,7 +135,7 @@ fn write_steps(out: &mut impl Write, cause: &CauseReport, columns: usize) -> fmt
         .finding
         .path
         .as_deref()
-        .map_or_else(String::new, |path| format!(" ({path})"));
+        .map_or_else(String::new, |path| format!(" ({})", clean(path)));
     lines.push(Line {
         number: "?".to_owned(),
         step: format!("{}{path}", question_brief(cause)),

@@ -10,6 +10,7 @@ use super::brief::{clean, trace_line, words, wrapped};
 use super::{BAD, DIM, counted, times};
 use crate::adapter::spec::command_line;
 use crate::document::{CauseReport, RunReport};
+use crate::foreign::escaped;
 
 /// The columns at which the blocks are as wide as they get: longer lines are hard to read.
 const COLUMNS_MAX: usize = 100;
@@ -97,7 +98,7 @@ pub(super) fn known_text(cause: &CauseReport) -> String {
     if !issues.is_empty() {
         let shown: Vec<&str> = issues.iter().copied().take(ISSUES_SHOWN_MAX).collect();
         let more = if issues.len() > ISSUES_SHOWN_MAX { ".." } else { "" };
-        return format!("{}{more}", shown.join(" "));
+        return format!("{}{more}", clean(&shown.join(" ")));
     }
     match (cause.known.is_empty(), cause.to_check) {
         (false, _) => "known".to_owned(),
@@ -157,9 +158,14 @@ pub(super) fn write_next(out: &mut impl Write, run: &RunReport) -> fmt::Result {
     let report = report.map_or_else(String::new, |report| {
         format!(" --report {}", command_line(&[report.display().to_string()]))
     });
-    writeln!(out, "Next       routeproof explain {}{report}", first.id)?;
+    writeln!(
+        out,
+        "Next       routeproof explain {}{}",
+        clean(&first.id),
+        escaped(&report)
+    )?;
     if let Some(replay) = &first.replay {
-        writeln!(out, "{DIM}           {replay}{DIM:#}")?;
+        writeln!(out, "{DIM}           {}{DIM:#}", escaped(replay))?;
     }
     Ok(())
 }

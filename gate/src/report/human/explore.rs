@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::document::{Counterexample, ExploreReport, FleetReport, FleetRuleReport, RuleStatus, Verdict};
+use crate::foreign::escaped;
 use crate::report::fleets::verdicts;
 
 /// The meaning of a cell of the table.
@@ -55,7 +56,7 @@ fn write_fleet(out: &mut impl Write, fleet: &FleetReport) -> fmt::Result {
         write_counterexample(out, counterexample)?;
     }
     for file in &fleet.files {
-        writeln!(out, "  wrote {file}")?;
+        writeln!(out, "  wrote {}", escaped(file))?;
     }
     Ok(())
 }

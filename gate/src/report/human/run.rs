@@ -2,13 +2,15 @@
 
 use std::fmt::{self, Write};
 
+use super::brief::clean;
 use super::causes::{self, Numbers};
-use super::steps::{asked_text, clipped, row_text, step_text};
+use super::steps::{asked_text, row_text, step_text};
 use super::{BAD, DIM, GOOD, counted, grouped};
 use crate::document::{
     Confirmation, Counts, ExplorationReport, FailureReport, Interruption, NotTried, PREMISES_MIN, RuleReport,
     RuleStatus, RunReport, SearchReport, Verdict,
 };
+use crate::foreign::{self, SHOWN_MAX, clean_lines, escaped};
 
 /// The most things that are told of what was not tried.
 const NOT_TRIED_MAX: usize = 6;
@@ -25,7 +27,11 @@ pub(super) fn write(
     writeln!(
         out,
         "routeproof {version}  {} {} (protocol {}, {})  seed {}",
-        trial.router, trial.version, trial.protocol, trial.spec, run.seed
+        clean(&trial.router),
+        clean(&trial.version),
+        trial.protocol,
+        foreign::clean(&trial.spec, SHOWN_MAX),
+        run.seed
     )?;
     for exploration in &run.explorations {
         writeln!(out, "  {}", exploration_text(exploration))?;
@@ -37,7 +43,11 @@ pub(super) fn write(
     match &run.interrupted {
         Some(Interruption::AdapterFault(fault)) => {
             let fault = fault.lines().next().unwrap_or_default();
-            writeln!(out, "  {BAD}ended before its time{BAD:#}: {}", clipped(fault))?;
+            writeln!(
+                out,
+                "  {BAD}ended before its time{BAD:#}: {}",
+                foreign::clean(fault, SHOWN_MAX)
+            )?;
         }
         Some(Interruption::Signal(signal)) => writeln!(out, "  {BAD}ended before its time{BAD:#} by signal {signal}")?,
         None => {}
@@ -50,7 +60,11 @@ pub(super) fn write(
         for rule in &run.rules {
             write_rule(out, rule)?;
             for part in run.unjudged.iter().filter(|part| part.rule == rule.rule) {
-                writeln!(out, "        {DIM}not judged: {}{DIM:#}", part.reason)?;
+                writeln!(
+                    out,
+                    "        {DIM}not judged: {}{DIM:#}",
+                    foreign::clean(&part.reason, SHOWN_MAX)
+                )?;
             }
         }
     }
@@ -112,7 +126,7 @@ fn write_rule(out: &mut impl Write, rule: &RuleReport) -> fmt::Result {
             writeln!(out, "  {BAD}FAIL{BAD:#}  {id:<15} {premises:>13} premises   {failures}")
         }
         (RuleStatus::Skip, _) => {
-            let reason = rule.reason.as_deref().unwrap_or_default();
+            let reason = foreign::clean(rule.reason.as_deref().unwrap_or_default(), SHOWN_MAX);
             writeln!(out, "  {DIM}skip{DIM:#}  {id:<15} {reason}")
         }
         (RuleStatus::Vacuous, _) if rule.premises == 0 => {
@@ -129,15 +143,20 @@ fn write_failure(out: &mut impl Write, failure: &FailureReport) -> fmt::Result {
     let FailureReport { finding, origin, .. } = failure;
     let rule = &finding.rule;
     if let Some(reason) = &failure.excused {
-        return writeln!(out, "{DIM}skip {rule} ({}){DIM:#}: {reason}", finding.class);
+        let (class, reason) = (clean(&finding.class), foreign::clean(reason, SHOWN_MAX));
+        return writeln!(out, "{DIM}skip {rule} ({class}){DIM:#}: {reason}");
     }
     writeln!(out, "---")?;
     let head = if failure.is_flaky() { "flaky" } else { "FAIL" };
-    writeln!(out, "{BAD}{head} {rule}{BAD:#}: {}", failure.sentence)?;
+    writeln!(
+        out,
+        "{BAD}{head} {rule}{BAD:#}: {}",
+        foreign::clean(&failure.sentence, SHOWN_MAX)
+    )?;
     writeln!(
         out,
         "  {DIM}{}; {} alike{}{DIM:#}",
-        origin.provenance(finding),
+        foreign::clean(&origin.provenance(finding), SHOWN_MAX),
         grouped(origin.count),
         replays_text(failure)
     )?;
@@ -151,22 +170,22 @@ fn write_failure(out: &mut impl Write, failure: &FailureReport) -> fmt::Result {
     let path = finding
         .path
         .as_ref()
-        .map_or_else(String::new, |path| format!(" ({path})"));
-    let [allowed, got] = finding.words().map(|text| clipped(&text));
+        .map_or_else(String::new, |path| format!(" ({})", clean(path)));
+    let [allowed, got] = finding.words().map(|text| foreign::clean(&text, SHOWN_MAX));
     writeln!(
         out,
         "  {:>3}  {asked}{path}    allowed: {allowed}    got: {BAD}{got}{BAD:#}",
         ""
     )?;
     for file in &failure.files {
-        writeln!(out, "  {DIM}wrote {file}{DIM:#}")?;
+        writeln!(out, "  {DIM}wrote {}{DIM:#}", escaped(file))?;
     }
     match &failure.replay {
-        Some(replay) => writeln!(out, "  replay: {replay}"),
+        Some(replay) => writeln!(out, "  replay: {}", escaped(replay)),
         None => writeln!(
             out,
             "  the trace, which could not be written to a file:\n{}",
-            failure.trace.to_toml()
+            clean_lines(&failure.trace.to_toml())
         ),
     }
 }
@@ -184,7 +203,7 @@ fn write_end(out: &mut impl Write, run: &RunReport, verdict: &Verdict) -> fmt::R
     let style = if verdict.exit.code() == 0 { GOOD } else { BAD };
     writeln!(out, "---")?;
     if let Some(why) = &verdict.why {
-        writeln!(out, "{why}")?;
+        writeln!(out, "{}", clean_lines(why))?;
     }
     let (exit, seconds) = (verdict.exit, run.seconds);
     let (name, code) = (exit.name(), exit.code());
@@ -243,8 +262,9 @@ fn exploration_text(exploration: &ExplorationReport) -> String {
         " as far as can be observed"
     };
     format!(
-        "every trace of the {universe} universe{memory}: {verdict}: {states} states, {transitions} transitions, depth \
-         {depth}, {answers} answers  {seconds:.1}s"
+        "every trace of the {} universe{memory}: {verdict}: {states} states, {transitions} transitions, depth \
+         {depth}, {answers} answers  {seconds:.1}s",
+        clean(universe)
     )
 }
 
@@ -260,7 +280,8 @@ fn sweep_text(search: &SearchReport) -> String {
 
 /// The line of what was not tried, if there is anything.
 fn not_tried_text(missing: &[NotTried]) -> Option<String> {
-    let told: Vec<String> = missing.iter().take(NOT_TRIED_MAX).map(NotTried::words).collect();
+    let words = |missing: &NotTried| clean(&missing.words());
+    let told: Vec<String> = missing.iter().take(NOT_TRIED_MAX).map(words).collect();
     let more = match missing.len() - told.len() {
         0 => String::new(),
         more => format!("; and {more} more"),

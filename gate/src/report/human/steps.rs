@@ -6,12 +6,11 @@ use protocol::{
     Begin, Change, ConfigFile, Op, Place, Query, Question, Row, Step, StoreView, Via, World, Write, WriteOp,
 };
 
+use super::brief::clean;
 use crate::document::FindingReport;
 
 /// Rows shown of one list.
 const ROWS_SHOWN_MAX: usize = 6;
-/// Characters shown of one answer.
-const TEXT_SHOWN_MAX: usize = 400;
 
 /// The question of a finding in words. Only lookups and listings need them: for others, the finding's place says
 /// enough.
@@ -29,9 +28,14 @@ pub(super) fn step_text(step: &Step) -> String {
         Step::Do(op) => op_text(op),
         Step::Begin(Begin { op, act, until, nth }) => {
             let nth = if *nth > 1 { format!(" {nth}") } else { String::new() };
-            format!("begin {op}: {}, held {}{nth}", op_text(act), place_word(*until))
+            format!(
+                "begin {}: {}, held {}{nth}",
+                clean(&op.0),
+                op_text(act),
+                place_word(*until)
+            )
         }
-        Step::Finish(op) => format!("finish {op}"),
+        Step::Finish(op) => format!("finish {}", clean(&op.0)),
         Step::World(world) => world_text(world),
         Step::Ask(replica, question) => question_text(*replica, question),
     }
@@ -41,7 +45,7 @@ fn change_text(change: &Change) -> String {
     match change {
         Change::Upsert(row) => format!("upsert {}", row_text(row)),
         Change::Add(row) => format!("add {}", row_text(row)),
-        Change::Delete(id) => format!("delete {id}"),
+        Change::Delete(id) => format!("delete {}", clean(id)),
         Change::Replace(rows) => format!("replace with [{}]", rows_text(rows)),
     }
 }
@@ -71,10 +75,10 @@ fn op_text(op: &Op) -> String {
 fn write_text(write: &Write) -> String {
     match write {
         Write::Put(row) | Write::Add(row) => format!("{} {}", write.verb(), row_text(row)),
-        Write::Delete(id) => format!("delete {id}"),
+        Write::Delete(id) => format!("delete {}", clean(id)),
         Write::Patch(patch) => {
             let fields = serde_json::to_string(&patch.fields).expect("fields are plain data");
-            format!("patch {} with {fields}", patch.id)
+            format!("patch {} with {}", clean(&patch.id), clean(&fields))
         }
     }
 }
@@ -120,8 +124,9 @@ fn question_text(replica: Option<u8>, question: &Question) -> String {
 
 /// A row.
 pub(super) fn row_text(row: &Row) -> String {
-    let mut text = format!("{} {} -> {}   tag {}", row.id, row.model_name, row.model, row.tag);
-    let mut add = |word: &str, value: &str| write!(text, "  {word} {value}").expect("a string takes any text");
+    let [id, name, model, tag] = [&row.id, &row.model_name, &row.model, &row.tag].map(|text| clean(text));
+    let mut text = format!("{id} {name} -> {model}   tag {tag}");
+    let mut add = |word: &str, value: &str| write!(text, "  {word} {}", clean(value)).expect("a string takes any text");
     if let Some(team) = &row.team {
         add("team", team);
     }
@@ -141,18 +146,9 @@ pub(super) fn row_text(row: &Row) -> String {
 }
 
 fn query_text(query: &Query) -> String {
-    format!("{}{}", query.model, by(query.team.as_deref()))
+    format!("{}{}", clean(&query.model), by(query.team.as_deref()))
 }
 
 fn by(team: Option<&str>) -> String {
-    team.map_or_else(String::new, |team| format!(" by team {team}"))
-}
-
-/// The beginning of a long text.
-pub(super) fn clipped(text: &str) -> String {
-    if text.chars().count() <= TEXT_SHOWN_MAX {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(TEXT_SHOWN_MAX).collect();
-    format!("{head}...")
+    team.map_or_else(String::new, |team| format!(" by team {}", clean(team)))
 }
