@@ -26,7 +26,7 @@ use crate::row::{Row, is_default};
 use crate::step::Step;
 use crate::text::quoted;
 use crate::trace::{Level, Setup, Trace};
-use crate::wire::check_trace;
+use crate::wire::{check_text, check_trace, within};
 
 /// The version of the trace file format.
 pub const TRACE_VERSION: u32 = 2;
@@ -34,6 +34,8 @@ pub const TRACE_VERSION: u32 = 2;
 pub const TRACE_VERSION_MIN: u32 = 1;
 /// The largest trace file.
 pub const TRACE_BYTES_MAX: usize = 4 << 20;
+/// The longest `why` of a trace, in bytes: it may quote other texts.
+pub const WHY_BYTES_MAX: usize = 16 << 10;
 
 /// Verbs of version 1 that no longer exist, each with the step that says the same now.
 const RETIRED: [(&str, &str); 2] = [
@@ -196,6 +198,16 @@ impl TraceFile {
                 "a fleet needs version {TRACE_VERSION} of this format; write `version = {TRACE_VERSION}`"
             )));
         }
+        let texts = [
+            ("router", self.router.as_ref()),
+            ("rule", self.rule.as_ref()),
+            ("affected", self.affected.as_ref()),
+        ];
+        let mut texts = texts.into_iter().filter_map(|(field, text)| Some((field, text?)));
+        texts
+            .try_for_each(|(field, text)| check_text(field, text))
+            .map_err(content)?;
+        within("`why`", "bytes", self.why.len(), WHY_BYTES_MAX).map_err(content)?;
         check_trace(&self.trace).map_err(content)?;
         if let Some(affected) = &self.affected {
             VersionReq::parse(affected).map_err(|why| {

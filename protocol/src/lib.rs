@@ -64,7 +64,7 @@ pub mod wire;
 pub use answer::{Answer, Candidate, Refusal};
 pub use ask::{Query, Question, QuestionKind, Questions, Round};
 pub use dialect::{PatternShape, STALE_FOR_MS_MAX, Settles, StructureKind, Texts};
-pub use file::{TRACE_BYTES_MAX, TRACE_VERSION, TRACE_VERSION_MIN, TraceError, TraceFile};
+pub use file::{TRACE_BYTES_MAX, TRACE_VERSION, TRACE_VERSION_MIN, TraceError, TraceFile, WHY_BYTES_MAX};
 pub use local::{InProcess, Local, observe};
 pub use op::{
     Begin, ConfigFile, Fields, Op, OpId, Patch, Place, Point, RequestOp, RowOrder, StoreView, Via, World, Write,

@@ -45,6 +45,10 @@ pub const TEXT_BYTES_MAX: usize = 4_096;
 pub const REPLICAS_MAX: u8 = 16;
 /// The most paths, extras, target prefixes or capabilities that a hello may declare.
 pub const HELLO_ITEMS_MAX: usize = 256;
+/// The longest line that says hello, newline included.
+pub const HELLO_BYTES_MAX: usize = 1 << 20;
+/// The longest `params` of an extra, in bytes of JSON.
+pub const PARAMS_BYTES_MAX: usize = 64 << 10;
 
 /// One line to an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -472,11 +476,11 @@ fn check_query(query: &Query) -> Result<(), String> {
     query.team.iter().try_for_each(|text| check_text("team", text))
 }
 
-fn check_text(field: &str, text: &str) -> Result<(), String> {
+pub(crate) fn check_text(field: &str, text: &str) -> Result<(), String> {
     within(&format!("`{field}`"), "bytes", text.len(), TEXT_BYTES_MAX)
 }
 
-fn within(whole: &str, of: &str, count: usize, max: usize) -> Result<(), String> {
+pub(crate) fn within(whole: &str, of: &str, count: usize, max: usize) -> Result<(), String> {
     if count > max {
         return Err(format!("{whole} may have at most {max} {of}, and this has {count}"));
     }

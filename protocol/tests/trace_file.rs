@@ -295,6 +295,8 @@ fn refusals_say_where_and_what() {
         ("two verbs in one step", format!("{head}[[steps]]\ndelete = \"d1\"\npoll = 0\n"), "line 3, column 1: wanted exactly 1 element"),
         ("bad range", format!("{head}affected = \"1.85 to 2\"\n{step}"), "`affected` is no version range"),
         ("over-long text", format!("{head}[[steps]]\ndelete = \"{long}\"\n"), "`id` may have at most 4096 bytes, and this has 4097"),
+        ("over-long router", format!("{head}router = \"{long}\"\n{step}"), "`router` may have at most 4096 bytes, and this has 4097"),
+        ("over-long why", format!("version = 1\nwhy = \"{}\"\n{step}", long.repeat(5)), "`why` may have at most 16384 bytes, and this has 20485"),
         ("too many steps", format!("{head}{}", step.repeat(RUN_STEPS_MAX + 1)), "a run may have at most 10000 steps, and this has 10001"),
         ("over-long file", " ".repeat(TRACE_BYTES_MAX + 1), "and at most 4194304 are read"),
     ]);

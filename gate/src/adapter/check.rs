@@ -4,7 +4,7 @@ mod fleet;
 
 use std::collections::BTreeSet;
 
-use protocol::wire::{HELLO_ITEMS_MAX, LIST_ROWS_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
+use protocol::wire::{HELLO_ITEMS_MAX, LIST_ROWS_MAX, PARAMS_BYTES_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
 use protocol::{
     Answer, Capability, Changed, Hello, Level, Observation, Question, Questions, Round, Run, RunReply,
     STALE_FOR_MS_MAX, Settles, Shown, Step, StepReply,
@@ -39,6 +39,13 @@ pub(crate) fn hello(hello: &Hello) -> Result<(), String> {
     dialect.paths.iter().try_for_each(|path| text("a path", path))?;
     list("pattern shapes", dialect.pattern_shapes.iter())?;
     for (what, texts) in [("ids", &dialect.ids), ("names", &dialect.names)] {
+        if let Some(texts) = texts {
+            within(
+                &format!("the characters of its {what}"),
+                texts.chars.len(),
+                TEXT_BYTES_MAX,
+            )?;
+        }
         let checked = texts.iter().try_for_each(protocol::Texts::check);
         checked.map_err(|why| format!("says in its dialect which `{what}` it takes, and {why}"))?;
     }
@@ -57,6 +64,9 @@ pub(crate) fn hello(hello: &Hello) -> Result<(), String> {
             .target
             .iter()
             .try_for_each(|target| text("an extra's target", target))?;
+        within("the `why` of an extra", extra.why.len(), TEXT_BYTES_MAX)?;
+        let params = extra.params.as_ref().map_or(0, |params| params.to_string().len());
+        within("the `params` of an extra", params, PARAMS_BYTES_MAX)?;
     }
     let changes = [Capability::Upsert, Capability::Add, Capability::Replace];
     if !changes.iter().any(|change| hello.can(*change)) {
@@ -71,14 +81,16 @@ fn text(what: &str, text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err(format!("leaves {what} empty"));
     }
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(format!(
-            "gives {what} {} bytes, and at most {TEXT_BYTES_MAX} are taken",
-            text.len()
-        ));
-    }
+    within(what, text.len(), TEXT_BYTES_MAX)?;
     if text.chars().any(char::is_control) {
         return Err(format!("has a control character in {what}"));
+    }
+    Ok(())
+}
+
+fn within(what: &str, bytes: usize, max: usize) -> Result<(), String> {
+    if bytes > max {
+        return Err(format!("gives {what} {bytes} bytes, and at most {max} are taken"));
     }
     Ok(())
 }

@@ -60,6 +60,22 @@ impl Launch {
     }
 }
 
+/// A line to a process, and the bounds of the reply to it.
+pub(crate) struct Message<'a> {
+    /// The id that the reply must carry.
+    pub id: u64,
+    /// The line, its end included.
+    pub line: Vec<u8>,
+    /// The message in words.
+    pub what: &'a str,
+    /// The time until the reply.
+    pub wait: Duration,
+    /// The flag that allows more time.
+    pub wait_flag: &'static str,
+    /// The longest line of the reply.
+    pub reply_bytes_max: usize,
+}
+
 enum Event {
     Line(Vec<u8>),
     TooLong(Vec<u8>),
@@ -113,13 +129,21 @@ impl Process {
         })
     }
 
-    /// Writes one line and waits for the reply to it, which must carry `id`.
+    /// Writes the line of a message and waits for the reply to it.
     ///
     /// # Errors
     ///
     /// A fault, if the process does anything else. The process is dead afterwards, unless the fault is
     /// [`FaultKind::Refused`].
-    pub(crate) fn ask(&mut self, id: u64, line: Vec<u8>, what: &str, wait: Duration) -> Result<Reply, AdapterFault> {
+    pub(crate) fn ask(&mut self, message: Message<'_>) -> Result<Reply, AdapterFault> {
+        let Message {
+            id,
+            line,
+            what,
+            wait,
+            wait_flag,
+            reply_bytes_max,
+        } = message;
         assert!(line.ends_with(b"\n"), "a request is one whole line");
         if self.end.is_some() {
             return Err(self.exited(what, b""));
@@ -131,6 +155,13 @@ impl Process {
         }
         // A writer that is gone has met a closed pipe: what the process did instead of reading comes as an event.
         match self.events.recv_timeout(wait) {
+            Ok(Event::Line(line)) if line.len() >= reply_bytes_max => {
+                let message = format!(
+                    "answered {what} with a line of {} bytes, and at most {reply_bytes_max} are taken",
+                    line.len() + 1
+                );
+                Err(self.fault(FaultKind::Mismatched, &message))
+            }
             Ok(Event::Line(line)) => self.reply(id, &line),
             Ok(Event::TooLong(start)) => {
                 let message = format!(
@@ -144,7 +175,7 @@ impl Process {
             Ok(Event::Ended(how)) => self.last_line(id, what, how),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 let message = format!(
-                    "did not answer {what} within {wait:?} and was ended; if it only is slow, allow more with `--wait`, or for the hello with `--hello-wait`"
+                    "did not answer {what} within {wait:?} and was ended; if it only is slow, allow more with `{wait_flag}`"
                 );
                 Err(self.fault(FaultKind::Hung, &message))
             }

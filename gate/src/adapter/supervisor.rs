@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use protocol::wire::{BATCH_RUNS_MAX, Call, HelloCall, LINE_BYTES_MAX, PROTOCOL_VERSION, Reply, Request, check_runs};
+use protocol::wire::{
+    BATCH_RUNS_MAX, Call, HELLO_BYTES_MAX, HelloCall, LINE_BYTES_MAX, PROTOCOL_VERSION, Reply, Request, check_runs,
+};
 use protocol::{AdapterFault, FaultKind, Hello, RouterUnderTest, Run, RunReply};
 
 use super::check;
-use super::process::{Launch, Process};
+use super::process::{Launch, Message, Process};
 
 /// The size that a message aims at. A reply is often several times as long as its request, and has the same limit.
 const MESSAGE_BYTES_AIM: usize = 1 << 20;
@@ -66,7 +68,14 @@ impl Supervisor {
         let settling = rounds
             .map(|round| Duration::from_millis(round.wait.into()))
             .sum::<Duration>();
-        let reply = process.ask(id, line, &what, self.waits.reply + settling);
+        let reply = process.ask(Message {
+            id,
+            line,
+            what: &what,
+            wait: self.waits.reply + settling,
+            wait_flag: "--wait",
+            reply_bytes_max: LINE_BYTES_MAX,
+        });
         let reply = match reply {
             Ok(Reply::Runs(replies)) => match check::replies(&self.hello, runs, &replies) {
                 Ok(()) => Ok(replies),
@@ -106,7 +115,15 @@ fn greet(launch: &Launch, waits: Waits) -> Result<(Process, Hello), AdapterFault
     });
     let mut line = serde_json::to_vec(&Request { id, call }).expect("a request is plain data");
     line.push(b'\n');
-    match process.ask(id, line, "the hello", waits.hello)? {
+    let asked = process.ask(Message {
+        id,
+        line,
+        what: "the hello",
+        wait: waits.hello,
+        wait_flag: "--hello-wait",
+        reply_bytes_max: HELLO_BYTES_MAX,
+    });
+    match asked? {
         Reply::Hello(hello) => match check::hello(&hello) {
             Ok(()) => Ok((process, *hello)),
             Err(what) => Err(process.fault(FaultKind::Mismatched, &what)),

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use protocol::wire::{LIST_ROWS_MAX, PROTOCOL_VERSION};
+use protocol::wire::{LINE_BYTES_MAX, LIST_ROWS_MAX, PARAMS_BYTES_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
 use protocol::{
     Answer, Candidate, Capability, Change, Changed, Dialect, Hello, InProcess, Local, Outcome, Query, Refusal, Row,
 };
@@ -51,7 +51,7 @@ pub(crate) fn main(kind: &str, alive: &Path) {
             io::stdout().flush().unwrap();
         }
         "no-text" => io::stdout().write_all(b"\xff\xfe\x00\n").unwrap(),
-        "deep" => println!("{}", "[".repeat(1 << 20)),
+        "deep" => println!("{}", "[".repeat(1 << 19)),
         "closes-stdout" => close_stdout(),
         _ => serve(kind),
     }
@@ -225,7 +225,8 @@ fn serve(kind: &str) {
 fn spoil(kind: &str, index: usize, reply: &mut Value) {
     let hello = &mut |path: &str, value: Value| {
         if index == 0 {
-            *reply.pointer_mut(&format!("/reply/hello{path}")).unwrap() = value;
+            let (parent, field) = path.rsplit_once('/').unwrap();
+            reply.pointer_mut(&format!("/reply/hello{parent}")).unwrap()[field] = value;
         }
     };
     match kind {
@@ -236,6 +237,19 @@ fn spoil(kind: &str, index: usize, reply: &mut Value) {
         "declares-twice" => hello("/capabilities", json!(["upsert", "upsert"])),
         "same-path-twice" => hello("/dialect/paths", json!(["sync", "sync"])),
         "too-many-paths" => hello("/dialect/paths", (0..300).map(|path| json!(path.to_string())).collect()),
+        "long-hello" if index == 0 => long_hello(reply),
+        "long-why" => hello(
+            "/dialect/extras",
+            json!([{"name": "e", "why": "w".repeat(TEXT_BYTES_MAX + 1)}]),
+        ),
+        "long-params" => {
+            let params = "p".repeat(PARAMS_BYTES_MAX - 1);
+            hello("/dialect/extras", json!([{"name": "e", "why": "w", "params": params}]));
+        }
+        "long-characters" => hello(
+            "/dialect/ids",
+            json!({"chars": "a".repeat(TEXT_BYTES_MAX + 1), "max": 9}),
+        ),
         "another-hello" => hello("/version", json!(std::process::id().to_string())),
         "refuses-the-hello" if index == 0 => {
             reply["reply"] = json!({"error": {"code": "unsupported", "message": "no protocol 2 here"}});
@@ -244,6 +258,17 @@ fn spoil(kind: &str, index: usize, reply: &mut Value) {
         _ if index == 1 => spoil_runs(kind, reply),
         _ => {}
     }
+}
+
+/// Makes of a hello the longest line that is read, of empty lists, each of which takes many times its bytes once it is parsed.
+fn long_hello(reply: &mut Value) {
+    let extras = |params: Vec<Value>| json!([{"name": "e", "why": "w", "params": params}]);
+    reply["reply"]["hello"]["dialect"]["extras"] = extras(vec![json!([])]);
+    let room = LINE_BYTES_MAX - 1 - reply.to_string().len();
+    // Each further list takes two bytes and a comma; what is left over goes into a text.
+    let mut params = vec![json!([]); room / 3 - 1];
+    params.push(json!("x".repeat(room % 3 + 3)));
+    reply["reply"]["hello"]["dialect"]["extras"] = extras(params);
 }
 
 fn spoil_runs(kind: &str, reply: &mut Value) {

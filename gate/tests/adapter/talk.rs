@@ -22,7 +22,7 @@ const AT_HELLO: &[(&str, FaultKind, Duration, &str)] = &[
     ("exits", Exited, PATIENT, "  | ModuleNotFoundError: No module named 'litellm'"),
     ("closes-stdout", Exited, PATIENT, "closed its stdout before it answered the hello"),
     ("cut-line", Hung, SHORT, "did not answer the hello within 300ms"),
-    ("hangs", Hung, SHORT, "did not answer the hello within 300ms and was ended"),
+    ("hangs", Hung, SHORT, "did not answer the hello within 300ms and was ended; if it only is slow, allow more with `--hello-wait`"),
     ("hangs-deaf", Hung, SHORT, "did not answer the hello"),
     ("leaves-a-grandchild", Exited, PATIENT, "ended (exit code 0) before it answered the hello"),
     ("babbles", Babbled, PATIENT, "`Loading models...`; stdout is for replies alone"),
@@ -38,6 +38,10 @@ const AT_HELLO: &[(&str, FaultKind, Duration, &str)] = &[
     ("declares-twice", Mismatched, PATIENT, "declares one of its capabilities twice"),
     ("same-path-twice", Mismatched, PATIENT, "declares one of its paths twice"),
     ("too-many-paths", Mismatched, PATIENT, "declares 300 paths, and at most 256 are taken"),
+    ("long-hello", Mismatched, PATIENT, "answered the hello with a line of 16777216 bytes, and at most 1048576 are taken"),
+    ("long-why", Mismatched, PATIENT, "gives the `why` of an extra 4097 bytes, and at most 4096 are taken"),
+    ("long-params", Mismatched, PATIENT, "gives the `params` of an extra 65537 bytes, and at most 65536 are taken"),
+    ("long-characters", Mismatched, PATIENT, "gives the characters of its ids 4097 bytes"),
     ("refuses-the-hello", Refused, PATIENT, "could not serve a request: no protocol 2 here"),
     ("runs-for-hello", Mismatched, PATIENT, "gave another kind of reply to the hello"),
 ];
@@ -46,7 +50,7 @@ const AT_HELLO: &[(&str, FaultKind, Duration, &str)] = &[
 const AT_RUNS: &[(&str, FaultKind, Duration, &str)] = &[
     ("dies-mid-batch", Exited, PATIENT, "ended (exit code 139) before it answered a message of 1 runs, in the middle of a line"),
     ("dies-mid-batch", Exited, PATIENT, "  | Segmentation fault"),
-    ("stops-reading", Hung, SHORT, "did not answer a message of 1 runs within 300ms"),
+    ("stops-reading", Hung, SHORT, "did not answer a message of 1 runs within 300ms and was ended; if it only is slow, allow more with `--wait`"),
     ("wrong-id", Mismatched, PATIENT, "answered request 7 where request 2 was open"),
     ("hello-for-runs", Mismatched, PATIENT, "gave another kind of reply to a message of 1 runs"),
     ("unknown-field", Babbled, PATIENT, "unknown field `time`"),
