@@ -1,13 +1,16 @@
-//! Files of failures and reports: each is written whole or not at all.
+//! Files: read within bounds, and written whole or not at all.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use model::RuleId;
+use rustix::fs::OFlags;
 
 use crate::adapter::spec::{Spec, command_line};
 use crate::document::FailureReport;
-use model::RuleId;
 
 /// A directory of traces, made when the first one is put there.
 #[derive(Debug)]
@@ -97,6 +100,38 @@ pub(crate) struct Place {
     number: usize,
 }
 
+/// Returns the text of a file that may have at most `bytes_max` bytes.
+///
+/// # Errors
+///
+/// The reason why it cannot be had: it is no regular file, say, or too large.
+pub(crate) fn read_text(path: &Path, bytes_max: usize) -> Result<String, String> {
+    let told = |why: io::Error| why.to_string();
+    let kind = fs::metadata(path).map_err(told)?.file_type();
+    if kind.is_dir() {
+        return Err("this is a directory, and a file is wanted".to_owned());
+    }
+    if !kind.is_file() {
+        return Err("this is a pipe, a socket or a device; copy what is in it to a file, and name that".to_owned());
+    }
+    let mut options = OpenOptions::new();
+    // A pipe that has come to stand there since must not hold this process up until somebody writes to it.
+    let without_waiting = OFlags::NONBLOCK.bits().cast_signed();
+    let file = options
+        .read(true)
+        .custom_flags(without_waiting)
+        .open(path)
+        .map_err(told)?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(told)?;
+    if bytes.len() > bytes_max {
+        return Err(format!(
+            "this has more bytes than may be, and at most {bytes_max} are read"
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| "this is no UTF-8 text".to_owned())
+}
+
 /// Tries whether a file could be written, and makes its directory.
 ///
 /// # Errors
@@ -124,7 +159,9 @@ fn directory(path: &Path) -> &Path {
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let dir = directory(path);
     fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    // As for any other file, the umask says who may read it; a temporary file alone would be its owner's.
+    let for_all = Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(for_all).tempfile_in(dir)?;
     file.write_all(text.as_bytes())?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

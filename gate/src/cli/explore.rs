@@ -1,6 +1,5 @@
 //! The flags of `routeproof explore`, and what they ask for together.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,9 +10,11 @@ use fleet::{Bounds, Checkpoint, ExploreOptions, Fleet, Hosts, Kind, Shape, poll2
 use super::format::Format;
 use super::report::ReportArgs;
 use crate::error::Error;
+use crate::files::read_text;
+use crate::foreign;
 
 /// The largest file that lists hosts.
-const HOSTS_BYTES_MAX: u64 = 1 << 16;
+const HOSTS_BYTES_MAX: usize = 1 << 16;
 
 /// The flags of `explore`.
 #[derive(Clone, Debug, Args)]
@@ -299,16 +300,9 @@ fn usage(why: impl std::fmt::Display) -> Error {
 }
 
 fn addresses(file: &Path) -> Result<Vec<String>, Error> {
-    let name = file.display();
-    let bytes = fs::metadata(file)
-        .map_err(|why| usage(format!("cannot read the hosts in `{name}`: {why}")))?
-        .len();
-    if bytes > HOSTS_BYTES_MAX {
-        return Err(usage(format!(
-            "`{name}` has more than {HOSTS_BYTES_MAX} bytes: it should list hosts"
-        )));
-    }
-    let text = fs::read_to_string(file).map_err(|why| usage(format!("cannot read the hosts in `{name}`: {why}")))?;
+    let name = foreign::path(file);
+    let text =
+        read_text(file, HOSTS_BYTES_MAX).map_err(|why| usage(format!("cannot read the hosts in `{name}`: {why}")))?;
     let mut addresses = Vec::new();
     for (number, line) in (1..)
         .zip(text.lines())
@@ -320,7 +314,8 @@ fn addresses(file: &Path) -> Result<Vec<String>, Error> {
             .and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
         if port.is_none() {
             return Err(usage(format!(
-                "line {number} of `{name}` is `{line}`, and not `host:port`"
+                "line {number} of `{name}` is `{}`, and not `host:port`",
+                foreign::clean(line, foreign::BRIEF_MAX)
             )));
         }
         addresses.push(line.to_owned());

@@ -1,13 +1,14 @@
 //! `routeproof explain`: one rule, for a maintainer who sees it broken for the first time, or one cause of a run.
 
-use std::fs;
 use std::path::Path;
 
 use model::RuleId;
 
 use crate::document::{Document, JsonReport};
 use crate::error::Error;
-use crate::report::human;
+use crate::files::read_text;
+use crate::foreign;
+use crate::report::{REPORT_BYTES_MAX, human};
 
 /// What names of causes begin with, and those of rules do not.
 const CAUSE: &str = "cause-";
@@ -25,8 +26,8 @@ pub(crate) fn text(name: &str, path: &Path, columns: usize) -> Result<String, Er
 }
 
 fn cause(name: &str, path: &Path, columns: usize) -> Result<String, Error> {
-    let usage = |why: String| Error::Usage(format!("{}: {why}", path.display()));
-    let text = fs::read_to_string(path).map_err(|why| {
+    let usage = |why: String| Error::Usage(format!("{}: {why}", foreign::path(path)));
+    let text = read_text(path, REPORT_BYTES_MAX).map_err(|why| {
         usage(format!(
             "{why}; run `routeproof run` first, or name its report with `--report`"
         ))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use model::universe::{BIG, Scope};
@@ -17,6 +16,8 @@ use crate::adapter::{AdapterSettings, open_fleet, open_router};
 use crate::cli::ReplayArgs;
 use crate::document::{Document, FindingReport, Interruption, ReplayReport, TraceReport, TraceStatus, TrialReport};
 use crate::error::Error;
+use crate::files::read_text;
+use crate::foreign;
 use crate::guard::{finish_on_signal, stopped};
 use crate::output::progress;
 
@@ -31,7 +32,7 @@ const FILES_MAX: usize = 10_000;
 pub(crate) fn run(args: &ReplayArgs, settings: &AdapterSettings) -> Result<Document, Error> {
     let files = files(&args.traces)?;
     if files.is_empty() {
-        progress(&format!("there is no trace in {}", args.traces.display()));
+        progress(&format!("there is no trace in {}", foreign::path(&args.traces)));
         return Ok(Document::Replay(ReplayReport {
             trial: None,
             traces: Vec::new(),
@@ -114,14 +115,7 @@ pub(crate) struct KeptTrace {
 ///
 /// A usage error that names the file.
 pub(crate) fn read(path: &Path) -> Result<KeptTrace, Error> {
-    let mut bytes = Vec::new();
-    let opened = fs::File::open(path).map_err(|why| usage(path, why))?;
-    let limit = TRACE_BYTES_MAX as u64 + 1;
-    opened
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|why| usage(path, why))?;
-    let text = String::from_utf8(bytes).map_err(|_| usage(path, "this is no UTF-8 text, and a trace is"))?;
+    let text = read_text(path, TRACE_BYTES_MAX).map_err(|why| usage(path, why))?;
     let file = TraceFile::parse(&text).map_err(|why| usage(path, why))?;
     let rule = file.rule.as_deref().map(str::parse).transpose();
     Ok(KeptTrace {
@@ -131,7 +125,7 @@ pub(crate) fn read(path: &Path) -> Result<KeptTrace, Error> {
 }
 
 fn usage(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::Usage(format!("{}: {why}", path.display()))
+    Error::Usage(format!("{}: {why}", foreign::path(path)))
 }
 
 /// A router under test, and the fleet that goes by the same name.

@@ -1,12 +1,16 @@
 //! The results of the fuzzer, which runs in a process of its own and keeps them in a file.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use adapter_faulty::Fault;
 
 use crate::document::Kill;
+use crate::files::read_text;
+use crate::foreign;
+
+/// The largest file of kills.
+const KILLS_BYTES_MAX: usize = 1 << 20;
 
 /// The first failure that the fuzzer came to of each fault, for each the median of several seeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +18,7 @@ pub(crate) struct Fuzzed(BTreeMap<String, Kill>);
 
 /// A file of kills cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path} is no file of kills: {why}", path = path.display())]
+#[error("{path} is no file of kills: {why}", path = foreign::path(path))]
 pub(crate) struct Unreadable {
     path: PathBuf,
     why: String,
@@ -27,8 +31,8 @@ impl Fuzzed {
     ///
     /// The file cannot be read, or is not of that form.
     pub(crate) fn read(path: &Path) -> Result<Self, Unreadable> {
-        let read = fs::read_to_string(path).map_err(|why| why.to_string());
-        let kills = read.and_then(|text| toml::from_str(&text).map_err(|why| why.to_string()));
+        let kills =
+            read_text(path, KILLS_BYTES_MAX).and_then(|text| toml::from_str(&text).map_err(|why| why.to_string()));
         kills.map(Self).map_err(|why| Unreadable {
             path: path.to_owned(),
             why,

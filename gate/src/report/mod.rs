@@ -38,6 +38,8 @@ pub(crate) fn check(files: &[PathBuf]) -> Result<(), Error> {
 
 /// The name of the report that `run` leaves beside the traces, and `explain` reads.
 pub(crate) const LAST: &str = "report.json";
+/// The largest report that is read.
+pub(crate) const REPORT_BYTES_MAX: usize = 64 << 20;
 
 /// A page that a document is printed on.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,6 @@
 //! `routeproof run`: every rule, on one router, by every engine that it can have.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +32,8 @@ use crate::document::{
 };
 use crate::error::Error;
 use crate::explore::explore_any;
+use crate::files::read_text;
+use crate::foreign;
 use crate::guard::{finish_on_signal, stopped};
 use crate::known::known;
 use crate::output::progress;
@@ -40,6 +41,8 @@ use crate::reproduce::{self, Bench};
 use crate::skip::Skips;
 use crate::speed::cadence;
 
+/// The largest file of skips.
+const SKIPS_BYTES_MAX: usize = 1 << 20;
 /// The most states of an exploration.
 const STATES_MAX: usize = 1_000_000;
 /// The number of traces in one message.
@@ -93,10 +96,9 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     let rules = chosen_rules(&args.rule)?;
     let skips = match &args.skips {
         None => Skips::default(),
-        Some(path) => fs::read_to_string(path)
-            .map_err(|why| why.to_string())
+        Some(path) => read_text(path, SKIPS_BYTES_MAX)
             .and_then(|text| Skips::parse(&text))
-            .map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?,
+            .map_err(|why| Error::Usage(format!("{}: {why}", foreign::path(path))))?,
     };
     let options = Options {
         spec: args.router.clone(),
