@@ -51,13 +51,18 @@ fn kept() -> MutexGuard<'static, Cleanup> {
 }
 
 /// Makes `SIGINT`, `SIGTERM` and `SIGHUP` first end every child and remove every half-made directory, and then this process
-/// in the usual way. A command for which `finish_on_signal` was called is given time to end by itself, without children.
+/// in the usual way. One that this process was started to ignore, as by `nohup`, stays ignored. A command for which
+/// `finish_on_signal` was called is given time to end by itself, without children.
 ///
 /// # Errors
 ///
 /// An error of installing the handlers.
 pub fn clean_up_on_signals() -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let ignored = ignored_signals();
+    let heeded = [SIGINT, SIGTERM, SIGHUP]
+        .into_iter()
+        .filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    let mut signals = Signals::new(heeded)?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             let first = STOPPED_BY.swap(signal, Ordering::SeqCst) == 0;
@@ -74,6 +79,14 @@ pub fn clean_up_on_signals() -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// The signals that this process ignores, a bit for each; none where the system does not tell.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// Ends every child, removes every half-made directory, and ends this process as that signal would.

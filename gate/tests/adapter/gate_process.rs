@@ -14,11 +14,15 @@ const HELLO: &[u8] = b"{\"id\":1,\"call\":{\"hello\":{\"protocol\":2}}}\n";
 
 pub(crate) fn trials() -> Vec<Trial> {
     let signals = [("int", Signal::INT), ("term", Signal::TERM), ("hup", Signal::HUP)];
-    let signals =
-        signals.map(|(name, signal)| trial(format!("signal_{name}_leaves_nothing"), move || ended_by(signal)));
+    let signals = signals.map(|(name, signal)| {
+        let ended = trial(format!("signal_{name}_leaves_nothing"), move || ended_by(signal));
+        // Then it is ignored here as well, and the trial says that it was not run.
+        ended.with_ignored_flag(is_ignored(signal))
+    });
     let mut trials = vec![
         trial("exit_codes_and_streams", exit_codes_and_streams),
         trial("killed_outright_the_adapter_sees_the_end_of_its_input", killed_outright),
+        trial("a_hangup_that_is_ignored_stays_ignored", ignored_hangup),
         trial("served_through_the_gate", served_through_the_gate),
         trial("what_is_built_in_is_served", built_in),
         trial(
@@ -32,6 +36,14 @@ pub(crate) fn trials() -> Vec<Trial> {
     ];
     trials.extend(signals);
     trials
+}
+
+/// Returns whether these tests were started with that signal ignored, as under `nohup`.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0) & (1 << (signal.as_raw() - 1)) != 0
 }
 
 /// `routeproof` with a clean environment.
@@ -128,6 +140,31 @@ fn killed_outright() {
     let mut child = serving(&adapter, cache.path());
     child.kill().unwrap();
     child.wait().unwrap();
+    adapter.is_gone();
+}
+
+/// As `nohup` starts a program.
+fn ignored_hangup() {
+    let cache = tempfile::tempdir().unwrap();
+    let adapter = Misbehaving::new("well");
+    let words = [
+        "-c",
+        "trap '' HUP; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_routeproof"),
+    ];
+    let mut deaf = Command::new("/bin/sh");
+    deaf.args(words)
+        .args(["adapter", &adapter.spec()])
+        .current_dir(cache.path());
+    let mut child = deaf.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut replies = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        child.stdin.as_mut().unwrap().write_all(HELLO).unwrap();
+        assert!(replies.next().unwrap().unwrap().contains("plain"));
+        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    }
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
     adapter.is_gone();
 }
 
@@ -236,7 +273,7 @@ fn signal_behind_a_finding() {
         dir.path().join("out/current-1.toml").exists(),
         "it is written when it is told"
     );
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(
         child.wait().unwrap().code(),
         Some(1),
@@ -244,7 +281,7 @@ fn signal_behind_a_finding() {
     );
     let report = report(dir.path());
     assert!(!report["failures"].as_array().unwrap().is_empty());
-    assert_eq!(report["interrupted"]["signal"], 2);
+    assert_eq!(report["interrupted"]["signal"], 15);
     adapter.is_gone();
 }
 
