@@ -1,26 +1,29 @@
 //! Cleanup on drop and on signals: child process groups, and half-made directories.
 //!
 //! Owns the only global state of the gate, a list of both, because a signal comes to the process as a whole. Everything
-//! on the list is removed by its owner in the ordinary way; a signal that ends the process removes all of it first. A
-//! child that is alive when this process is killed outright (`SIGKILL`) sees its stdin end.
+//! on the list is removed by its owner in the ordinary way; a signal that ends the process removes all of it first. When
+//! this process is killed outright (`SIGKILL`), a child that has a keeper is ended by it; one without sees its stdin end.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+
+use crate::keeper::Keeper;
 
 /// The most attempts to remove a directory while a dying process is still writing into it.
 const REMOVALS_MAX: usize = 20;
@@ -35,6 +38,9 @@ static FINISHES: AtomicBool = AtomicBool::new(false);
 /// The signal that has come meanwhile; 0 for none.
 static STOPPED_BY: AtomicI32 = AtomicI32::new(0);
 
+/// The program by which children are kept; none where nobody has named it.
+static KEEPER: OnceLock<Keeper> = OnceLock::new();
+
 static KEPT: Mutex<Cleanup> = Mutex::new(Cleanup {
     groups: BTreeSet::new(),
     dirs: BTreeSet::new(),
@@ -48,6 +54,14 @@ struct Cleanup {
 fn kept() -> MutexGuard<'static, Cleanup> {
     // A list is whole after every single insert and remove, also where a panic came between two of them.
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets every child be kept by `program`, which is Routeproof and is started with the words of a keeper, so that whatever a
+/// child has started ends with it. `path` is where the programs of children are looked for. The first call counts.
+pub fn keep_children_by(program: PathBuf, path: Option<OsString>) {
+    if let Some(keeper) = Keeper::new(program, path) {
+        KEEPER.get_or_init(|| keeper);
+    }
 }
 
 /// Makes `SIGINT`, `SIGTERM` and `SIGHUP` first end every child and remove every half-made directory, and then this process
@@ -70,7 +84,7 @@ pub fn clean_up_on_signals() -> io::Result<()> {
                 end_by(signal);
             }
             // Whoever waits for a child's reply learns that it has ended.
-            kept().groups.iter().copied().for_each(kill);
+            kept().groups.iter().copied().for_each(ask_to_end);
             std::thread::spawn(move || {
                 let (_kept, never) = sync_channel::<()>(0);
                 let _ = never.recv_timeout(FINISH_WAIT);
@@ -93,7 +107,7 @@ fn ignored_signals() -> u64 {
 pub fn end_by(signal: i32) -> ! {
     // The lock is held until the process has ended, so that nothing new is begun behind its back.
     let kept = kept();
-    kept.groups.iter().copied().for_each(kill);
+    end_groups(&kept.groups);
     for dir in &kept.dirs {
         remove(dir);
     }
@@ -125,6 +139,29 @@ pub fn stopped() -> Option<i32> {
     Some(STOPPED_BY.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
 }
 
+/// Ends the groups, and waits until they have ended, so that nothing is written to a directory that is to go.
+fn end_groups(groups: &BTreeSet<i32>) {
+    let (end, ended) = sync_channel(groups.len());
+    for &leader in groups {
+        ask_to_end(leader);
+        let end = end.clone();
+        std::thread::spawn(move || end.send(see_end(leader)));
+    }
+    let in_time = groups.iter().all(|_| ended.recv_timeout(KILL_WAIT).is_ok());
+    if !in_time {
+        groups.iter().copied().for_each(kill);
+    }
+}
+
+/// Lets the keeper that leads a group end all that it keeps; kills the group where there are no keepers.
+fn ask_to_end(group: i32) {
+    match (KEEPER.get(), Pid::from_raw(group)) {
+        // It fails where the keeper has ended by itself, which is what is wanted.
+        (Some(_), Some(keeper)) => drop(kill_process(keeper, Signal::TERM)),
+        _ => kill(group),
+    }
+}
+
 fn kill(group: i32) {
     if let Some(group) = Pid::from_raw(group) {
         // It fails where the group has ended by itself, which is what is wanted.
@@ -141,7 +178,8 @@ fn remove(dir: &Path) {
     }
 }
 
-/// A child that leads a process group of its own. All of the group is killed when this is dropped.
+/// A child that leads a process group of its own, or a keeper that does. All of the group is killed when this is dropped,
+/// and with a keeper all that the child has started.
 ///
 /// INVARIANT: the child is reaped after the group was killed and taken off the list, never before: until then nothing
 /// else can have the group's number.
@@ -174,12 +212,21 @@ impl fmt::Display for Ended {
 }
 
 impl Group {
-    /// Starts `command` as the leader of a new process group, and calls `on_end` when it ends, from another thread.
+    /// Starts `command` in a new process group, its input `stdin` and its other streams as pipes, and calls `on_end` when it
+    /// ends, from another thread.
     ///
     /// # Errors
     ///
     /// An error of starting a process.
-    pub(crate) fn spawn(command: &mut Command, on_end: impl FnOnce(Ended) + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn spawn(
+        mut command: Command,
+        stdin: Stdio,
+        on_end: impl FnOnce(Ended) + Send + 'static,
+    ) -> io::Result<Self> {
+        if let Some(keeper) = KEEPER.get() {
+            command = keeper.of(&command)?;
+        }
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A signal waits for the lock: a child is either not yet started, or already on the list.
         let mut kept = kept();
         if stopped().is_some() {
@@ -212,18 +259,21 @@ impl Group {
         self.ended.recv_timeout(wait).ok()
     }
 
-    /// Kills every process of the group.
-    pub(crate) fn kill(&self) {
-        kill(number(&self.child));
+    /// Ends every process of the group at once, whatever it is doing.
+    pub(crate) fn end(&self) {
+        ask_to_end(number(&self.child));
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
-        kept().groups.remove(&number(&self.child));
+        self.end();
         // A process in an uninterruptible wait dies when the kernel lets it; this one does not wait for it for ever.
-        if !matches!(self.ended.recv_timeout(KILL_WAIT), Err(RecvTimeoutError::Timeout)) {
+        let is_over = !matches!(self.ended.recv_timeout(KILL_WAIT), Err(RecvTimeoutError::Timeout));
+        // What is left where a keeper could not do its work, or was killed itself.
+        kill(number(&self.child));
+        kept().groups.remove(&number(&self.child));
+        if is_over {
             let _ = self.child.wait();
         }
     }

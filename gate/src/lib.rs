@@ -18,7 +18,7 @@
 //! | `foreign` | text that is not ours, fit to be shown |
 //! | `output` | stdout and stderr |
 //! | `clock` | the one place where time is read |
-//! | `guard` | what must not outlive this process |
+//! | `guard`, `keeper` | what must not outlive this process |
 //! | `error`, `exit` | why there is no verdict, and the table of exit codes |
 //!
 //! stdout carries the report or the protocol, stderr everything else.
@@ -38,6 +38,8 @@ mod explore;
 mod files;
 mod foreign;
 mod guard;
+#[cfg_attr(not(target_os = "linux"), path = "no_keeper.rs")]
+mod keeper;
 mod kill;
 mod known;
 mod output;
@@ -59,7 +61,8 @@ pub use document::{Document, Engine, FaultReport, FaultsReport, JsonReport, Kill
 pub use error::Error;
 pub use exit::Exit;
 pub use files::write_whole;
-pub use guard::{clean_up_on_signals, end_by, stopped};
+pub use guard::{clean_up_on_signals, end_by, keep_children_by, stopped};
+pub use keeper::{KEEP, keep};
 pub use kill::{KILL_SEEDS, kill_universes};
 pub use output::progress;
 pub use property::{Broken, Runs, check_property};

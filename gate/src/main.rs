@@ -4,9 +4,15 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use gate::{Cli, Environment, Exit, clean_up_on_signals, dispatch, end_by, progress, stopped};
+use gate::{
+    Cli, Environment, Exit, KEEP, clean_up_on_signals, dispatch, end_by, keep, keep_children_by, progress, stopped,
+};
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == KEEP) {
+        return keep(words);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(why) => return said(&why),
@@ -17,6 +23,8 @@ fn main() -> ExitCode {
         return Exit::Internal.into();
     }
     let environment = Environment::of_this_process();
+    // The link leads to this program even where a build has replaced its file.
+    keep_children_by("/proc/self/exe".into(), environment.path.clone());
     let ended = catch_unwind(|| dispatch(&cli, &environment));
     let exit = match ended {
         Ok(Ok(exit)) => exit,

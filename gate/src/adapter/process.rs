@@ -49,10 +49,6 @@ impl Launch {
         command
             .args(&self.args)
             .envs(self.env.iter().map(|(key, value)| (key, value)));
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
@@ -104,7 +100,7 @@ impl Process {
     pub(crate) fn start(launch: &Launch) -> Result<Self, AdapterFault> {
         let (event, events) = sync_channel(EVENTS_MAX);
         let on_end = event.clone();
-        let mut group = Group::spawn(&mut launch.command(), move |how| {
+        let mut group = Group::spawn(launch.command(), Stdio::piped(), move |how| {
             // The owner may be gone, and then it no longer matters; the same holds for the reader below.
             let _ = on_end.send(Event::Ended(how));
         })
@@ -250,7 +246,7 @@ impl Process {
     /// Ends the process at once. `what` happened, as the end of a sentence that begins with the adapter.
     pub(crate) fn fault(&mut self, kind: FaultKind, what: &str) -> AdapterFault {
         self.broken = true;
-        self.group.kill();
+        self.group.end();
         AdapterFault {
             kind,
             message: format!("adapter `{}` {what}", self.name),

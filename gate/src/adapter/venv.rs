@@ -281,11 +281,7 @@ impl Install<'_> {
     /// Runs a program to its end and returns the last lines that it wrote.
     fn tool(&self, program: &str, args: &[&OsStr]) -> Result<Vec<String>, Failure> {
         let mut command = Command::new(program);
-        command
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(args);
         // The current directory may be that of a project, whose settings would change this install.
         command
             .current_dir(self.cache.root())
@@ -294,7 +290,7 @@ impl Install<'_> {
         if let Some(path) = self.path {
             command.env("PATH", path);
         }
-        let mut group = Group::spawn(&mut command, |_| ()).map_err(|_| Failure::NotFound)?;
+        let mut group = Group::spawn(command, Stdio::null(), |_| ()).map_err(|_| Failure::NotFound)?;
         let (Some(stdout), Some(stderr)) = (group.child().stdout.take(), group.child().stderr.take()) else {
             unreachable!("both streams were asked for as pipes");
         };

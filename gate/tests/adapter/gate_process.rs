@@ -21,7 +21,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     });
     let mut trials = vec![
         trial("exit_codes_and_streams", exit_codes_and_streams),
-        trial("killed_outright_the_adapter_sees_the_end_of_its_input", killed_outright),
         trial("a_hangup_that_is_ignored_stays_ignored", ignored_hangup),
         trial("served_through_the_gate", served_through_the_gate),
         trial("what_is_built_in_is_served", built_in),
@@ -35,6 +34,18 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_signal_without_a_finding_ends_the_run", signal_without_a_finding),
     ];
     trials.extend(signals);
+    let ends = KINDS_TO_END.iter().flat_map(|kind| {
+        let by = |how: &str, end: fn(&mut Child)| {
+            trial(format!("{kind}_ends_with_a_gate_that_{how}"), move || {
+                ends_with(kind, end);
+            })
+        };
+        [
+            by("is_killed", |gate| gate.kill().unwrap()),
+            by("ends", |gate| drop(gate.stdin.take())),
+        ]
+    });
+    trials.extend(ends.collect::<Vec<_>>());
     trials
 }
 
@@ -134,12 +145,15 @@ fn ended_by(signal: Signal) {
     adapter.is_gone();
 }
 
-fn killed_outright() {
+/// Adapters that go on, or leave something that does, when their input ends; and one that does not.
+const KINDS_TO_END: [&str; 3] = ["well", "stops-reading-after-hello", "leaves-a-daemon"];
+
+fn ends_with(kind: &str, end: fn(&mut Child)) {
     let cache = tempfile::tempdir().unwrap();
-    let adapter = Misbehaving::new("well");
-    let mut child = serving(&adapter, cache.path());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let adapter = Misbehaving::new(kind);
+    let mut gate = serving(&adapter, cache.path());
+    end(&mut gate);
+    gate.wait().unwrap();
     adapter.is_gone();
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use gate::{Cache, Release, prepare_venv};
 use libtest_mimic::Trial;
@@ -36,6 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("install_once_with_uv_and_relaxed_pins", || installed("uv-pin")),
         trial("install_once_with_pip_and_relaxed_pins", || installed("pip-pin")),
         trial("install_ended_by_a_signal", ended_by_a_signal),
+        trial("install_ends_with_a_gate_that_is_killed", killed_outright),
         trial("a_cache_that_is_a_file", cache_is_a_file),
         trial("no_cache_directory", no_cache_directory),
     ];
@@ -94,15 +95,29 @@ fn installed(tools_name: &str) {
     );
 }
 
-fn ended_by_a_signal() {
-    let cache = tempfile::tempdir().unwrap();
-    let installer = Misbehaving::new("hangs");
-    let mut gate = routeproof(cache.path());
+/// A gate under way to install with an installer that never comes to an end.
+fn installing(installer: &Misbehaving, cache: &Path) -> Child {
+    let mut gate = routeproof(cache);
     gate.env("PATH", tools("uv-hangs"))
         .env("ROUTEPROOF_TEST_PROGRAM", std::env::current_exe().unwrap())
         .env("ROUTEPROOF_TEST_ALIVE", &installer.alive)
         .args(["adapter", "litellm==1.85.0"]);
-    let mut child = installer.up_after(|| gate.spawn().unwrap());
+    installer.up_after(|| gate.spawn().unwrap())
+}
+
+fn killed_outright() {
+    let cache = tempfile::tempdir().unwrap();
+    let installer = Misbehaving::new("hangs");
+    let mut child = installing(&installer, cache.path());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    installer.is_gone();
+}
+
+fn ended_by_a_signal() {
+    let cache = tempfile::tempdir().unwrap();
+    let installer = Misbehaving::new("hangs");
+    let mut child = installing(&installer, cache.path());
     assert_eq!(left_in(&cache.path().join("routeproof")), ["litellm-1.85.0.half-made"]);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     child.wait().unwrap();

@@ -24,6 +24,7 @@ fn main() {
     {
         return misbehave::main(kind, Path::new(alive));
     }
+    gate::keep_children_by(env!("CARGO_BIN_EXE_routeproof").into(), None);
     let mut trials = talk::trials();
     trials.extend(gate_process::trials());
     trials.extend(install::trials());

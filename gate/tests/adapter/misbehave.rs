@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use protocol::wire::{LINE_BYTES_MAX, LIST_ROWS_MAX, PARAMS_BYTES_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
 use protocol::{
@@ -42,6 +42,11 @@ pub(crate) fn main(kind: &str, alive: &Path) {
             hang();
         }
         "leaves-a-grandchild" => leave_a_grandchild(),
+        "leaves-a-daemon" => {
+            leave_a_daemon();
+            serve("well");
+        }
+        "becomes-a-daemon" => become_a_daemon(),
         "babbles" => println!("Loading models..."),
         "babbles-on" => babble_on(),
         "one-gigabyte-line" => long_line(1 << 30),
@@ -65,19 +70,41 @@ fn hang() -> ! {
     }
 }
 
-/// Ends at once, while a child of its own keeps its stdout open.
-fn leave_a_grandchild() -> ! {
+/// This program as another kind of adapter.
+fn another(kind: &str) -> Command {
     let arguments: Vec<String> = std::env::args().collect();
-    let mut child = Command::new(&arguments[0])
-        .args([&arguments[1], "hangs-and-says-so", &arguments[3]])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(&arguments[0]);
+    command.args([&arguments[1], kind, &arguments[3]]);
+    command
+}
+
+/// Starts a program and waits until it, or what it starts, says that it is up.
+fn start(mut command: Command) -> Child {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut up = String::new();
     io::BufReader::new(child.stderr.take().unwrap())
         .read_line(&mut up)
         .unwrap();
     assert_eq!(up, "up\n");
+    child
+}
+
+/// Ends at once, while a child of its own keeps its stdout open.
+fn leave_a_grandchild() -> ! {
+    start(another("hangs-and-says-so"));
+    std::process::exit(0);
+}
+
+/// Starts a process that is in another session, has none of the streams, and whose parent has ended.
+fn leave_a_daemon() {
+    let mut command = another("becomes-a-daemon");
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    assert!(start(command).wait().unwrap().success());
+}
+
+fn become_a_daemon() -> ! {
+    rustix::process::setsid().unwrap();
+    another("hangs-and-says-so").spawn().unwrap();
     std::process::exit(0);
 }
 

@@ -87,6 +87,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("missing", missing),
         trial("not_executable", not_executable),
         trial("well_behaved", well_behaved),
+        trial("a_daemon_ends_with_the_adapter", daemon),
         trial("floods_stderr", floods_stderr),
         trial("a_large_message_to_one_that_does_not_read", does_not_read),
         trial("a_reply_and_then_the_end", a_reply_and_then_the_end),
@@ -182,6 +183,14 @@ fn well_behaved() {
         };
         assert_eq!(answers[1].candidates()[0].tag, "v1");
     }
+    drop(router);
+    adapter.is_gone();
+}
+
+fn daemon() {
+    let adapter = Misbehaving::new("leaves-a-daemon");
+    let mut router = start(&adapter.spec(), PATIENT, PATIENT).unwrap();
+    assert_eq!(router.run(&[run()]).unwrap().len(), 1);
     drop(router);
     adapter.is_gone();
 }
