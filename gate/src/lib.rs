@@ -14,7 +14,7 @@
 //! | `kill` | planted faults against engines |
 //! | `document`, `report` | what commands come to, as data and in each format |
 //! | `reproduce` | tests of causes in the router's own language, run before they are offered |
-//! | `files`, `skip` | traces written, failures excused |
+//! | `files`, `out`, `skip` | files read and written, where a run writes them, failures excused |
 //! | `foreign` | text that is not ours, fit to be shown |
 //! | `output` | stdout and stderr |
 //! | `clock` | the one place where time is read |
@@ -42,6 +42,7 @@ mod guard;
 mod keeper;
 mod kill;
 mod known;
+mod out;
 mod output;
 mod property;
 mod report;

@@ -121,6 +121,44 @@ fn files_are_readable_as_the_umask_says() {
 }
 
 #[test]
+fn a_run_removes_what_an_earlier_one_left_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    ends(&routeproof(dir.path(), &FINDS), 1);
+    let out = dir.path().join("out");
+    fs::write(out.join("current-99.toml"), "kept by a person").unwrap();
+    assert!(out.join("current-1.toml").exists() && out.join("cause-1.toml").exists());
+
+    // A run that never comes to a router leaves everything as it was.
+    ends(
+        &routeproof(dir.path(), &["run", "--router", "exec:/no/such/program"]),
+        5,
+    );
+    assert!(out.join("current-1.toml").exists() && out.join("report.json").exists());
+
+    let sound = [
+        "run",
+        "--rule",
+        "current",
+        "--seed",
+        "7",
+        "--traces",
+        "5",
+        "--changes-min",
+        "1",
+        "--budget",
+        "4s",
+    ];
+    let output = routeproof(dir.path(), &sound);
+    assert_ne!(output.status.code(), Some(1));
+    let mut left: Vec<String> = fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["current-99.toml", "report.json"]);
+}
+
+#[test]
 fn a_damaged_checkpoint_is_refused_and_gives_no_count() {
     let dir = tempfile::tempdir().unwrap();
     let explore = |more: &[&str]| {

@@ -18,6 +18,7 @@ use crate::document::{Document, Interruption};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::guard::stopped;
+use crate::out::hold;
 use crate::output::{print, progress};
 use crate::report::{self, Page, publish};
 
@@ -42,6 +43,8 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
             // What `explain` reads is always there.
             let mut reports = args.reports.report.clone();
             reports.push(args.out.join(report::LAST));
+            // Until the reports are written.
+            let _held = hold(&args.out)?;
             judged(&reports, Some(page), || run::run(args, &settings))
         }
         Command::Replay(args) => judged(&args.reports.report, Some(page(Format::Text)), || {
@@ -64,8 +67,11 @@ fn explored(args: &ExploreArgs, page: Page) -> Result<Exit, Error> {
     if let Some(port) = args.serve {
         return explore::serve(args, port);
     }
-    let page = args.is_first_process().then_some(page);
-    judged(&args.reports.report, page, || explore::run(args))
+    if !args.is_first_process() {
+        return judged(&args.reports.report, None, || explore::run(args));
+    }
+    let _held = hold(&args.out)?;
+    judged(&args.reports.report, Some(page), || explore::run(args))
 }
 
 /// The event behind a fault of the adapter: a signal kills it as well.

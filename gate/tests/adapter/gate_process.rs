@@ -22,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("exit_codes_and_streams", exit_codes_and_streams),
         trial("a_hangup_that_is_ignored_stays_ignored", ignored_hangup),
+        trial("two_runs_cannot_write_to_one_directory", two_runs),
         trial("served_through_the_gate", served_through_the_gate),
         trial("what_is_built_in_is_served", built_in),
         trial(
@@ -179,6 +180,25 @@ fn ignored_hangup() {
     }
     drop(child.stdin.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+    adapter.is_gone();
+}
+
+fn two_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = Misbehaving::new("well");
+    let mut first = run_of(&adapter, dir.path()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains("found current"))));
+    let second = run_of(&adapter, dir.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("out: another routeproof is writing here; wait for its end"),
+        "{said}"
+    );
+    assert!(dir.path().join("out/current-1.toml").exists());
+    kill_process(Pid::from_child(&first), Signal::TERM).unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(1));
     adapter.is_gone();
 }
 

@@ -36,6 +36,7 @@ use crate::files::read_text;
 use crate::foreign;
 use crate::guard::{finish_on_signal, stopped};
 use crate::known::known;
+use crate::out::remove_earlier;
 use crate::output::progress;
 use crate::reproduce::{self, Bench};
 use crate::skip::Skips;
@@ -119,20 +120,28 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     let mended = args.fixed_in.as_deref().map(|version| mended(&options.spec, version));
     let mended = mended.transpose()?;
     let mut router = open_router(&options.spec, &settings, &progress)?;
+    // Not before the router is up: what is known of it is worth more than nothing.
+    remove_earlier(&options.out)?;
     let mut report = put_on_trial(&options, router.as_mut(), &mut |line| progress(line))?;
     let hello = router.hello().clone();
     // What runs the tests may have the machine for itself.
     drop(router);
     if let Some(release) = options.spec.release() {
-        let bench = |release: &Release| {
-            Ok::<_, AdapterFault>(Bench {
+        let bench = |release: &Release| -> Result<Bench, AdapterFault> {
+            Ok(Bench {
                 release: release.clone(),
                 launch: prepared(release, &settings, &progress)?,
             })
         };
-        let (at_hand, mended) = (bench(release)?, mended.as_ref().map(bench).transpose()?);
-        let benches = (&at_hand, mended.as_ref());
-        reproduce::offer(&mut report, &hello, &options.out, benches, &mut |line| progress(line));
+        let mended = mended.map(|release| bench(&release)).transpose();
+        match (bench(release), mended) {
+            (Ok(at_hand), Ok(mended)) => {
+                let benches = (&at_hand, mended.as_ref());
+                reproduce::offer(&mut report, &hello, &options.out, benches, &mut |line| progress(line));
+            }
+            // What was found stands without its tests.
+            (Err(fault), _) | (_, Err(fault)) => progress(&format!("the tests of causes were not run: {fault}")),
+        }
     }
     Ok(Document::Run(report))
 }
