@@ -7,10 +7,12 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use model::RuleId;
+use protocol::TraceFile;
 use rustix::fs::OFlags;
 
 use crate::adapter::spec::{Spec, command_line};
 use crate::document::FailureReport;
+use crate::foreign;
 
 /// A directory of traces, made when the first one is put there.
 #[derive(Debug)]
@@ -50,36 +52,36 @@ impl Shelf {
 
     /// Writes the same files under that name.
     pub(crate) fn put_as(&mut self, name: &str, spec: &Spec, failure: &mut FailureReport) {
-        let stem = self.dir.join(name);
-        let trace = stem.with_extension("toml");
-        let files = [
-            (trace.clone(), failure.trace.to_toml()),
-            (
-                stem.with_extension("itf.json"),
-                format!("{:#}\n", failure.trace.to_itf()),
-            ),
-        ];
-        for (path, text) in files {
-            match write_whole(&path, &text) {
-                Ok(()) => failure.files.push(path.display().to_string()),
-                Err(why) => {
-                    let trouble = format!(
-                        "{} cannot be written: {why}; name another place with `--out`",
-                        path.display()
-                    );
-                    self.trouble.get_or_insert(trouble);
-                    return;
-                }
-            }
+        let Some(Written { file, replay }) = self.put_trace(name, &failure.trace, spec) else {
+            return;
+        };
+        failure.files.push(file);
+        let itf = format!("{:#}\n", failure.trace.to_itf());
+        let Some(file) = self.put_text(&format!("{name}.itf.json"), &itf) else {
+            return;
+        };
+        failure.files.push(file);
+        failure.replay = Some(replay);
+    }
+
+    /// Writes a trace under that name; none where it cannot be written.
+    pub(crate) fn put_trace(&mut self, name: &str, trace: &TraceFile, spec: &Spec) -> Option<Written> {
+        let file = self.put_text(&format!("{name}.toml"), &trace.to_toml())?;
+        let words = ["routeproof", "replay", &file, "--router", &spec.to_string()];
+        let replay = command_line(&words.map(str::to_owned));
+        Some(Written { file, replay })
+    }
+
+    /// Writes a text to the file of that name, and returns its path; none where it cannot be written.
+    fn put_text(&mut self, name: &str, text: &str) -> Option<String> {
+        let path = self.dir.join(name);
+        if let Err(why) = write_whole(&path, text) {
+            let path = foreign::path(&path);
+            let trouble = format!("{path} cannot be written: {why}; name another place with `--out`");
+            self.trouble.get_or_insert(trouble);
+            return None;
         }
-        let words = [
-            "routeproof",
-            "replay",
-            &trace.display().to_string(),
-            "--router",
-            &spec.to_string(),
-        ];
-        failure.replay = Some(command_line(&words.map(str::to_owned)));
+        Some(path.display().to_string())
     }
 
     /// Removes the files of a failure that does not stand, or that turned out to be another that has its own.
@@ -91,6 +93,15 @@ impl Shelf {
             }
         }
     }
+}
+
+/// A trace that was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// The path of its file.
+    pub file: String,
+    /// The command that replays it.
+    pub replay: String,
 }
 
 /// The place of a failure's files on a shelf.

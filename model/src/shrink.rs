@@ -33,20 +33,11 @@ pub fn about(run: &Run, finding: &Finding) -> Run {
 /// The trace up to that finding, with everything that was asked on the way as steps, in the order of asking: what a router
 /// remembers of its questions is part of what led to the finding.
 fn spelled_out(run: &Run, finding: &Finding) -> Trace {
-    let Run { trace, questions } = run;
-    let count = finding.after.min(trace.steps.len());
-    let mut rounds = questions.rounds.iter().peekable();
-    let mut steps = Vec::new();
-    for done in 0..=count {
-        if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
-            let asked = questions.of(round).map(|(_, question)| question);
-            // The question that shows it is asked behind the trace.
-            let before = asked.take_while(|question| done < count || Some(*question) != finding.question.as_ref());
-            steps.extend(before.map(|question| Step::Ask(None, question.clone())));
-        }
-        steps.extend(trace.steps[..count].get(done).cloned());
-    }
-    Trace { steps, ..trace.clone() }
+    let count = finding.after.min(run.trace.steps.len());
+    // The question that shows it is asked behind the trace.
+    run.spelled_out(count, |done, question| {
+        done < count || Some(question) != finding.question.as_ref()
+    })
 }
 
 /// The run that asks on the way what was asked, and at its end the question that shows the finding.

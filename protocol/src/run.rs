@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
-use crate::ask::Questions;
+use crate::ask::{Question, Questions};
 use crate::op::{OpId, Point};
 use crate::row::Row;
 use crate::step::Step;
@@ -24,6 +24,24 @@ pub struct Run {
 }
 
 impl Run {
+    /// The trace up to `steps` of its steps, with what is asked on the way as steps of its own, in the order of asking. Of a
+    /// round only the questions up to the first one, behind so many steps, for which `goes_in` is false.
+    pub fn spelled_out(&self, steps: usize, goes_in: impl Fn(usize, &Question) -> bool) -> Trace {
+        let Self { trace, questions } = self;
+        let count = steps.min(trace.steps.len());
+        let mut rounds = questions.rounds.iter().peekable();
+        let mut steps = Vec::new();
+        for done in 0..=count {
+            if let Some(round) = rounds.next_if(|round| round.after as usize == done) {
+                let asked = questions.of(round).map(|(_, question)| question);
+                let asked = asked.take_while(|question| goes_in(done, question));
+                steps.extend(asked.map(|question| Step::Ask(None, question.clone())));
+            }
+            steps.extend(trace.steps[..count].get(done).cloned());
+        }
+        Trace { steps, ..trace.clone() }
+    }
+
     /// The trace with every question as a step at its end, so that its file asks what the run asks.
     pub fn asking(&self) -> Trace {
         let mut trace = self.trace.clone();

@@ -165,7 +165,7 @@ fn replay(files: &[PathBuf], opened: &mut Opened, reports: &mut Vec<TraceReport>
                 reason: Some(why),
                 findings: Vec::new(),
             },
-            None => one(file, &kept, &hello, router)?,
+            None => one(&file, &kept, &hello, router).inspect_err(|_| tell_of_fault(&file))?,
         });
     }
     Ok(())
@@ -178,14 +178,24 @@ pub(super) fn judged(kept: &KeptTrace, judge: &Judge, router: &mut dyn RouterUnd
     Ok(judged.pop().map_or_else(Tally::default, |judged| judged.tally))
 }
 
-fn one(name: String, kept: &KeptTrace, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<TraceReport, Error> {
+/// Says which trace was under way.
+fn tell_of_fault(file: &str) {
+    if stopped().is_none() {
+        progress(&format!(
+            "{}: the adapter failed while this was replayed",
+            foreign::escaped(file)
+        ));
+    }
+}
+
+fn one(name: &str, kept: &KeptTrace, hello: &Hello, router: &mut dyn RouterUnderTest) -> Result<TraceReport, Error> {
     let KeptTrace { file, rule } = kept;
     let rules = rule.map_or_else(|| RuleSet::of(file.trace.level), RuleSet::only);
     let findings = judged(kept, &Judge::new(hello, rules)?, router)?.findings;
     let of_this_router = file.router.as_deref() == Some(&hello.router);
     let affected = of_this_router && file.affects(&hello.version).unwrap_or(false);
     Ok(TraceReport {
-        file: name,
+        file: name.to_owned(),
         status: match (findings.is_empty(), affected) {
             (true, false) => TraceStatus::Holds,
             (true, true) => TraceStatus::NotReproduced,

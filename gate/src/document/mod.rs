@@ -13,6 +13,7 @@ mod headline;
 mod replay;
 mod reproduction;
 mod run;
+mod suspect;
 mod verdict;
 
 use std::borrow::Cow;
@@ -34,6 +35,7 @@ pub(crate) use run::{
     Confirmation, ExplorationReport, FailureReport, IdleSkip, OriginReport, PREMISES_MIN, RuleReport, RuleStatus,
     RunReport, SearchReport,
 };
+pub(crate) use suspect::{Brings, SuspectReport};
 pub(crate) use verdict::{Counts, Facts, Verdict};
 
 use protocol::Hello;

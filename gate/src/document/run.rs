@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cause::before_question;
-use super::{CauseReport, Counts, CoverageReport, Facts, FindingReport, Interruption, TrialReport};
+use super::{CauseReport, Counts, CoverageReport, Facts, FindingReport, Interruption, SuspectReport, TrialReport};
 
 /// A router on trial by every rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,8 @@ pub struct RunReport {
     pub effects_min: u64,
     /// The event that ended the run before its time, if one did.
     pub interrupted: Option<Interruption>,
+    /// The traces that were under way when the adapter failed, if it did and they are known.
+    pub suspect: Option<Box<SuspectReport>>,
     /// The causes of the failures that are not excused, the worst first; those that are to be checked last.
     pub causes: Vec<CauseReport>,
     /// The skips that excuse nothing.
@@ -397,6 +399,7 @@ mod tests {
             effects: 3 * u64::from(traces),
             effects_min: 20,
             interrupted: None,
+            suspect: None,
             failures: Vec::new(),
             causes: Vec::new(),
             idle_skips: Vec::new(),

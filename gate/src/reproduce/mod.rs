@@ -13,6 +13,7 @@ use crate::adapter::process::Launch;
 use crate::adapter::spec::Release;
 use crate::document::{CauseReport, ReproductionReport, RunReport, TestResult, TestRun};
 use crate::files::write_whole;
+use crate::foreign;
 use crate::guard::stopped;
 
 /// The longest time that the tests of all causes may take on one release, beside the budget of the search.
@@ -58,6 +59,7 @@ pub(crate) fn offer(
         let cause = &mut report.causes[place];
         if runs.first().is_some_and(|run| run.result == TestResult::Fails) {
             let file = file.display().to_string();
+            cause.files.push(file.clone());
             cause.reproduction = Some(ReproductionReport { file, runs });
         } else {
             let shown = runs
@@ -86,7 +88,7 @@ fn written(hello: &Hello, cause: &CauseReport, dir: &Path, progress: &mut dyn Fn
     match write_whole(&file, &text) {
         Ok(()) => Some(file),
         Err(why) => {
-            progress(&format!("{} cannot be written: {why}", file.display()));
+            progress(&format!("{} cannot be written: {why}", foreign::path(&file)));
             None
         }
     }

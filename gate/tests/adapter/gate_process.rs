@@ -21,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     });
     let mut trials = vec![
         trial("exit_codes_and_streams", exit_codes_and_streams),
+        trial("the_adapter_that_brings_itself_down_is_shown_its_trace", dies_of_a_row),
         trial("a_hangup_that_is_ignored_stays_ignored", ignored_hangup),
         trial("two_runs_cannot_write_to_one_directory", two_runs),
         trial("served_through_the_gate", served_through_the_gate),
@@ -265,7 +266,41 @@ fn dies_behind_a_finding() {
     assert!(!report["failures"].as_array().unwrap().is_empty());
     let fault = report["interrupted"]["adapter_fault"].as_str().unwrap();
     assert!(fault.contains("exit code 3"), "{fault}");
+    assert_eq!(
+        report["suspect"]["brings"], "not_again",
+        "it was the number of messages"
+    );
+    assert!(!report["suspect"]["files"].as_array().unwrap().is_empty());
     assert!(dir.path().join("out/current-1.toml").exists());
+    adapter.is_gone();
+}
+
+fn dies_of_a_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = Misbehaving::new("dies-of-a-row");
+    let output = run_of(&adapter, dir.path()).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(5), "{stdout}");
+    let suspect = &report(dir.path())["suspect"];
+    assert_eq!(suspect["brings"], "alone", "{suspect}");
+    assert_eq!(suspect["files"], serde_json::json!(["out/adapter-fault-1.toml"]));
+    assert!(
+        stdout.contains("under way: out/adapter-fault-1.toml, of a message of "),
+        "{stdout}"
+    );
+    let trace = std::fs::read_to_string(dir.path().join("out/adapter-fault-1.toml")).unwrap();
+    assert!(trace.contains("id = \"d2\""), "{trace}");
+    let words = ["replay", "out/adapter-fault-1.toml", "--router", &adapter.spec()];
+    let replayed = routeproof(dir.path())
+        .args(words)
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&replayed.stderr);
+    assert_eq!(replayed.status.code(), Some(5), "{said}");
+    assert!(said.contains("ended (exit code 4)"), "{said}");
+    let named = "out/adapter-fault-1.toml: the adapter failed while this was replayed";
+    assert!(said.contains(named), "{said}");
     adapter.is_gone();
 }
 

@@ -224,6 +224,7 @@ fn serve(kind: &str) {
                 std::process::exit(139);
             }
             ("dies-after-a-while", 40) => std::process::exit(3),
+            ("dies-of-a-row", _) if line.contains("\"id\":\"d2\"") => std::process::exit(4),
             ("unknown-tags", 1..) => {
                 let text = reply.to_string().replace("\"tag\":\"", "\"tag\":\"never-given-");
                 reply = serde_json::from_str(&text).unwrap();
@@ -335,7 +336,7 @@ fn spoil_runs(kind: &str, reply: &mut Value) {
         "another-kind-of-answer" => set("/rounds/0/0/shown/1", json!({"ids": []})),
         "too-many-ids" => set("/rounds/0/0/shown/2", json!({"ids": vec!["d1"; LIST_ROWS_MAX + 1]})),
         "a-replica" => set("/rounds/0/0/replica", json!(0)),
-        "well" | "dies-after-a-while" => {}
+        "well" | "dies-after-a-while" | "dies-of-a-row" => {}
         other => panic!("no adapter misbehaves by the name of `{other}`"),
     }
 }

@@ -8,6 +8,7 @@ mod confirm;
 mod found;
 mod outlook;
 mod pace;
+mod suspect;
 
 use model::universe::{NARROW, Scope, TINY, UNIVERSES, Universe};
 use model::{
@@ -20,6 +21,7 @@ use self::confirm::confirm;
 use self::found::Found;
 use self::outlook::Outlook;
 use self::pace::Pacer;
+use self::suspect::Watched;
 use super::interruption;
 use crate::adapter::spec::{Release, Spec};
 use crate::adapter::{AdapterSettings, open_router, prepared};
@@ -202,7 +204,8 @@ pub(crate) fn put_on_trial(
         explorations: Vec::new(),
         searches: Vec::new(),
     };
-    let interrupted = trial.all(router).err().map(|fault| interruption(&fault));
+    let mut watched = Watched::new(router);
+    let interrupted = trial.all(&mut watched).err().map(|fault| interruption(&fault));
     let Trial {
         clock,
         found,
@@ -214,9 +217,13 @@ pub(crate) fn put_on_trial(
     let coverage = CoverageReport::new(&found.coverage, &hello);
     let (mut failures, mut shelf) = found.into_reports();
     let interrupted = interrupted.or_else(|| stopped().map(Interruption::Signal)).or_else(|| {
-        let fault = confirm(router, &judge, &mut failures, clock, options).err()?;
+        let fault = confirm(&mut watched, &judge, &mut failures, clock, options).err()?;
         Some(interruption(&fault))
     });
+    let suspect = match &interrupted {
+        Some(Interruption::AdapterFault(_)) => watched.suspect(&judge, options, &mut shelf),
+        Some(Interruption::Signal(_)) | None => None,
+    };
     let in_time = interrupted.is_none();
     let mut diagnosing = Diagnosing {
         router,
@@ -246,6 +253,7 @@ pub(crate) fn put_on_trial(
         effects,
         effects_min: options.effects_min,
         interrupted,
+        suspect,
         idle_skips: options.skips.idle(&failures),
         failures,
         causes,

@@ -8,7 +8,7 @@ use super::steps::{asked_text, row_text, step_text};
 use super::{BAD, DIM, GOOD, counted, grouped};
 use crate::document::{
     Confirmation, Counts, ExplorationReport, FailureReport, Interruption, NotTried, PREMISES_MIN, RuleReport,
-    RuleStatus, RunReport, SearchReport, Verdict,
+    RuleStatus, RunReport, SearchReport, SuspectReport, Verdict,
 };
 use crate::foreign::{self, SHOWN_MAX, clean_lines, escaped};
 
@@ -52,6 +52,9 @@ pub(super) fn write(
         Some(Interruption::Signal(signal)) => writeln!(out, "  {BAD}ended before its time{BAD:#} by signal {signal}")?,
         None => {}
     }
+    if let Some(suspect) = &run.suspect {
+        write_suspect(out, suspect)?;
+    }
     if let Some(text) = not_tried_text(&run.coverage.not_tried) {
         writeln!(out, "  {text}")?;
     }
@@ -87,6 +90,31 @@ pub(super) fn write(
         causes::write_next(out, run)?;
     }
     write_end(out, run, verdict)
+}
+
+/// Writes which traces were under way when the adapter failed.
+fn write_suspect(out: &mut impl Write, suspect: &SuspectReport) -> fmt::Result {
+    let SuspectReport {
+        message,
+        brings,
+        replay,
+        files,
+    } = suspect;
+    let file = files.first().map_or("a trace", String::as_str);
+    let more = match files.len() {
+        0 | 1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let of = counted(*message, "trace");
+    writeln!(
+        out,
+        "    under way: {}{more}, of a message of {of}: {}",
+        escaped(file),
+        brings.words()
+    )?;
+    replay
+        .iter()
+        .try_for_each(|replay| writeln!(out, "    replay: {}", escaped(replay)))
 }
 
 /// Writes the rules in a line: how many were broken and held, and which were not judged.
