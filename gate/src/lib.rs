@@ -65,7 +65,7 @@ pub use files::write_whole;
 pub use guard::{clean_up_on_signals, end_by, keep_children_by, stopped};
 pub use keeper::{KEEP, keep};
 pub use kill::{KILL_SEEDS, kill_universes};
-pub use output::progress;
+pub use output::{complain_of, progress};
 pub use property::{Broken, Runs, check_property};
 pub use report::json::report_schema;
 pub use report::markdown::markdown_table;

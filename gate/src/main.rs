@@ -4,8 +4,10 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 use gate::{
-    Cli, Environment, Exit, KEEP, clean_up_on_signals, dispatch, end_by, keep, keep_children_by, progress, stopped,
+    Cli, Environment, Exit, KEEP, clean_up_on_signals, complain_of, dispatch, end_by, keep, keep_children_by, progress,
+    stopped,
 };
 
 fn main() -> ExitCode {
@@ -47,6 +49,11 @@ fn main() -> ExitCode {
 
 /// Prints help, the version or what is wrong with the command line.
 fn said(message: &clap::Error) -> ExitCode {
+    let is_help = message.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if message.use_stderr() && !is_help {
+        complain_of(&message.render().to_string(), std::env::args_os());
+        return Exit::Usage.into();
+    }
     match message.print() {
         Ok(()) if !message.use_stderr() => Exit::Conforms.into(),
         Ok(()) | Err(_) => Exit::Usage.into(),

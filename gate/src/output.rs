@@ -3,11 +3,12 @@
 //! A report that cannot be written never changes a verdict for the better: a violation stays a violation. Output that is
 //! all that a command is for is another matter: there a failed write is the outcome.
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::foreign::clean_lines;
+use crate::foreign::{clean_lines, escaped};
 
 /// Prints the text of a command that only prints, such as `rules`.
 ///
@@ -52,6 +53,25 @@ pub(crate) fn ended(verdict: Exit, written: impl IntoIterator<Item = Result<(), 
 pub fn progress(line: &str) {
     // Progress that nobody can see is no reason to stop, and of a complaint the exit code tells.
     let _ = writeln!(anstream::stderr(), "routeproof: {}", clean_lines(line));
+}
+
+/// Writes what is wrong with a command line to stderr, in the words of its parser. They quote the words of the line, and the
+/// names of files are among these.
+pub fn complain_of(message: &str, words: impl Iterator<Item = OsString>) {
+    let mut text = message.to_owned();
+    for word in words {
+        // The parser leaves out what looks like a style, and quotes a flag's value alone.
+        let word = anstream::adapter::strip_str(&word.to_string_lossy()).to_string();
+        let value = word.split_once('=').map(|(_, value)| value);
+        for part in [Some(&*word), value].into_iter().flatten() {
+            let plain = escaped(part);
+            if plain != part {
+                text = text.replace(part, &plain);
+            }
+        }
+    }
+    // Where stderr is closed, the exit code still tells.
+    let _ = writeln!(anstream::stderr(), "{}", clean_lines(&text));
 }
 
 #[cfg(test)]

@@ -76,6 +76,9 @@ fn names_and_texts_of_others_cannot_steer_a_terminal() {
         (vec!["replay".to_owned(), name("holds.toml")], 0),
         (vec!["replay".to_owned(), name("syntax.toml")], 2),
         (vec!["replay".to_owned(), name("none.toml")], 2),
+        (vec!["replay".to_owned(), name("holds.toml"), name("none.toml")], 2),
+        (vec!["run".to_owned(), "--seed".to_owned(), name("")], 2),
+        (vec!["run".to_owned(), format!("--seed={hostile}")], 2),
         (vec!["run".to_owned(), "--skips".to_owned(), name("skips")], 2),
         (vec!["run".to_owned(), "--report".to_owned(), name("report.pdf")], 2),
         (
