@@ -101,7 +101,9 @@ fn is_of_a_run(name: &str) -> bool {
         return false;
     };
     // A module of Python has no `-` in its name.
-    let stem = stem.strip_prefix("test_").map_or_else(|| stem.to_owned(), |test| test.replace('_', "-"));
+    let stem = stem
+        .strip_prefix("test_")
+        .map_or_else(|| stem.to_owned(), |test| test.replace('_', "-"));
     let Some((what, number)) = stem.rsplit_once('-') else {
         return false;
     };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::adapter::process::Launch;
+use crate::adapter::tail::KeptTail;
 use crate::clock::Clock;
 use crate::document::TestResult;
 use crate::guard::Group;
@@ -53,22 +54,19 @@ fn absolute(file: &Path) -> PathBuf {
 
 fn run(launch: &Launch, paths: &[PathBuf], time_max: Duration) -> Vec<Said> {
     let mut command = Command::new(&launch.program);
-    command
-        .args(["-s", "-c", RUNNER])
-        .args(paths)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+    command.args(["-s", "-c", RUNNER]).args(paths);
     // A checkout of the router in the current directory would be imported in its place.
     if let Some(dir) = &launch.dir {
         command.current_dir(dir);
     }
-    let Ok(mut group) = Group::spawn(&mut command, |_| ()) else {
+    let Ok(mut group) = Group::spawn(command, Stdio::null(), |_| ()) else {
         return Vec::new();
     };
-    let Some(stdout) = group.child().stdout.take() else {
-        return Vec::new();
+    let (Some(stdout), Some(stderr)) = (group.child().stdout.take(), group.child().stderr.take()) else {
+        unreachable!("both streams are pipes");
     };
+    // What the router logs is read to the end, so that it never waits for a reader.
+    let _log = KeptTail::of(vec![Box::new(stderr)]);
     let (say, lines) = sync_channel(paths.len());
     std::thread::spawn(move || {
         let lines = BufReader::new(stdout.take(SAID_BYTES_MAX)).lines();

@@ -20,7 +20,11 @@ pub(super) fn test_of(hello: &Hello, cause: &CauseReport, options: &str) -> Opti
     let name = cause.id.replace('-', "_");
     let version = &hello.version;
     let [allowed, got] = cause.finding.words().map(|text| literal(&escaped(&text)));
-    let (headline, rule, class) = (literal(&escaped(&cause.headline)), cause.finding.rule, &cause.finding.class);
+    let (headline, rule, class) = (
+        literal(&escaped(&cause.headline)),
+        cause.finding.rule,
+        &cause.finding.class,
+    );
     let mut text = format!(
         "# /// script\n# dependencies = [\"litellm=={version}\"]\n# ///\n\
          \"\"\"{headline} ({rule}, {class}).\n\nFails on litellm {version}: run it with Python, or let pytest collect it.\n\

@@ -80,17 +80,8 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
         let label = if number == 0 { "as" } else { "" };
         line(label, &format!("{} {} {}", form.rule, form.class, times(form.hits)))?;
     }
-    if let Some(test) = &cause.reproduction {
-        let runs: Vec<String> = test
-            .runs
-            .iter()
-            .map(|run| format!("{} on {}", run.result, run.version))
-            .collect();
-        line("pytest", &format!("{} {}", test.file, runs.join(" and ")))?;
-        for run in test.runs.iter().filter(|run| run.result != TestResult::Passes) {
-            line("", &run.line)?;
-        }
-    }
+    let mut tests = test_lines(cause).into_iter();
+    tests.try_for_each(|(label, text)| line(label, &text))?;
     for (number, file) in cause.files.iter().enumerate() {
         line(if number == 0 { "files" } else { "" }, file)?;
     }
@@ -103,6 +94,19 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
             clean_lines(&cause.trace.to_toml())
         ),
     }
+}
+
+/// The lines on the test that shows the cause, each with its label.
+fn test_lines(cause: &CauseReport) -> Vec<(&'static str, String)> {
+    let Some(test) = &cause.reproduction else {
+        return Vec::new();
+    };
+    let runs = test.runs.iter().map(|run| format!("{} on {}", run.result, run.version));
+    let runs: Vec<String> = runs.collect();
+    let what = format!("{} {}", test.file, runs.join(" and "));
+    let failed = test.runs.iter().filter(|run| run.result != TestResult::Passes);
+    let failed = failed.map(|run| ("", run.line.clone()));
+    std::iter::once(("pytest", what)).chain(failed).collect()
 }
 
 fn seconds(milliseconds: u32) -> String {
