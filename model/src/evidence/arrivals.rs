@@ -12,11 +12,11 @@ pub fn note_arrivals(order: &mut Vec<String>, change: &Change, outcome: &Outcome
         order.clear();
     }
     order.retain(|id| now.contains_key(id));
-    for row in change.rows() {
-        if now.contains_key(&row.id) && !order.contains(&row.id) {
-            order.push(row.id.clone());
-        }
-    }
+    let mut known: BTreeSet<&str> = order.iter().map(String::as_str).collect();
+    let brought = change.rows().iter().map(|row| &row.id);
+    let new = brought.filter(|id| now.contains_key(*id) && known.insert(id.as_str()));
+    let new: Vec<String> = new.cloned().collect();
+    order.extend(new);
 }
 
 /// The orders in which the ids of a table may stand in a router that was given its rows one change at a time.
@@ -36,7 +36,8 @@ impl Arrivals {
     pub(crate) fn follow(&mut self, change: &Change, outcome: &Outcome, now: &Table) {
         note_arrivals(&mut self.arrived, change, outcome, now);
         if !matches!(outcome, Outcome::Refused(_)) {
-            self.updated.retain(|id| change.rows().iter().all(|row| row.id != *id));
+            let changed: BTreeSet<&String> = change.rows().iter().map(|row| &row.id).collect();
+            self.updated.retain(|id| !changed.contains(id));
         }
         note_arrivals(&mut self.updated, change, outcome, now);
     }
