@@ -512,37 +512,45 @@ fn changed(from: &Row, to: &Row) -> Fields {
 pub fn raised_queries(scope: &Scope, rows: &[&Row], choices: &mut dyn Choices) -> Vec<Query> {
     let mut sure = BTreeSet::new();
     let mut more = BTreeSet::new();
-    for row in rows {
-        let callers = callers(scope, row);
-        for name in [Some(&row.model_name), row.team_model_name.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            let names = if is_pattern(name) {
-                filled(name)
-            } else {
-                vec![name.clone()]
-            };
-            for (index, name) in names.into_iter().enumerate() {
-                let into = if index == 0 { &mut sure } else { &mut more };
-                into.extend(
-                    callers
-                        .iter()
-                        .map(|team| Query::new(&scope.asked(&name), team.as_deref())),
-                );
-            }
-            let misses = near_misses(name);
-            more.extend(
-                misses
+    // Most rows are versions of a few: each text is looked at once for each of its owners.
+    let named = rows.iter().flat_map(|row| names(row).map(|name| (name, &row.team)));
+    let named: BTreeSet<(&String, &Option<String>)> = named.collect();
+    for (name, team) in named {
+        let callers = callers(scope, team.as_deref());
+        let filled = if is_pattern(name) {
+            filled(name)
+        } else {
+            vec![name.clone()]
+        };
+        for (index, name) in filled.iter().enumerate() {
+            let into = if index == 0 { &mut sure } else { &mut more };
+            into.extend(
+                callers
                     .iter()
-                    .map(|name| Query::new(&scope.asked(name), row.team.as_deref())),
+                    .map(|team| Query::new(&scope.asked(name), team.as_deref())),
             );
         }
-        if scope.can(Capability::Ids) {
-            more.extend(callers.iter().map(|team| Query::new(&row.id, team.as_deref())));
-        }
-        more.insert(Query::new(&scope.asked(&row.model), row.team.as_deref()));
+        let misses = near_misses(name);
+        more.extend(
+            misses
+                .iter()
+                .map(|name| Query::new(&scope.asked(name), team.as_deref())),
+        );
     }
+    let ids: BTreeSet<(&String, &Option<String>)> = rows.iter().map(|row| (&row.id, &row.team)).collect();
+    for (id, team) in ids.into_iter().filter(|_| scope.can(Capability::Ids)) {
+        more.extend(
+            callers(scope, team.as_deref())
+                .iter()
+                .map(|team| Query::new(id, team.as_deref())),
+        );
+    }
+    let targets: BTreeSet<(&String, &Option<String>)> = rows.iter().map(|row| (&row.model, &row.team)).collect();
+    more.extend(
+        targets
+            .into_iter()
+            .map(|(target, team)| Query::new(&scope.asked(target), team.as_deref())),
+    );
     if scope.malformed {
         more.extend(["", "a\nb"].map(|model| Query::new(model, None)));
     }
@@ -557,16 +565,18 @@ pub fn raised_queries(scope: &Scope, rows: &[&Row], choices: &mut dyn Choices) -
     questions
 }
 
-/// The row's owner, a caller without a team, and another team.
-fn callers(scope: &Scope, row: &Row) -> Vec<Option<String>> {
+/// The names of a row.
+fn names(row: &Row) -> impl Iterator<Item = &String> {
+    std::iter::once(&row.model_name).chain(&row.team_model_name)
+}
+
+/// The owner of a row, where it has one, a caller without a team, and another team.
+fn callers(scope: &Scope, team: Option<&str>) -> Vec<Option<String>> {
     let mut callers = vec![None];
-    callers.extend(row.team.iter().cloned().map(Some));
-    let other = scope
-        .universe
-        .teams
-        .iter()
-        .find(|team| Some(**team) != row.team.as_deref());
-    callers.extend(other.map(|team| Some((*team).to_owned())));
+    callers.extend(team.map(|team| Some(team.to_owned())));
+    let others = scope.universe.teams.iter();
+    let other = others.copied().find(|other| Some(*other) != team);
+    callers.extend(other.map(|team| Some(team.to_owned())));
     callers
 }
 
