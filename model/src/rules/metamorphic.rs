@@ -122,14 +122,14 @@ fn compare_answers<'a>(
     notes: &mut Notes,
 ) {
     let Some(nearest) = allowed.next() else { return };
-    let got = got.clone().sorted();
     let agrees = |one: &Answer| {
-        let fail_both = matches!((one, &got), (Answer::Failed(_), Answer::Failed(_)));
-        fail_both || one.clone().sorted() == got
+        let fail_both = matches!((one, got), (Answer::Failed(_), Answer::Failed(_)));
+        fail_both || one == got || one.clone().sorted() == got.clone().sorted()
     };
     if agrees(nearest) || allowed.any(agrees) {
         return;
     }
+    let got = got.clone().sorted();
     let nearest = nearest.clone().sorted();
     let (class, differing) = difference(&nearest, &got);
     let row = differing.and_then(|candidate| moment.version(candidate));
