@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use foldhash::fast::FixedState;
 use protocol::{Change, Changed, Outcome, Query, Question, Row, Run, RunReply, Shown, Step, StepReply};
 
 use crate::evidence::{Ground, tier_of_name};
@@ -69,8 +70,8 @@ impl Coverage {
             ground,
             coverage: Self::default(),
             pending: Vec::new(),
-            earlier: HashSet::new(),
-            recent: HashSet::new(),
+            earlier: HashSet::default(),
+            recent: HashSet::default(),
         };
         let construction = Change::Replace(run.trace.setup.rows.clone());
         let empty = Table::new();
@@ -123,9 +124,9 @@ struct Walk<'a> {
     /// one of them.
     pending: Vec<(&'static str, Vec<&'a Row>)>,
     /// The lookups before the pending changes.
-    earlier: HashSet<&'a Query>,
+    earlier: HashSet<&'a Query, FixedState>,
     /// The lookups since then.
-    recent: HashSet<&'a Query>,
+    recent: HashSet<&'a Query, FixedState>,
 }
 
 impl<'a> Walk<'a> {
