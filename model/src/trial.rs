@@ -439,9 +439,12 @@ impl<'a> Carried<'a> {
         Ok(Self { run, reply, evidence })
     }
 
-    fn wanted(&self, rules: &RuleSet, orders: &Orders) -> Wanted {
+    /// Adds to `runs` those of the fresh routers that the rules need.
+    fn wanted(&self, rules: &RuleSet, orders: &Orders, runs: &mut Vec<Run>) -> Wanted {
         match &self.evidence {
-            Evidence::Router(tracked) if rules.needs_fresh() => Wanted::new(self.run, self.reply, tracked, orders),
+            Evidence::Router(tracked) if rules.needs_fresh() => {
+                Wanted::new((self.run, self.reply), tracked, orders, runs)
+            }
             Evidence::Router(_) | Evidence::Fleet(_) => Wanted::default(),
         }
     }
@@ -534,15 +537,15 @@ fn judge_beside(
     judge: &Judge,
     carried: &[(&Carried, Orders)],
 ) -> Result<Vec<Judged>, AdapterFault> {
+    let mut runs = Vec::new();
     let wanted: Vec<Wanted> = carried
         .iter()
-        .map(|(one, orders)| one.wanted(&judge.rules, orders))
+        .map(|(one, orders)| one.wanted(&judge.rules, orders, &mut runs))
         .collect();
-    let runs: Vec<Run> = wanted.iter().flat_map(Wanted::runs).cloned().collect();
     let replies = carry_out_checked(router, &runs)?;
     let mut rest = &replies[..];
     let judged = carried.iter().zip(&wanted).map(|((carried, _), wanted)| {
-        let (of_run, after) = rest.split_at(wanted.runs().count());
+        let (of_run, after) = rest.split_at(wanted.count());
         rest = after;
         let (effects, coverage) = carried.coverage(&judge.ground);
         Judged {

@@ -82,32 +82,41 @@ fn rows_in_every_order(questions: usize) -> usize {
 /// Fresh routers that a run is to be held against.
 #[derive(Default)]
 pub(super) struct Wanted {
-    /// Those of the rows that it has led to, asked what it was asked.
-    at_end: Vec<Run>,
-    /// For each refused change, by the number of steps done then, routers of the rows before it that are to make it.
-    refused: Vec<(usize, Run)>,
+    /// Number of those of the rows that it has led to, which are asked what it was asked.
+    at_end: usize,
+    /// Of those behind them, the number of steps done before the refused change that each is to make.
+    refused: Vec<usize>,
 }
 
 impl Wanted {
-    pub(super) fn new(run: &Run, reply: &RunReply, tracked: &Tracked, orders: &Orders) -> Self {
-        Self {
-            at_end: at_end(run, tracked, orders),
-            refused: refused(run, reply, tracked, orders),
-        }
+    /// Adds to `runs` the runs of the fresh routers that a run is to be held against.
+    pub(super) fn new(
+        (run, reply): (&Run, &RunReply),
+        tracked: &Tracked,
+        orders: &Orders,
+        runs: &mut Vec<Run>,
+    ) -> Self {
+        let before = runs.len();
+        runs.extend(at_end(run, tracked, orders));
+        let at_end = runs.len() - before;
+        let (refused, again): (Vec<usize>, Vec<Run>) = refused(run, reply, tracked, orders).into_iter().unzip();
+        runs.extend(again);
+        Self { at_end, refused }
     }
 
-    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
-        self.at_end.iter().chain(self.refused.iter().map(|(_, run)| run))
+    /// The number of runs.
+    pub(super) fn count(&self) -> usize {
+        self.at_end + self.refused.len()
     }
 
-    /// What they showed, from one reply for each of [`Wanted::runs`].
+    /// What they showed, from one reply for each run.
     pub(super) fn beside(&self, replies: &[RunReply]) -> Beside {
-        let (at_end, refused) = replies.split_at(self.at_end.len());
+        let (at_end, refused) = replies.split_at(self.at_end);
         let mut beside = Beside {
             at_end: at_end.iter().map(seen_fresh).collect(),
             ..Beside::default()
         };
-        for ((after, _), reply) in self.refused.iter().zip(refused) {
+        for (after, reply) in self.refused.iter().zip(refused) {
             let outcomes = beside.refused.entry(*after).or_default();
             outcomes.extend(outcome_of_change(reply));
         }
