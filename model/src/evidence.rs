@@ -185,7 +185,7 @@ impl Ground {
     /// row.
     pub fn must_refuse(&self, row: &Row) -> Option<String> {
         let spec = self.spec.as_ref().filter(|_| !self.is_opaque(row))?;
-        spec.change(&Table::new(), &Change::Upsert(row.clone())).err()
+        spec.check(row).err()
     }
 
     /// The tier by which `row` is reached by that name; `None` where it is not.

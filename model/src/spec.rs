@@ -71,33 +71,39 @@ impl Spec {
     ///
     /// The reason why the change must be refused; the table stays as it is.
     pub fn change(&self, table: &Table, change: &Change) -> Result<Table, String> {
+        self.check_change(table, change)?;
         let mut table = table.clone();
+        change.apply_to(&mut table);
+        Ok(table)
+    }
+
+    /// Returns whether the change may be made.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it must be refused.
+    pub fn check_change(&self, table: &Table, change: &Change) -> Result<(), String> {
         match change {
-            Change::Upsert(row) => {
-                self.check(row)?;
-                table.insert(row.id.clone(), row.clone());
-            }
+            Change::Upsert(row) => self.check(row),
             Change::Add(row) => {
                 self.check(row)?;
                 if table.contains_key(&row.id) {
                     return Err(format!("the id `{}` exists", row.id));
                 }
-                table.insert(row.id.clone(), row.clone());
+                Ok(())
             }
-            Change::Delete(id) => {
-                table.remove(id);
-            }
+            Change::Delete(_) => Ok(()),
             Change::Replace(rows) => {
-                table.clear();
+                let mut ids = BTreeSet::new();
                 for row in rows {
                     self.check(row)?;
-                    if table.insert(row.id.clone(), row.clone()).is_some() {
+                    if !ids.insert(&row.id) {
                         return Err(format!("the id `{}` comes twice", row.id));
                     }
                 }
+                Ok(())
             }
         }
-        Ok(table)
     }
 
     /// Returns whether the preset leaves it to the router to take the change or to refuse it.
@@ -106,7 +112,12 @@ impl Spec {
         self.semantics.text_bytes_max.is_none() && change.rows().iter().any(bad)
     }
 
-    fn check(&self, row: &Row) -> Result<(), String> {
+    /// Returns whether the preset takes the row at all.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it must be refused.
+    pub fn check(&self, row: &Row) -> Result<(), String> {
         if let Some(field) = bad_text(row, self.semantics.text_bytes_max) {
             return Err(format!("`{field}` is empty, too long or holds a control character"));
         }

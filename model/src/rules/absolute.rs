@@ -49,9 +49,12 @@ pub(super) fn claims_no_ghost(transition: &Transition, notes: &mut Notes) {
     let Some(held) = &transition.changed.held else { return };
     for id in held {
         notes.premise();
+        if transition.now.contains_key(id) {
+            continue;
+        }
         let already =
             !transition.before.contains_key(id) && transition.held_before.is_some_and(|before| before.contains(id));
-        if !transition.now.contains_key(id) && !already {
+        if !already {
             let subject = Subject {
                 id: Some(id.clone()),
                 ..Subject::of(Question::Claims, transition.before.get(id))
@@ -87,9 +90,12 @@ pub(super) fn claims_once(transition: &Transition, notes: &mut Notes) {
     notes.premise();
     let mut seen = BTreeSet::new();
     for id in held {
+        if seen.insert(id) {
+            continue;
+        }
         let before = transition.held_before.unwrap_or_default();
         let doubled_before = before.iter().filter(|other| *other == id).count() > 1;
-        if !seen.insert(id) && !doubled_before {
+        if !doubled_before {
             let subject = Subject {
                 id: Some(id.clone()),
                 ..Subject::of(Question::Claims, transition.now.get(id))
@@ -186,7 +192,7 @@ fn refuses_what_it_must(transition: &Transition, notes: &mut Notes) {
     let Some(spec) = &transition.ground.spec else { return };
     let kept = transition.changed.outcome == Outcome::Unchanged && transition.before == transition.now;
     let rows = transition.change.rows();
-    if let Err(why) = spec.change(transition.before, transition.change)
+    if let Err(why) = spec.check_change(transition.before, transition.change)
         && !kept
         && !rows.iter().any(|row| transition.ground.is_opaque(row))
     {

@@ -93,14 +93,11 @@ pub(super) fn takes_what_is_valid(transition: &Transition, notes: &mut Notes) {
         && refused.is_none()
     {
         notes.premise();
-        let touched = |id: &str| transition.change.rows().iter().any(|row| row.id == id);
-        let held_before = |id: &str| {
-            transition
-                .held_before
-                .is_some_and(|before| before.iter().any(|other| other == id))
-        };
+        let claimed: BTreeSet<&String> = held.iter().collect();
+        let touched = transition.change.rows().iter().map(|row| &row.id);
+        let expected: BTreeSet<&String> = touched.chain(transition.held_before.into_iter().flatten()).collect();
         for (id, row) in transition.now {
-            if !held.contains(id) && (touched(id) || held_before(id)) {
+            if expected.contains(id) && !claimed.contains(id) {
                 let due = transition.now.keys().cloned().collect();
                 let subject = Subject::of(Question::Claims, Some(row));
                 notes.fail("not-held", subject, Allowed::Ids(due), Got::Ids(held.clone()));
@@ -119,7 +116,7 @@ pub(super) fn takes_what_is_valid(transition: &Transition, notes: &mut Notes) {
     // To delete an unknown id may be refused or change nothing: neither loses a row.
     let deletes_nothing = matches!(transition.change, Change::Delete(id) if !transition.before.contains_key(id));
     let open = deletes_nothing || spec.leaves_open(transition.change);
-    if spec.change(transition.before, transition.change).is_ok() && !open {
+    if spec.check_change(transition.before, transition.change).is_ok() && !open {
         notes.premise();
         if let Some(why) = refused {
             notes.fail(
