@@ -3,7 +3,9 @@
 
 mod arrivals;
 pub(crate) mod fleet;
+mod standing;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
@@ -13,15 +15,19 @@ use protocol::{
 
 pub(crate) use self::arrivals::{Arrivals, EVERY_ORDER_ROWS_MAX};
 pub use self::arrivals::{note_arrivals, rows_in_order};
+pub(crate) use self::standing::Prediction;
+use self::standing::Standing;
 use crate::failure::Tier;
+use crate::kept::KeptSpec;
 use crate::pattern::{Patterns, is_pattern};
+use crate::reach::Reach;
 use crate::spec::{Spec, Table};
 
 /// The facts that do not change over a trial.
 #[derive(Debug)]
 pub struct Ground {
-    /// The preset that the router claims, where it claims one.
-    pub spec: Option<Spec>,
+    /// The preset that the router claims, where it claims one, and what it has answered.
+    pub kept: Option<KeptSpec>,
     /// The names of the extras whose rows do not answer as others do, and which the preset does not predict.
     pub opaque: Vec<String>,
     /// The targets that the other extras bring along, whose rows answer as any row does.
@@ -139,6 +145,8 @@ pub struct Moment<'a> {
     /// Versions beside the issued ones that may have one of their tags. Patches make them: one that keeps the tag of
     /// its row, or one whose row may have been in one of several versions.
     pub variants: &'a [Row],
+    /// What lookups reach of these versions.
+    pub reach: &'a Reach<'a>,
     /// Number of steps done by then.
     pub after: usize,
     /// The questions and their answers.
@@ -146,6 +154,8 @@ pub struct Moment<'a> {
     /// The answers of fresh routers of the same rows to the same questions; see [`Beside::at_end`]. Empty where none was
     /// asked.
     pub fresh: &'a [Fresh],
+    /// What is known of the lookups before they are answered.
+    pub(crate) standing: OnceCell<Standing<'a>>,
 }
 
 impl<'a> Moment<'a> {
@@ -181,10 +191,15 @@ pub struct Transition<'a> {
 }
 
 impl Ground {
+    /// The preset that the router claims, where it claims one.
+    pub fn spec(&self) -> Option<&Spec> {
+        self.kept.as_ref().map(KeptSpec::spec)
+    }
+
     /// Returns the reason why the preset must refuse the row; none if it need not, or if the preset says nothing of the
     /// row.
     pub fn must_refuse(&self, row: &Row) -> Option<String> {
-        let spec = self.spec.as_ref().filter(|_| !self.is_opaque(row))?;
+        let spec = self.spec().filter(|_| !self.is_opaque(row))?;
         spec.check(row).err()
     }
 
@@ -242,18 +257,6 @@ impl Moment<'_> {
             .iter()
             .filter(move |row| !is_held && row.tag == candidate.tag);
         known.into_iter().chain(others)
-    }
-
-    /// Returns true if the preset does not predict the answer to this query: a row that it says nothing of has a
-    /// pattern for a name, or has the text that is asked for as its name, id or target.
-    pub fn is_opaque(&self, query: &Query) -> bool {
-        let mut rows = self.table.values().filter(|row| self.ground.is_opaque(row));
-        rows.any(|row| {
-            let mut texts = [Some(&row.model_name), row.team_model_name.as_ref()]
-                .into_iter()
-                .flatten();
-            texts.any(|name| is_pattern(name) || *name == query.model) || [&row.id, &row.model].contains(&&query.model)
-        })
     }
 }
 
@@ -346,7 +349,7 @@ mod tests {
     fn ground(opaque: &[&str], target_prefixes: &[&str]) -> Ground {
         let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
         Ground {
-            spec: None,
+            kept: None,
             opaque: texts(opaque),
             plain_targets: texts(&["proxy/m"]),
             target_prefixes: texts(target_prefixes),
@@ -358,7 +361,12 @@ mod tests {
     }
 
     /// A moment at which nothing was asked.
-    fn moment<'a>(ground: &'a Ground, table: &'a Table, issued: &'a Issued, look: Look<'a>) -> Moment<'a> {
+    fn moment<'a>(
+        ground: &'a Ground,
+        table: &'a Table,
+        (issued, reach): (&'a Issued, &'a Reach<'a>),
+        look: Look<'a>,
+    ) -> Moment<'a> {
         Moment {
             ground,
             replica: None,
@@ -366,9 +374,11 @@ mod tests {
             table,
             issued,
             variants: &[],
+            reach,
             after: 0,
             look,
             fresh: &[],
+            standing: OnceCell::new(),
         }
     }
 
@@ -489,7 +499,8 @@ mod tests {
 
         let asks = |rows: &[Row], model: &str| {
             let (table, issued, asked) = (table(rows), Issued::new(), nothing());
-            moment(&told, &table, &issued, look(&asked)).is_opaque(&Query::new(model, None))
+            let reach = Reach::new(None, issued.values());
+            moment(&told, &table, (&issued, &reach), look(&asked)).is_opaque(&Query::new(model, None))
         };
         let named = Row {
             team: Some("t1".into()),
@@ -519,7 +530,8 @@ mod tests {
         // A tag that two rows share is that of the row with the candidate's id.
         let issued: Issued = [("v1".into(), stale.clone()), ("v2".into(), twin)].into();
         let (ground, table, asked) = (ground(&[], &[]), table(std::slice::from_ref(&held)), nothing());
-        let moment = moment(&ground, &table, &issued, look(&asked));
+        let reach = Reach::new(None, issued.values());
+        let moment = moment(&ground, &table, (&issued, &reach), look(&asked));
         let candidate = |tag: &str| Candidate {
             id: "d1".to_owned(),
             model: "up/m".to_owned(),

@@ -11,6 +11,7 @@
 
 mod explorable;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
 use std::ops::ControlFlow;
@@ -26,6 +27,7 @@ use crate::alphabet::{alphabet, single_lookups};
 use crate::evidence::{Arrivals, Fresh, Issued, Moment, Transition, applied_table, took_an_id_twice};
 use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work};
+use crate::reach::Reach;
 use crate::rules::{Tally, add_premises};
 use crate::shrink::about;
 use crate::spec::Table;
@@ -59,7 +61,9 @@ pub fn explore<R: Local + Default + Clone + Eq + Hash>(
 ) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
     let router: InMemory<R> = InMemory::new(questions.clone());
-    Explorer::new(router, judge, questions, (scope, limits)).run(go_on)
+    let issued = issued(scope);
+    let reach = Reach::new(judge.ground().kept.as_ref(), issued.values());
+    Explorer::new(router, judge, questions, (&issued, &reach), (scope, limits)).run(go_on)
 }
 
 /// Explores a router by what can be observed of it, each state by carrying out the whole way to it.
@@ -76,7 +80,16 @@ pub fn explore_observed(
 ) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
     let router = Observed::new(router, questions.clone());
-    Explorer::new(router, judge, questions, (scope, limits)).run(go_on)
+    let issued = issued(scope);
+    let reach = Reach::new(judge.ground().kept.as_ref(), issued.values());
+    Explorer::new(router, judge, questions, (&issued, &reach), (scope, limits)).run(go_on)
+}
+
+/// The versions of rows that the changes of a scope give.
+fn issued(scope: &Scope) -> Issued {
+    let alphabet = alphabet(scope);
+    let rows = alphabet.iter().flat_map(Change::rows);
+    rows.map(|row| (row.tag.clone(), row.clone())).collect()
 }
 
 /// The questions that are asked in a state before a change is made.
@@ -130,15 +143,20 @@ struct Explorer<'a, E: Explorable> {
     /// asks show most, and many are many states. Source: Musuvathi and Qadeer, "Iterative Context Bounding", PLDI 2007.
     alone_from: BTreeSet<(usize, usize)>,
     fresh: HashMap<Vec<Row>, Fresh>,
-    issued: Issued,
+    issued: &'a Issued,
+    reach: &'a Reach<'a>,
     hunt: Hunt,
 }
 
 impl<'a, E: Explorable> Explorer<'a, E> {
-    fn new(router: E, judge: &'a Judge, questions: Matrix, (scope, limits): (&Scope, ExhaustLimits)) -> Self {
+    fn new(
+        router: E,
+        judge: &'a Judge,
+        questions: Matrix,
+        (issued, reach): (&'a Issued, &'a Reach<'a>),
+        (scope, limits): (&Scope, ExhaustLimits),
+    ) -> Self {
         let alphabet = alphabet(scope);
-        let rows = alphabet.iter().flat_map(Change::rows);
-        let issued = rows.map(|row| (row.tag.clone(), row.clone())).collect();
         let singles = if limits.single_lookups {
             single_lookups(scope)
         } else {
@@ -159,6 +177,7 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             alone_from: BTreeSet::new(),
             fresh: HashMap::new(),
             issued,
+            reach,
             hunt: Hunt {
                 work: Work {
                     whole_memory: E::WHOLE_MEMORY,
@@ -422,11 +441,13 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             polls: 0,
             ground: self.judge.ground(),
             table,
-            issued: &self.issued,
+            issued: self.issued,
             variants: &[],
+            reach: self.reach,
             after,
             look: self.questions.look(seen),
             fresh: &fresh,
+            standing: OnceCell::new(),
         };
         self.judge.rules().judge_moment(&moment, &mut tally);
         Ok(tally)

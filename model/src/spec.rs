@@ -165,7 +165,7 @@ impl Spec {
 
     /// Returns the names that a pattern tier that finds nothing may be tried again with, one for each way in which the
     /// router may read the query.
-    fn retries(&self, model: &str) -> Vec<Option<String>> {
+    pub(crate) fn retries(&self, model: &str) -> Vec<Option<String>> {
         if !self.semantics.retries_with_provider {
             return vec![None];
         }
@@ -198,14 +198,24 @@ impl Spec {
 
     /// Returns the names that a caller of `team` is shown.
     pub fn listing(&self, table: &Table, team: Option<&str>) -> BTreeSet<String> {
+        self.listing_of(table, team, |query| {
+            let answers = self.lookup(table, query, "");
+            answers.iter().any(|answer| !answer.candidates().is_empty())
+        })
+    }
+
+    /// Returns the names that a caller of `team` is shown, where `is_answered` says which lookups find a row.
+    pub(crate) fn listing_of(
+        &self,
+        table: &Table,
+        team: Option<&str>,
+        is_answered: impl Fn(&Query) -> bool,
+    ) -> BTreeSet<String> {
         let visible = table.values().filter(|row| is_visible(row, team));
         let names = match self.semantics.listing {
             Listing::Answered => visible
                 .map(Row::asked_name)
-                .filter(|name| {
-                    let answers = self.lookup(table, &Query::new(name, team), "");
-                    answers.iter().any(|answer| !answer.candidates().is_empty())
-                })
+                .filter(|name| is_answered(&Query::new(name, team)))
                 .collect::<BTreeSet<_>>(),
             Listing::Registered => visible.filter_map(registered_name).collect(),
         };

@@ -4,6 +4,7 @@ mod asking;
 mod fresh;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -22,7 +23,9 @@ use crate::evidence::{
     took_an_id_twice,
 };
 use crate::failure::{Finding, FindingKind};
+use crate::kept::KeptSpec;
 use crate::pattern::Patterns;
+use crate::reach::Reach;
 use crate::rules::{Oracle, RuleId, RuleSet, Tally};
 use crate::semantics::Semantics;
 use crate::spec::{Spec, Table};
@@ -42,19 +45,19 @@ impl Judge {
     /// The name of the preset that the router claims, if there is no such preset.
     pub fn new(hello: &Hello, rules: RuleSet) -> Result<Self, UnknownPreset> {
         let dialect = &hello.dialect;
-        let spec = dialect.semantics.as_ref().map(|name| {
+        let kept = dialect.semantics.as_ref().map(|name| {
             let preset = Semantics::preset(name).ok_or_else(|| UnknownPreset { name: name.clone() })?;
             let spec = Spec::new(preset, &dialect.target_prefixes);
-            Ok(if hello.can(Capability::Ids) {
+            Ok(KeptSpec::new(if hello.can(Capability::Ids) {
                 spec
             } else {
                 spec.without_ids()
-            })
+            }))
         });
         let (plain, opaque): (Vec<_>, Vec<_>) = dialect.extras.iter().partition(|extra| extra.plain);
         Ok(Self {
             ground: Rc::new(Ground {
-                spec: spec.transpose()?,
+                kept: kept.transpose()?,
                 opaque: opaque.iter().map(|extra| extra.name.clone()).collect(),
                 plain_targets: plain.iter().filter_map(|extra| extra.target.clone()).collect(),
                 target_prefixes: dialect.target_prefixes.clone(),
@@ -96,6 +99,7 @@ impl Judge {
     /// compared.
     pub fn judge(&self, run: &Run, reply: &RunReply, tracked: &Tracked, beside: &Beside) -> Tally {
         let mut tally = Tally::default();
+        let reach = Reach::new(self.ground.kept.as_ref(), tracked.issued.values());
         let looks: Vec<Look> = looks(run, reply).collect();
         let look_after = |after: usize| looks.iter().find(|look| look.round.after as usize == after).copied();
         let mut held_before: Option<&[String]> = None;
@@ -131,12 +135,12 @@ impl Judge {
                     round: &questions.rounds[0],
                     seen: &seen,
                 };
-                self.moment(tracked, look, &[], &mut tally);
+                self.moment((tracked, &reach), look, &[], &mut tally);
             }
         }
         for (number, look) in (1..).zip(&looks) {
             let fresh = if number == looks.len() { &beside.at_end[..] } else { &[] };
-            self.moment(tracked, *look, fresh, &mut tally);
+            self.moment((tracked, &reach), *look, fresh, &mut tally);
         }
         tally
     }
@@ -156,6 +160,8 @@ impl Judge {
     pub fn judge_fleet(&self, history: &History) -> Tally {
         let mut tally = Tally::default();
         self.rules.judge_history(history, &self.ground, &mut tally);
+        let versions = history.issued.values().chain(&history.variants);
+        let reach = Reach::new(self.ground.kept.as_ref(), versions);
         let by_fresh = |id: RuleId| id.rule().oracle == Oracle::Metamorphic;
         let picks = self.ground.dialect.picks;
         let beside_fresh = self.rules.filtered(|id| by_fresh(id) && !picks);
@@ -176,9 +182,11 @@ impl Judge {
                     table,
                     issued: &history.issued,
                     variants: &history.variants,
+                    reach: &reach,
                     after: sight.after,
                     look: sight.look(),
                     fresh: &fresh,
+                    standing: OnceCell::new(),
                 };
                 rules.judge_moment(&moment, tally);
             };
@@ -221,7 +229,7 @@ impl Judge {
         valid.cloned().into_iter().collect()
     }
 
-    fn moment(&self, tracked: &Tracked, look: Look, fresh: &[Fresh], tally: &mut Tally) {
+    fn moment(&self, (tracked, reach): (&Tracked, &Reach), look: Look, fresh: &[Fresh], tally: &mut Tally) {
         let after = look.round.after as usize;
         let known = tracked
             .tables
@@ -235,9 +243,11 @@ impl Judge {
             table,
             issued: &tracked.issued,
             variants: &[],
+            reach,
             after,
             look,
             fresh,
+            standing: OnceCell::new(),
         };
         if !self.ground.dialect.picks {
             self.rules.judge_moment(&moment, tally);
@@ -250,6 +260,7 @@ impl Judge {
         let moment = Moment {
             look: gathered.look(look.questions),
             fresh: &fresh,
+            standing: OnceCell::new(),
             ..moment
         };
         self.rules.filtered(|id| !of_each(id)).judge_moment(&moment, tally);

@@ -6,22 +6,21 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
+use std::rc::Rc;
 
 use adapter_reference::{Reference, core_row};
-use model::{Table, is_visible, viewers};
-use protocol::{Change, Changed, Level, Local, Outcome, Query, Refusal, Row, Step};
+use model::{Expected, Found, KeyedRow, Reach, Table, is_visible, viewers};
+use protocol::{Change, Changed, Level, Local, Outcome, Query, Refusal, Step};
 use router_core::Table as Core;
 
 use crate::codec::{HEADER_BYTES, Input, Record, decode, decode_records};
-use crate::expected::{Class, Expected, Oracle, fill};
+use crate::expected::Oracle;
 use crate::failure::{caught, of_router, run_of};
 use crate::{Body, Ran, Work};
 
 /// The most questions of one input.
 const QUESTIONS_MAX: usize = 256;
-/// In one state of so many the specification itself is asked, and not the answers that are kept of it.
-const ASKED_ITSELF: u64 = 256;
-/// The most questions that it is then asked.
+/// The most questions that the specification itself is asked, in the states in which it is.
 const ASKED_ITSELF_MAX: usize = 16;
 /// The most entries a derived structure may have for each row.
 const ENTRIES_MAX: usize = 3;
@@ -30,7 +29,6 @@ const ENTRIES_MAX: usize = 3;
 #[derive(Default)]
 pub(crate) struct Updates {
     oracles: HashMap<u8, Oracle>,
-    filled: String,
 }
 
 impl Updates {
@@ -43,13 +41,14 @@ impl Updates {
         let number = input.header.world;
         let oracle = self.oracles.entry(number).or_insert_with(|| Oracle::new(input.world));
         let questions = oracle.questions(input.trace.rows(), input.header.asks.into(), QUESTIONS_MAX);
+        let reach = Reach::new(Some(oracle.kept()), input.trace.rows());
+        let matrix = &oracle.world().matrix;
         let mut trial = UpdatesTrial {
             oracle,
-            questions,
+            questions: questions.into_iter().map(|at| reach.find(&matrix[at])).collect(),
+            reach: &reach,
             router: Reference::default(),
             table: Table::new(),
-            classes: Vec::new(),
-            filled: &mut self.filled,
             lookups: 0,
         };
         let construction = Change::Replace(input.trace.setup.rows.clone());
@@ -94,13 +93,12 @@ impl Body for Updates {
 
 /// One input under way.
 struct UpdatesTrial<'a> {
-    oracle: &'a mut Oracle,
-    questions: Vec<usize>,
+    oracle: &'a Oracle,
+    reach: &'a Reach<'a>,
+    questions: Vec<Rc<Found>>,
     router: Reference,
     /// The rows that the specification holds.
     table: Table,
-    classes: Vec<Class>,
-    filled: &'a mut String,
     lookups: u64,
 }
 
@@ -120,29 +118,24 @@ impl UpdatesTrial<'_> {
         if !held.iter().eq(self.table.keys()) {
             return Err(format!("the router holds {held:?}, and not {:?}", self.table.keys()));
         }
-        self.classes = self.table.values().map(|row| self.oracle.class(row)).collect();
         Ok(())
     }
 
     fn ask(&mut self) -> Result<(), String> {
-        let world = self.oracle.world();
-        let mut rows: Vec<Option<&Row>> = vec![None; world.scope.universe.ids.len()];
-        for row in self.table.values() {
-            let at = self.oracle.id_position(&row.id).expect("a row has an id of its world");
-            rows[at] = Some(row);
-        }
-        for &question in &self.questions {
-            let query = &world.matrix[question];
-            let expected = self.oracle.answer(question, &self.table, &self.classes);
-            if !agrees(self.router.table(), query, expected, &rows, self.filled) {
-                return Err(self.difference(query));
+        let held = self.reach.held(&self.table);
+        let mut rows: Vec<KeyedRow> = Vec::new();
+        for question in &self.questions {
+            rows.clear();
+            rows.extend(self.reach.reached(question, &held));
+            let expected = self.oracle.kept().expected(question, "", &rows);
+            if !agrees(self.router.table(), question.query(), &expected[0], &rows) {
+                return Err(self.difference(question.query()));
             }
         }
         self.lookups += self.questions.len() as u64;
-        let state = self.classes.iter().fold(0, |state, class| state ^ class.key());
-        if state % ASKED_ITSELF == 0 {
-            for &question in self.questions.iter().take(ASKED_ITSELF_MAX) {
-                let query = &world.matrix[question];
+        if held.is_asked_anew() {
+            for question in self.questions.iter().take(ASKED_ITSELF_MAX) {
+                let query = question.query();
                 if self.router.lookup(query)[0] != self.oracle.spec().lookup(&self.table, query, "")[0] {
                     return Err(self.difference(query));
                 }
@@ -193,8 +186,8 @@ impl UpdatesTrial<'_> {
     }
 }
 
-/// Returns whether the table answers what is expected, from the rows of `rows` in their current versions.
-fn agrees(core: &Core, query: &Query, expected: &Expected, rows: &[Option<&Row>], filled: &mut String) -> bool {
+/// Returns whether the table answers what is expected of these rows.
+fn agrees(core: &Core, query: &Query, expected: &Expected, rows: &[KeyedRow]) -> bool {
     let team = query.team.as_deref();
     let answer = core.lookup(router_core::Query {
         model: &query.model,
@@ -205,16 +198,15 @@ fn agrees(core: &Core, query: &Query, expected: &Expected, rows: &[Option<&Row>]
         Expected::Candidates(expected) => expected,
     };
     let mut candidates = answer.candidates();
-    let same = expected.iter().all(|(id, captures)| {
-        let Some((candidate, row)) = candidates.next().zip(rows[usize::from(*id)]) else {
-            return false;
-        };
-        fill(&row.model, captures, filled);
-        candidate.id().as_str() == row.id
-            && candidate.tag().as_str() == row.tag
-            && !row.blocked
-            && is_visible(row, team)
-            && reads(candidate.model(), filled)
+    let same = expected.iter().all(|expected| {
+        let row = rows[expected.place].row;
+        candidates.next().is_some_and(|candidate| {
+            candidate.id().as_str() == row.id
+                && candidate.tag().as_str() == row.tag
+                && !row.blocked
+                && is_visible(row, team)
+                && reads(candidate.model(), &expected.target(row))
+        })
     });
     same && candidates.next().is_none()
 }

@@ -429,7 +429,7 @@ impl<'a> History<'a> {
         // A replica that has just polled holds the store's row of this tag, unless it had to refuse that row.
         let polled = self
             .store(after)
-            .filter(|_| self.polls(replica, after) > 0 && ground.spec.is_some());
+            .filter(|_| self.polls(replica, after) > 0 && ground.spec().is_some());
         let mut stored = polled.into_iter().flat_map(Table::values);
         if let Some(row) = stored.find(|row| row.tag == tag && ground.must_refuse(row).is_none()) {
             return vec![row];

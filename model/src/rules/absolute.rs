@@ -9,7 +9,7 @@ use crate::failure::{Allowed, Got, Version};
 use crate::spec::{Table, is_visible};
 
 pub(super) fn current(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment.look) {
+    for (_, asked) in answers(moment.look) {
         for candidate in asked.answer.candidates() {
             notes.premise();
             let row = moment.table.get(&candidate.id);
@@ -66,7 +66,7 @@ pub(super) fn claims_no_ghost(transition: &Transition, notes: &mut Notes) {
 }
 
 pub(super) fn no_duplicate(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment.look) {
+    for (_, asked) in answers(moment.look) {
         let mut seen = BTreeSet::new();
         for candidate in asked.answer.candidates() {
             if seen.is_empty() {
@@ -111,16 +111,15 @@ pub(super) fn claims_once(transition: &Transition, notes: &mut Notes) {
 }
 
 pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment.look) {
+    for (number, asked) in answers(moment.look) {
         let team = &asked.query.team;
-        let foreign = |row: &&Row| !is_visible(row, team.as_deref());
-        let reached = |row: &Row| moment.ground.reaches(row, &asked.query.model).is_some();
-        if moment.issued.values().filter(foreign).any(reached) {
+        let foreign = |row: &Row| !is_visible(row, team.as_deref());
+        if moment.reaches_foreign(number) {
             notes.premise();
         }
         for candidate in asked.answer.candidates() {
             let Some(row) = moment.version(candidate) else { continue };
-            if !moment.versions(candidate).all(|row| foreign(&row)) {
+            if !foreign(row) || !moment.versions(candidate).all(foreign) {
                 continue;
             }
             let got = Got::OfTeam(asked.answer.clone(), row.team.clone().unwrap_or_default());
@@ -131,13 +130,10 @@ pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
     for (_, viewer, listing) in moment.look.listings() {
         let team = viewer.as_deref();
         for name in listing {
-            let given = moment.issued.values().chain(moment.variants);
-            let Some(row) = given.clone().find(|row| row.asked_name() == name) else {
-                continue;
-            };
-            // A router may show names in another case than they were given in.
-            let mut alike = given.filter(|row| row.asked_name().to_lowercase() == name.to_lowercase());
-            if alike.all(|row| !is_visible(row, team)) {
+            let mut named = moment.reach.named(name);
+            let Some(row) = named.next() else { continue };
+            let is_hidden = |row: &Row| !is_visible(row, team);
+            if is_hidden(row) && named.all(is_hidden) && !is_shown_in_another_case(moment, name, team) {
                 let subject = Subject::of(Question::Listing(viewer.clone()), Some(row));
                 let got = Got::Names(listing.to_vec());
                 notes.fail("listed", subject, Allowed::NotNamed(name.clone()), got);
@@ -146,10 +142,18 @@ pub(super) fn scoped(moment: &Moment, notes: &mut Notes) {
     }
 }
 
+/// Returns whether that name is one of a visible row, but for the case of its letters, which a router may change in what it
+/// shows.
+fn is_shown_in_another_case(moment: &Moment, name: &str, team: Option<&str>) -> bool {
+    let name = name.to_lowercase();
+    let mut given = moment.issued.values().chain(moment.variants);
+    given.any(|row| is_visible(row, team) && row.asked_name().to_lowercase() == name)
+}
+
 pub(super) fn not_blocked(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment.look) {
-        let reached = |row: &Row| moment.ground.reaches(row, &asked.query.model).is_some();
-        if moment.table.values().any(|row| row.blocked && reached(row)) {
+    for (number, asked) in answers(moment.look) {
+        let is_reached = |row: &Row| moment.ground.reaches(row, &asked.query.model).is_some();
+        if moment.reached(number).any(|row| row.blocked && is_reached(row)) {
             notes.premise();
         }
         for candidate in asked.answer.candidates() {
@@ -189,7 +193,7 @@ pub(super) fn atomic_refusal(transition: &Transition, notes: &mut Notes) {
 
 /// Notes a change that was taken and that the preset must refuse.
 fn refuses_what_it_must(transition: &Transition, notes: &mut Notes) {
-    let Some(spec) = &transition.ground.spec else { return };
+    let Some(spec) = transition.ground.spec() else { return };
     let kept = transition.changed.outcome == Outcome::Unchanged && transition.before == transition.now;
     let rows = transition.change.rows();
     if let Err(why) = spec.check_change(transition.before, transition.change)

@@ -123,10 +123,10 @@ impl Asked<'_> {
     }
 }
 
-/// Returns every answer of a round, one for each lookup and path.
-pub(super) fn answers(look: Look<'_>) -> impl Iterator<Item = Asked<'_>> {
-    look.lookups().flat_map(|(_, query, paths)| {
-        let asked = move |(path, answer)| Asked { query, path, answer };
+/// Returns every answer of a round, one for each lookup and path, with the number of its lookup among those of the round.
+pub(super) fn answers(look: Look<'_>) -> impl Iterator<Item = (usize, Asked<'_>)> {
+    look.lookups().enumerate().flat_map(|(number, (_, query, paths))| {
+        let asked = move |(path, answer)| (number, Asked { query, path, answer });
         paths.iter().enumerate().map(asked)
     })
 }

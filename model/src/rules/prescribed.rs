@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use protocol::{Answer, Candidate, Change, Outcome, Question, Row};
 
 use super::notes::{Asked, Notes, Subject, answers};
-use crate::evidence::{Moment, Transition};
+use crate::evidence::{Moment, Prediction, Transition};
 use crate::failure::{Allowed, Got};
 use crate::spec::is_visible;
 
 pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment.look) {
+    for (number, asked) in answers(moment.look) {
         if let Answer::Failed(_) = asked.answer {
             notes.premise();
             let mut rows = moment.issued.values();
@@ -22,20 +22,21 @@ pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
             );
             continue;
         }
-        let Some(allowed) = predicted(moment, &asked) else {
+        let Some(prediction) = predicted(moment, number, &asked) else {
             continue;
         };
         notes.premise();
-        // An old version may have taken the place of a row: that is a finding of `current`.
         let is_current = |candidate: &Candidate| {
             moment
                 .table
                 .get(&candidate.id)
                 .is_some_and(|row| row.tag == candidate.tag)
         };
-        if !asked.answer.candidates().iter().all(is_current) {
+        // An old version may have taken the place of a row: that is a finding of `current`.
+        if prediction.came_true() || !asked.answer.candidates().iter().all(is_current) {
             continue;
         }
+        let allowed = prediction.answers();
         let Some(closest) = closest(&allowed, asked.answer) else {
             continue;
         };
@@ -53,22 +54,16 @@ pub(super) fn complete(moment: &Moment, notes: &mut Notes) {
     }
 }
 
-/// Returns the answers that the preset allows, where there is one and it speaks of this query.
-fn predicted(moment: &Moment, asked: &Asked) -> Option<Vec<Answer>> {
-    let spec = moment.ground.spec.as_ref()?;
+/// Returns what the preset allows as the answer, where there is one and it speaks of this query.
+fn predicted<'m, 'a>(moment: &'m Moment<'a>, number: usize, asked: &Asked) -> Option<Prediction<'m, 'a>> {
     if matches!(asked.answer, Answer::Failed(_)) || moment.is_opaque(asked.query) {
         return None;
     }
-    let path = moment.ground.paths.get(asked.path).map_or("", String::as_str);
-    Some(spec.lookup(moment.table, asked.query, path))
+    moment.prediction(number, asked.path)
 }
 
-/// The allowed answer that is nearest to what came; `None` where what came is allowed.
+/// The allowed answer that is nearest to what came.
 fn closest<'a>(allowed: &'a [Answer], got: &Answer) -> Option<&'a Answer> {
-    let got = got.clone().sorted();
-    if allowed.contains(&got) {
-        return None;
-    }
     let shared = |answer: &&Answer| {
         let candidates = answer.candidates().iter();
         candidates
@@ -104,7 +99,7 @@ pub(super) fn takes_what_is_valid(transition: &Transition, notes: &mut Notes) {
             }
         }
     }
-    let Some(spec) = &transition.ground.spec else { return };
+    let Some(spec) = transition.ground.spec() else { return };
     if transition
         .change
         .rows()
@@ -130,9 +125,14 @@ pub(super) fn takes_what_is_valid(transition: &Transition, notes: &mut Notes) {
 }
 
 pub(super) fn resolved(moment: &Moment, notes: &mut Notes) {
-    for asked in answers(moment.look) {
-        let Some(allowed) = predicted(moment, &asked) else {
+    for (number, asked) in answers(moment.look) {
+        let Some(prediction) = predicted(moment, number, &asked) else {
             continue;
+        };
+        let allowed = if prediction.came_true() {
+            Vec::new()
+        } else {
+            prediction.answers()
         };
         let closest = closest(&allowed, asked.answer);
         for candidate in asked.answer.candidates() {
@@ -158,13 +158,17 @@ pub(super) fn resolved(moment: &Moment, notes: &mut Notes) {
 }
 
 pub(super) fn listing(moment: &Moment, notes: &mut Notes) {
-    let Some(spec) = &moment.ground.spec else { return };
     for (_, viewer, shown) in moment.look.listings() {
-        if moment.table.values().any(|row| moment.ground.is_opaque(row)) {
+        if moment.has_opaque_row() {
             continue;
         }
+        let Some(allowed) = moment.listing(viewer.as_deref()) else {
+            return;
+        };
         notes.premise();
-        let allowed = spec.listing(moment.table, viewer.as_deref());
+        if shown.iter().eq(allowed.iter()) {
+            continue;
+        }
         let shown: BTreeSet<String> = shown.iter().cloned().collect();
         let (class, name) = match (shown.difference(&allowed).next(), allowed.difference(&shown).next()) {
             (Some(name), _) => ("shown", name),
