@@ -3,6 +3,9 @@
 //! `cargo bench -p benches --bench measures -- --out docs/src` writes `benchmarks.md` and its plots into `docs/src`.
 //! With `--check` the process fails if a measure is not reached.
 
+#[path = "../judged/mod.rs"]
+mod judged;
+mod judging;
 mod limits;
 mod lookups;
 mod publishing;
@@ -13,6 +16,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use benches::{NameShape, page, positions};
+use judging::judging;
 use limits::{contention, memory, soak};
 use lookups::{any_shape, exact, patterns};
 use publishing::publishing;
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         memory(),
         contention(),
         soak(),
+        judging(),
     ];
     let measures: Vec<_> = sections.iter().flat_map(|section| &section.measures).collect();
     let missed = measures.iter().filter(|(_, most, seen)| seen > most).count();
