@@ -260,3 +260,18 @@ impl Semantics {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 }
+
+/// A dialect claims a preset that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the adapter claims the semantics `{name}`, which this build does not know; claim one of {}, or none",
+    names()
+)]
+pub struct UnknownPreset {
+    pub(crate) name: String,
+}
+
+fn names() -> String {
+    let names: Vec<String> = PRESETS.iter().map(|preset| format!("`{}`", preset.name)).collect();
+    names.join(", ")
+}

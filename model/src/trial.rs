@@ -27,7 +27,7 @@ use crate::kept::KeptSpec;
 use crate::pattern::Patterns;
 use crate::reach::Reach;
 use crate::rules::{Oracle, RuleId, RuleSet, Tally};
-use crate::semantics::Semantics;
+use crate::semantics::{Semantics, UnknownPreset};
 use crate::spec::{Spec, Table};
 
 /// The judge of one router or fleet: the rules, and the facts that hold for its whole trial.
@@ -298,24 +298,6 @@ fn looks<'a>(run: &'a Run, reply: &'a RunReply) -> impl Iterator<Item = Look<'a>
             seen: seen.first()?,
         })
     })
-}
-
-/// A dialect claims a preset that does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the adapter claims the semantics `{name}`, which this build does not know; claim one of {}, or none",
-    names()
-)]
-pub struct UnknownPreset {
-    name: String,
-}
-
-fn names() -> String {
-    let names: Vec<String> = crate::semantics::PRESETS
-        .iter()
-        .map(|preset| format!("`{}`", preset.name))
-        .collect();
-    names.join(", ")
 }
 
 /// Returns each change of a run, with the number of steps done by then and the reply to it. The construction comes
