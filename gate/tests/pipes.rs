@@ -76,7 +76,7 @@ fn a_violation_stays_one_and_its_files_are_written() {
 #[test]
 fn the_reference_conforms_once_it_was_judged() {
     let dir = tempfile::tempdir().unwrap();
-    let line = "run --rule current --seed 1 --traces 20 --changes-min 20 --budget 20s --report r.json";
+    let line = "run --rule current --seed 1 --traces 160 --changes-min 20 --budget 20s --report r.json";
     let args: Vec<&str> = line.split_whitespace().collect();
     ends(&unread(dir.path(), &args), 0);
     let report: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("r.json")).unwrap()).unwrap();
