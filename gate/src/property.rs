@@ -66,9 +66,19 @@ pub fn check_property(
         return Err(fault);
     }
     match (first, outcome) {
-        (Some((changes, finding)), Err(TestError::Fail(_, run))) => {
-            let shrunk = shrink(router, judge, &run, &finding, &mut || true)?;
-            Ok(Some(Broken {
+        (Some((changes, findings)), Err(TestError::Fail(_, run))) => {
+            let mut broken = None;
+            // One that does not show again by itself tells less than one that does.
+            for finding in findings {
+                let shrunk = shrink(router, judge, &run, &finding, &mut || true)?;
+                let is_small = shrunk.is_some();
+                broken.get_or_insert((finding.clone(), None));
+                if is_small {
+                    broken = Some((finding, shrunk));
+                    break;
+                }
+            }
+            Ok(broken.map(|(finding, shrunk)| Broken {
                 changes,
                 finding,
                 shrunk,
@@ -83,19 +93,19 @@ struct Trials<'a> {
     judge: &'a Judge,
     /// Changes carried out before a rule was broken.
     changes: u64,
-    /// The number of changes after which a rule was first broken, and the finding.
-    first: Option<(u64, Finding)>,
+    /// The number of changes after which a rule was first broken, and the findings of that run.
+    first: Option<(u64, Vec<Finding>)>,
     fault: Option<AdapterFault>,
 }
 
 impl Trials<'_> {
     fn hold(&mut self, run: &Run) -> Result<(), TestCaseError> {
         self.changes += run.trace.steps.len() as u64;
-        match first_finding(self.router, self.judge, run) {
-            Ok(None) => Ok(()),
-            Ok(Some(finding)) => {
+        match findings(self.router, self.judge, run) {
+            Ok(found) => {
+                let Some(finding) = found.first() else { return Ok(()) };
                 let why = TestCaseError::fail(finding.rule.name());
-                self.first.get_or_insert((self.changes, finding));
+                self.first.get_or_insert((self.changes, found));
                 Err(why)
             }
             // A run that the router cannot be put through is no run that breaks a rule, and ends everything.
@@ -107,9 +117,9 @@ impl Trials<'_> {
     }
 }
 
-fn first_finding(router: &mut dyn RouterUnderTest, judge: &Judge, run: &Run) -> Result<Option<Finding>, AdapterFault> {
+fn findings(router: &mut dyn RouterUnderTest, judge: &Judge, run: &Run) -> Result<Vec<Finding>, AdapterFault> {
     let judged = trial(router, judge, std::slice::from_ref(run))?;
-    Ok(judged.into_iter().flat_map(|judged| judged.tally.findings).next())
+    Ok(judged.into_iter().flat_map(|judged| judged.tally.findings).collect())
 }
 
 impl Strategy for Runs {

@@ -89,12 +89,23 @@ fn cause(key: &CauseKey, places: impl Iterator<Item = usize>, failures: &[(&Fail
         let steps = failure.run.trace.size();
         // A request that goes wrong says more than a claim.
         let is_lookup = matches!(failure.finding.question, Some(Question::Lookup(_)));
-        (member.harm, !is_lookup, oracle, Reverse(failure.count), steps)
+        (
+            member.harm.effect,
+            !is_lookup,
+            member.harm,
+            oracle,
+            Reverse(failure.count),
+            steps,
+        )
     });
     let hits = members.iter().map(|member| failures[member.place].0.count).sum();
     Cause {
         key: key.clone(),
-        harm: members[0].harm,
+        harm: members
+            .iter()
+            .map(|member| member.harm)
+            .min()
+            .expect("a cause has a member"),
         members,
         hits,
     }
