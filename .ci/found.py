@@ -2,7 +2,8 @@
 
 Usage: found.py REPORT "RULE CLASS TIER LAST STEPS"...
 
-Where none is named, list those that the report holds, and fail only if nothing was tried.
+Fail too if no cause has a test that was seen to fail. Where no failure is named, list those that the report holds, and fail
+only if nothing was tried.
 """
 
 import json
@@ -11,6 +12,11 @@ import sys
 
 report = json.load(open(sys.argv[1], encoding="utf-8"))
 failures = report["failures"]
+causes = report["causes"]
+tested = [cause for cause in causes if cause["reproduction"]]
+print(f"{len(tested)} of {len(causes)} causes have a test that fails on {report['trial']['version']}")
+if sys.argv[2:] and not tested:
+    sys.exit(f"{sys.argv[1]} has causes, and none with a test")
 if not sys.argv[2:]:
     traces = sum(search["swept"] + search["traces"] for search in report["searches"])
     for failure in failures:
