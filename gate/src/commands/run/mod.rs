@@ -443,3 +443,41 @@ fn ruling(
         failures,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::confirm::REPLAYS_MAX;
+    use super::*;
+    use crate::adapter::builtin;
+    use crate::causes::tests::failure;
+    use crate::document::Confirmation;
+
+    #[test]
+    fn a_failure_that_is_excused_or_never_shows_again_speaks_for_itself_alone() {
+        use RuleStatus::{Fail, Pass};
+        let hello = builtin::reference().hello().clone();
+        let told = || FailureReport::new(&failure("stale", 1), &hello, 1, 0.0);
+        let excused = || FailureReport {
+            excused: Some("it is known".to_owned()),
+            ..told()
+        };
+        let replayed = |shown, replays| FailureReport {
+            confirmation: Some(Confirmation { shown, replays }),
+            ..told()
+        };
+        let premises = BTreeMap::from([(RuleId::Current, PREMISES_MIN)]);
+        for (failures, expected) in [
+            (vec![], (Pass, 0)),
+            (vec![told()], (Fail, 1)),
+            (vec![excused()], (Pass, 0)),
+            (vec![excused(), told()], (Fail, 1)),
+            (vec![told(), excused(), told()], (Fail, 2)),
+            (vec![replayed(0, REPLAYS_MAX)], (Pass, 0)),
+            (vec![replayed(1, REPLAYS_MAX)], (Fail, 1)),
+            (vec![replayed(0, REPLAYS_MAX), replayed(1, 1)], (Fail, 1)),
+        ] {
+            let report = ruling(RuleId::Current, &hello, &[], &premises, &failures);
+            assert_eq!((report.status, report.failures), expected, "{failures:?}");
+        }
+    }
+}
