@@ -141,6 +141,9 @@ impl<'a> Found<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use model::RuleSet;
     use protocol::Level;
 
@@ -150,20 +153,64 @@ mod tests {
     use crate::causes::tests::failure;
     use crate::skip::Skips;
 
-    #[test]
-    fn a_failure_that_turns_out_to_be_another_is_counted_with_it_and_leaves_no_files() {
-        let dir = tempfile::tempdir().unwrap();
-        let options = Options {
+    fn options(out: &Path) -> Options {
+        Options {
             spec: Spec::Reference,
             rules: RuleSet::of(Level::Router),
             budget: None,
             effects_min: 0,
             seed: 1,
             traces_max: 0,
-            out: dir.path().to_owned(),
+            out: out.to_owned(),
             ask_again: Duration::ZERO,
             skips: Skips::default(),
+        }
+    }
+
+    #[test]
+    fn failures_that_differ_in_any_part_of_their_signature_are_all_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path());
+        let router = builtin::reference();
+        let mut found = Found::new(&options, router.hello());
+        let like = |signature: Signature| Failure {
+            signature,
+            ..failure("stale", 1)
         };
+        let signature = failure("stale", 1).signature;
+        let mut hunt = Hunt::default();
+        for other in [
+            signature.clone(),
+            failure("ghost", 1).signature,
+            Signature {
+                structure: Some("names".to_owned()),
+                ..signature.clone()
+            },
+            Signature {
+                last: "delete",
+                ..signature.clone()
+            },
+            Signature {
+                extra: Some("region".to_owned()),
+                ..signature.clone()
+            },
+            Signature {
+                extra: Some("region-eu".to_owned()),
+                ..signature
+            },
+        ] {
+            hunt.keep(like(other));
+        }
+        found.take_all(&hunt, Duration::ZERO, &mut |_| {});
+        let (reports, _) = found.into_reports();
+        let told: BTreeSet<&Signature> = reports.iter().map(|(failure, _)| &failure.signature).collect();
+        assert_eq!((told.len(), reports.len()), (6, 6));
+    }
+
+    #[test]
+    fn a_failure_that_turns_out_to_be_another_is_counted_with_it_and_leaves_no_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path());
         let router = builtin::reference();
         let mut found = Found::new(&options, router.hello());
         let (one, other) = (failure("ghost", 3), failure("stale", 2));
