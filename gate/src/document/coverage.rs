@@ -216,6 +216,8 @@ fn can_reach(tier: Tier, hello: &Hello) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
+    use protocol::Extra;
+
     use super::*;
     use crate::adapter::builtin;
 
@@ -242,6 +244,39 @@ mod tests {
             assert_eq!(missing.collect::<BTreeSet<Tier>>(), expected, "{capabilities:?}");
         }
     }
+
+    #[test]
+    fn a_bundle_is_missing_with_each_verb_that_no_row_of_it_met() {
+        let mut hello = builtin::reference().hello().clone();
+        hello.capabilities = vec![Capability::Upsert, Capability::Delete];
+        let bundle = |name: &str| Extra {
+            name: name.to_owned(),
+            why: "it is registered elsewhere".to_owned(),
+            target: None,
+            plain: true,
+            params: None,
+        };
+        hello.dialect.extras = ["region", "region-eu"].map(bundle).to_vec();
+        let mut coverage = Coverage::default();
+        for (extra, verb) in [
+            (Some("region-eu"), "upsert"),
+            (Some("region"), "delete"),
+            (None, "delete"),
+            (Some("region"), "add"),
+        ] {
+            let extra = extra.map(str::to_owned);
+            let met = Met::Refused;
+            coverage.changes.insert(Tried { extra, verb, met }, 1);
+        }
+        let report = CoverageReport::new(&coverage, &hello);
+        let missing = report.not_tried.iter().filter_map(|missing| match missing {
+            NotTried::Extra { extra, verb } => Some((extra.as_str(), verb.as_str())),
+            NotTried::Lookup { .. } | NotTried::Refused { .. } => None,
+        });
+        let missing: Vec<(&str, &str)> = missing.collect();
+        assert_eq!(missing, [("region", "upsert"), ("region-eu", "delete")]);
+    }
+
     #[test]
     fn a_lookup_is_missing_until_it_was_made_often_enough_or_where_every_such_row_was_refused() {
         let mut hello = builtin::reference().hello().clone();
