@@ -68,3 +68,40 @@ impl ReplayReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_replay_passes_where_every_trace_is_as_documented() {
+        use TraceStatus::{Holds, NotReproduced, Reproduced, Skipped, Violates};
+        let trace = |status: &TraceStatus| TraceReport {
+            file: "trace.toml".to_owned(),
+            status: *status,
+            reason: None,
+            findings: Vec::new(),
+        };
+        let rows: &[(&[TraceStatus], Exit)] = &[
+            (&[], Exit::NothingRan),
+            (&[Skipped], Exit::NothingRan),
+            (&[Holds], Exit::Conforms),
+            (&[Reproduced], Exit::Conforms),
+            (&[Holds, Skipped, Reproduced], Exit::Conforms),
+            (&[Violates], Exit::Violation),
+            (&[NotReproduced], Exit::Violation),
+            (&[Holds, Violates], Exit::Violation),
+            (&[Reproduced, NotReproduced], Exit::Violation),
+        ];
+        for (statuses, expected) in rows {
+            let report = ReplayReport {
+                trial: None,
+                traces: statuses.iter().map(trace).collect(),
+                interrupted: None,
+            };
+            assert_eq!(Document::Replay(report).verdict().exit, *expected, "{statuses:?}");
+        }
+    }
+}
