@@ -134,6 +134,16 @@ mod tests {
             let until = outlook(None).until(&hunt(swept, effects, premises), &BTreeMap::new());
             assert_eq!(until, if enough { UNBOUNDED_MIN } else { UNBOUNDED_MAX });
         }
+        let later = Outlook {
+            begun: Duration::from_mins(1),
+            ..outlook(None)
+        };
+        let until = later.until(&hunt(50, 500, PREMISES_MIN), &BTreeMap::new());
+        assert_eq!(
+            until,
+            later.begun + UNBOUNDED_MIN,
+            "what came before takes none of its time"
+        );
         let before = BTreeMap::from([(RuleId::Current, 1)]);
         let until = outlook(None).until(&hunt(50, 500, PREMISES_MIN - 1), &before);
         assert_eq!(until, UNBOUNDED_MIN, "what exploring checked counts");
