@@ -92,28 +92,33 @@ fn until(lines: &Receiver<String>, time_max: Duration) -> Vec<Said> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
-    #[test]
-    fn each_test_has_its_result_and_one_that_does_not_end_is_broken() {
-        let dir = tempfile::tempdir().unwrap();
-        let program = dir.path().join("python");
-        let script = "#!/bin/sh\nshift 3\n\
-             printf '{\"file\":\"%s\",\"result\":\"fails\",\"line\":\"one\\\\ntwo\"}\\n' \"$1\"\n\
-             printf '{\"file\":\"%s\",\"result\":\"passes\",\"line\":\"\"}\\n' \"$2\"\nsleep 600\n";
-        fs::write(&program, script).unwrap();
+    /// Stands in for the interpreter of a release: a shell script that is given the files of the tests. Made in that directory.
+    pub(in crate::reproduce) fn python(dir: &Path, script: &str) -> Launch {
+        fs::create_dir_all(dir).unwrap();
+        let program = dir.join("python");
+        fs::write(&program, format!("#!/bin/sh\nshift 3\n{script}")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let launch = Launch {
+        Launch {
             name: "tests".to_owned(),
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
-            dir: Some(dir.path().to_owned()),
-        };
+            dir: Some(dir.to_owned()),
+        }
+    }
+
+    #[test]
+    fn each_test_has_its_result_and_one_that_does_not_end_is_broken() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "printf '{\"file\":\"%s\",\"result\":\"fails\",\"line\":\"one\\\\ntwo\"}\\n' \"$1\"\n\
+             printf '{\"file\":\"%s\",\"result\":\"passes\",\"line\":\"\"}\\n' \"$2\"\nsleep 600\n";
+        let launch = python(dir.path(), script);
         let files = ["one.py", "two.py", "three.py"].map(|name| dir.path().join(name));
         let results = attempt(&launch, &files, Duration::from_secs(1));
         let [one, two, three] = &results[..] else {

@@ -434,4 +434,4 @@ fn literal(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

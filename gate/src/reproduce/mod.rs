@@ -11,7 +11,7 @@ use protocol::Hello;
 use self::attempt::attempt;
 use crate::adapter::process::Launch;
 use crate::adapter::spec::Release;
-use crate::document::{CauseReport, ReproductionReport, RunReport, TestResult, TestRun};
+use crate::document::{CauseReport, ReproductionReport, TestResult, TestRun};
 use crate::files::write_whole;
 use crate::foreign;
 use crate::guard::stopped;
@@ -30,14 +30,13 @@ pub(crate) struct Bench {
 /// Writes a test for each cause into that directory, and runs it on the release on trial, where it has to fail, and on the
 /// one that is said to be mended. A test that does not fail on the release on trial is not offered.
 pub(crate) fn offer(
-    report: &mut RunReport,
+    causes: &mut [CauseReport],
     hello: &Hello,
     dir: &Path,
     (at_hand, fixed): (&Bench, Option<&Bench>),
     progress: &mut dyn FnMut(&str),
 ) {
-    let written: Vec<(usize, PathBuf)> = report
-        .causes
+    let written: Vec<(usize, PathBuf)> = causes
         .iter()
         .enumerate()
         .filter_map(|(place, cause)| Some((place, written(hello, cause, dir, progress)?)))
@@ -56,7 +55,7 @@ pub(crate) fn offer(
         }
     }
     for ((place, file), runs) in written.into_iter().zip(runs) {
-        let cause = &mut report.causes[place];
+        let cause = &mut causes[place];
         if runs.first().is_some_and(|run| run.result == TestResult::Fails) {
             let file = file.display().to_string();
             cause.files.push(file.clone());
@@ -91,5 +90,55 @@ fn written(hello: &Hello, cause: &CauseReport, dir: &Path, progress: &mut dyn Fn
             progress(&format!("{} cannot be written: {why}", foreign::path(&file)));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::attempt::tests::python;
+    use super::litellm::tests::cause_of_a_ghost;
+    use super::*;
+    use crate::adapter::builtin;
+
+    /// A release on which the tests of the causes, in their order, come to these results.
+    fn bench(dir: &Path, release: &str, results: &[&str]) -> Bench {
+        let mut script = String::new();
+        for result in results {
+            let said = format!(r#"{{"file":"%s","result":"{result}","line":""}}"#);
+            writeln!(script, "printf '{said}\\n' \"$1\"; shift").unwrap();
+        }
+        Bench {
+            release: Release::parse(release).unwrap(),
+            launch: python(&dir.join(release), &script),
+        }
+    }
+
+    #[test]
+    fn a_test_is_offered_that_fails_on_the_release_on_trial_whatever_it_does_on_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let hello = Hello {
+            router: "litellm".to_owned(),
+            ..builtin::reference().hello().clone()
+        };
+        let mut causes = [1, 2, 3, 4].map(|number| CauseReport {
+            id: format!("cause-{number}"),
+            ..cause_of_a_ghost()
+        });
+        let at_hand = bench(dir.path(), "1.85.0", &["fails", "passes", "fails", "broken"]);
+        let other = bench(dir.path(), "1.110.2", &["passes", "fails", "fails", "fails"]);
+        offer(&mut causes, &hello, dir.path(), (&at_hand, Some(&other)), &mut |_| {});
+        let results = causes.each_ref().map(|cause| {
+            let offered = cause.reproduction.iter();
+            offered
+                .flat_map(|offered| &offered.runs)
+                .map(|run| run.result)
+                .collect::<Vec<_>>()
+        });
+        let [fails, passes] = [TestResult::Fails, TestResult::Passes];
+        assert_eq!(results, [vec![fails, passes], vec![], vec![fails, fails], vec![]]);
+        let is_there = [1, 2, 3, 4].map(|number| dir.path().join(format!("test_cause_{number}.py")).exists());
+        assert_eq!(is_there, [true, false, true, false]);
     }
 }

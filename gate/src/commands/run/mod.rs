@@ -139,7 +139,9 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
         match (bench(release), mended) {
             (Ok(at_hand), Ok(mended)) => {
                 let benches = (&at_hand, mended.as_ref());
-                reproduce::offer(&mut report, &hello, &options.out, benches, &mut |line| progress(line));
+                reproduce::offer(&mut report.causes, &hello, &options.out, benches, &mut |line| {
+                    progress(line);
+                });
             }
             // What was found stands without its tests.
             (Err(fault), _) | (_, Err(fault)) => progress(&format!("the tests of causes were not run: {fault}")),

@@ -42,20 +42,20 @@ fn upsert(row: Row) -> Step {
     Step::Change(Change::Upsert(row))
 }
 
-#[test]
-fn a_test_names_the_version_that_may_not_come() {
+/// A cause whose witness serves a row that was deleted.
+pub(in crate::reproduce) fn cause_of_a_ghost() -> CauseReport {
     let steps = vec![
         upsert(row("d1", "a*", "v1")),
         Step::Change(Change::Delete("d1".to_owned())),
     ];
     let no_row = Allowed::NoRow(Some("d1".to_owned()));
-    let lines = body(&cause(
-        Vec::new(),
-        steps,
-        RuleId::Current,
-        no_row,
-        Got::Answer(answer(&[("d1", "v1")])),
-    ));
+    let got = Got::Answer(answer(&[("d1", "v1")]));
+    cause(Vec::new(), steps, RuleId::Current, no_row, got)
+}
+
+#[test]
+fn a_test_names_the_version_that_may_not_come() {
+    let lines = body(&cause_of_a_ghost());
     assert_eq!(
         lines,
         [
