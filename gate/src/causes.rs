@@ -259,6 +259,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_forms_of_a_cause_are_told_apart_by_rule_and_class_and_the_commonest_comes_first() {
+        let router = builtin::reference();
+        let report = |class, count| FailureReport::new(&failure(class, count), router.hello(), 1, 0.0);
+        let mut scoped = report("stale", 4);
+        scoped.finding.rule = RuleId::Scoped;
+        let members = [report("stale", 1), report("ghost", 3), scoped, report("stale", 1)];
+        let forms = forms(&members.each_ref());
+        let told: Vec<(RuleId, &str, usize, u64)> = forms
+            .iter()
+            .map(|form| (form.rule, form.class.as_str(), form.failures, form.hits))
+            .collect();
+        let expected = [
+            (RuleId::Scoped, "stale", 1, 4),
+            (RuleId::Current, "ghost", 1, 3),
+            (RuleId::Current, "stale", 2, 2),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
     fn a_cause_is_new_that_is_neither_known_nor_to_be_checked() {
         let to_check = CauseKey::LeftOut {
             extras: BTreeSet::new(),
