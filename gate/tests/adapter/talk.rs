@@ -87,6 +87,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("missing", missing),
         trial("not_executable", not_executable),
         trial("well_behaved", well_behaved),
+        trial("a_router_that_settles_takes_no_time_of_its_adapter", settles),
         trial("a_daemon_ends_with_the_adapter", daemon),
         trial("floods_stderr", floods_stderr),
         trial("a_large_message_to_one_that_does_not_read", does_not_read),
@@ -183,6 +184,18 @@ fn well_behaved() {
         };
         assert_eq!(answers[1].candidates()[0].tag, "v1");
     }
+    drop(router);
+    adapter.is_gone();
+}
+
+fn settles() {
+    let adapter = Misbehaving::new("well");
+    // Longer than the adapter may take, and not as long as both together.
+    let (reply, settling) = (Duration::from_secs(2), Duration::from_millis(2_500));
+    let mut router = start(&adapter.spec(), PATIENT, reply).unwrap();
+    let mut run = run();
+    run.questions.rounds[0].wait = u32::try_from(settling.as_millis()).unwrap();
+    assert_eq!(router.run(&[run]).unwrap().len(), 1);
     drop(router);
     adapter.is_gone();
 }
