@@ -110,3 +110,54 @@ fn cause(key: &CauseKey, places: impl Iterator<Item = usize>, failures: &[(&Fail
         hits,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Remains;
+    use super::*;
+    use crate::failure::{Allowed, Got};
+    use crate::rules::RuleId;
+
+    fn diagnosis(key: CauseKey, reason: Option<&str>) -> Diagnosis {
+        let finding = Finding {
+            rule: RuleId::HistoryFree,
+            class: "unbuildable",
+            tier: None,
+            id: None,
+            replica: None,
+            extra: None,
+            question: None,
+            path: 0,
+            after: 1,
+            allowed: Allowed::Built,
+            got: Got::Unbuildable("no".to_owned()),
+        };
+        Diagnosis {
+            key,
+            reason: reason.map(str::to_owned),
+            ..Diagnosis::unexplained(&finding)
+        }
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_built_is_a_sign_of_what_was_refused_for_the_same_reason() {
+        let remains = Remains::Held;
+        let verb = "upsert".to_owned();
+        for refused in [CauseKey::RefusedRow { remains }, CauseKey::RefusedList] {
+            for (of_refusal, of_table, is_sign) in [
+                (Some("no room"), Some("no room"), true),
+                (Some("no room"), Some("no such region"), false),
+                (Some("no room"), None, false),
+                (None, Some("no room"), false),
+                (None, None, false),
+            ] {
+                let refused = diagnosis(refused.clone(), of_refusal);
+                let table = diagnosis(CauseKey::Unbuildable { verb: verb.clone() }, of_table);
+                let other = diagnosis(CauseKey::AskedBefore, of_table);
+                let joined = joined(&table, &[&other, &table, &refused]);
+                let expected = if is_sign { &refused.key } else { &table.key };
+                assert_eq!(joined, expected, "{of_refusal:?}, {of_table:?}");
+            }
+        }
+    }
+}
