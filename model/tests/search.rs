@@ -1,16 +1,17 @@
 //! The random engine, and shrinking: how traces are drawn and batched, and how a failure is made small.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use adapter_faulty::find;
 use model::universe::{MID, Scope};
 use model::{
-    Cadence, Ended, FindingKind, Judge, Limit, RuleId, RuleSet, SearchSettings, Shrunk, Tally, search, shrink,
+    Cadence, Ended, Finding, FindingKind, Judge, Limit, RuleId, RuleSet, SearchSettings, Shrunk, Tally, search, shrink,
     to_the_end, trial,
 };
 use protocol::{
-    AdapterFault, Capability, Change, Hello, Level, Query, Question, Questions, RouterUnderTest, Row, Run, RunReply,
-    Step, Trace,
+    AdapterFault, Answer, Capability, Change, Changed, Hello, InProcess, Level, Local, Query, Question, Questions,
+    Refusal, RouterUnderTest, Row, Run, RunReply, Step, Trace,
 };
 
 fn judge(hello: &Hello) -> Judge {
@@ -135,6 +136,63 @@ fn shrunk_of(fault: &str, run: &Run, rule: RuleId, place: &str) -> Shrunk {
     shrink(router.as_mut(), &judge, run, finding, &mut || true)
         .unwrap()
         .unwrap()
+}
+
+/// A router with two structures that only grow: one from the second change on, the other from the third.
+#[derive(Default)]
+struct Growing {
+    rows: BTreeMap<String, Row>,
+    changes: u64,
+}
+
+impl Local for Growing {
+    fn describe() -> Hello {
+        Hello {
+            capabilities: vec![Capability::Upsert, Capability::Sizes],
+            router: "growing".to_owned(),
+            ..find("none").unwrap().router().hello().clone()
+        }
+    }
+
+    fn reset(&mut self, initial: &[Row]) -> Changed {
+        self.rows = initial.iter().map(|row| (row.id.clone(), row.clone())).collect();
+        self.changes = 0;
+        Changed::APPLIED
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        change.apply_to(&mut self.rows);
+        self.changes += 1;
+        Changed::APPLIED
+    }
+
+    fn lookup(&self, _query: &Query) -> Vec<Answer> {
+        vec![Answer::Refused(Refusal::UnknownModel)]
+    }
+
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        let behind = |changes: u64| self.rows.len() as u64 + self.changes.saturating_sub(changes);
+        [("early".to_owned(), behind(1)), ("late".to_owned(), behind(2))].into()
+    }
+}
+
+#[test]
+fn a_structure_that_grew_is_not_made_small_into_another() {
+    let mut router = InProcess::new(Growing::default());
+    let judge = judge(router.hello());
+    let upsert = |tag: &str| Step::Change(Change::Upsert(Row::new("d1", "m", "up/m", tag)));
+    let steps = ["v1", "v2", "v3", "v4", "v5"].map(upsert).to_vec();
+    let run = run(steps, vec![Question::Sizes], [5]);
+    let findings = judged(&mut router, &judge, &run).findings;
+    for (structure, steps) in [("early", 2), ("late", 3)] {
+        let grown = |finding: &&Finding| finding.structure() == Some(structure);
+        let finding = findings.iter().find(grown).expect("both have grown");
+        let shrunk = shrink(&mut router, &judge, &run, finding, &mut || true)
+            .unwrap()
+            .unwrap();
+        assert_eq!(shrunk.finding.structure(), Some(structure));
+        assert_eq!(shrunk.run.trace.steps.len(), steps, "{structure}");
+    }
 }
 
 #[test]
