@@ -198,19 +198,24 @@ mod tests {
         );
     }
 
-    /// A replica that, of two polls, undoes the second by the first.
+    /// A replica whose states are numbers.
     #[derive(Clone)]
-    struct Seesaw;
+    struct Numbered {
+        /// The steps, each from one state to another.
+        steps: &'static [(u64, Kind, u64)],
+        /// The states that do not agree.
+        apart: &'static [u64],
+    }
 
-    impl Machine for Seesaw {
+    impl Machine for Numbered {
         type State = u64;
 
         fn identity(&self) -> String {
-            "seesaw".to_owned()
+            "numbered".to_owned()
         }
 
         fn kinds(&self) -> &[Kind] {
-            &[Kind::Read, Kind::Apply]
+            &[Kind::Read, Kind::Apply, Kind::Request]
         }
 
         fn rules(&self) -> &'static [RuleId] {
@@ -222,12 +227,9 @@ mod tests {
         }
 
         fn successors(&self, state: &u64, mut visit: impl FnMut(Action, u64)) {
-            let kind = if state.is_multiple_of(2) {
-                Kind::Read
-            } else {
-                Kind::Apply
-            };
-            visit(Action::new(kind, At::Replica(0), 0), (state + 1) % 4);
+            for (_, kind, to) in self.steps.iter().filter(|(from, ..)| from == state) {
+                visit(Action::new(*kind, At::Replica(0), 0), *to);
+            }
         }
 
         fn canonical(&self, state: &u64) -> u64 {
@@ -247,16 +249,34 @@ mod tests {
         }
     }
 
-    impl Converging for Seesaw {
+    impl Converging for Numbered {
         fn agrees(&self, state: &u64) -> bool {
-            *state != 2
+            !self.apart.contains(state)
         }
+    }
+
+    /// The number of steps to a run that does not converge, and the number of states that it goes round in.
+    fn stuck(steps: &'static [(u64, Kind, u64)], apart: &'static [u64]) -> Option<(usize, usize)> {
+        let machine = Numbered { steps, apart };
+        let found = converges(&machine, Fairness::Weak, STATES_MAX).expect("it is small");
+        found.stuck.map(|stuck| (stuck.path.len(), stuck.among))
     }
 
     #[test]
     fn agreeing_again_and_again_is_not_converging() {
-        let found = converges(&Seesaw, Fairness::Weak, STATES_MAX).expect("it is small");
-        let stuck = found.stuck.expect("it goes round for ever");
-        assert_eq!((stuck.path.len(), stuck.among), (2, 4));
+        use Kind::{Apply, Read};
+        // Of two polls, the second undoes the first.
+        let seesaw = &[(0, Read, 1), (1, Apply, 2), (2, Read, 3), (3, Apply, 0)];
+        assert_eq!(stuck(seesaw, &[2]), Some((2, 4)));
+    }
+
+    #[test]
+    fn a_poll_has_to_come_only_where_it_can_go_on_happening() {
+        use Kind::{Read, Request};
+        // Between two requests no poll can happen: it may be missed for ever.
+        let now_and_then = &[(0, Request, 1), (1, Request, 0), (0, Read, 2)];
+        assert_eq!(stuck(now_and_then, &[0, 1]), Some((0, 2)));
+        let always = &[(0, Request, 1), (1, Request, 0), (0, Read, 2), (1, Read, 2)];
+        assert_eq!(stuck(always, &[0, 1]), None);
     }
 }
