@@ -393,3 +393,28 @@ fn checksum<W: Word>(sum: u64, state: W) -> u64 {
     let mixed = (state.low() ^ (state.wide() >> 64).low()).scramble(64);
     (sum.rotate_left(5) ^ mixed).wrapping_mul(0x0000_0100_0000_01b3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_of_any_length_is_read_as_it_was_kept() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let checkpoint = Checkpoint {
+            dir: dir.path().to_owned(),
+            resume: true,
+        };
+        let mut levels = Levels::open(Some(&checkpoint), "run".to_owned(), 0, 1).expect("it is empty");
+        let lengths = [0, 1, READ_STATES - 1, READ_STATES, READ_STATES + 1, 2 * READ_STATES + 1];
+        for (level, length) in (0..).zip(lengths) {
+            let states: Vec<u64> = (0..length as u64).map(|state| state.scramble(64)).collect();
+            let states = Rc::new(states);
+            levels.keep(level, &states, &length).expect("it can be written");
+            let mut read = Vec::new();
+            let counted = levels.visit(level, |part| read.extend_from_slice(part));
+            assert_eq!(counted.expect("it can be read"), Some(length));
+            assert!(read == *states, "{length} states");
+        }
+    }
+}
