@@ -395,6 +395,25 @@ mod tests {
     }
 
     #[test]
+    fn a_crash_loses_the_notifications_of_its_replica_alone() {
+        let created = |row| Action::new(Kind::Create, At::Store, row);
+        let crashed = |kind| Action::new(kind, At::Replica(1), 0);
+        let delivered = |replica| {
+            let deliver = Action::new(Kind::Deliver, At::Replica(replica), 1);
+            let up_again = [crashed(Kind::Crash), crashed(Kind::Start)];
+            let steps = fleet_steps(&[created(0), up_again[0], up_again[1], created(1), deliver]);
+            steps[up_again.len()..].to_vec()
+        };
+        let deliver = |replica| Step::Do(Op::Deliver(replica));
+        assert_eq!(
+            delivered(0),
+            [Step::World(World::Defer(0)), deliver(0)],
+            "two are under way"
+        );
+        assert_eq!(delivered(1), [deliver(1)], "the first one is lost");
+    }
+
+    #[test]
     fn a_loss_takes_every_notification_of_a_row() {
         let steps = fleet_steps(&[
             Action::new(Kind::Create, At::Store, 0),
