@@ -4,7 +4,7 @@ use protocol::fleet::{ACCESSES_MAX, Act, Given, HELD_MAX, InProcessFleet, LocalR
 use protocol::wire::PROTOCOL_VERSION;
 use protocol::{
     Answer, Begin, Capability, Changed, ConfigFile, Dialect, Fields, Hello, Now, Op, OpId, Outcome, Patch, Place,
-    Point, Query, Question, Questions, RequestOp, RouterUnderTest, Row, RowOrder, Run, RunReply, Shown, Step,
+    Point, Query, Question, Questions, RequestOp, RouterUnderTest, Row, RowOrder, Run, RunReply, Shown, Stamped, Step,
     StepReply, StoreView, Trace, TraceFile, Via, World, Write, WriteOp,
 };
 
@@ -343,6 +343,19 @@ fn each_write_is_told_to_every_other_replica_that_is_up() {
 }
 
 #[test]
+fn a_replica_is_not_told_later_of_what_was_written_while_it_was_down() {
+    let steps = [
+        world(World::Crash(1)),
+        Step::Do(put(Via::Store, "d1", "v1")),
+        Step::Do(Op::Start(1)),
+        deliver(0),
+        deliver(1),
+    ];
+    let (_, [was_up, was_down]) = end(&[], &steps);
+    assert_eq!((was_up, was_down), (vec!["v1".to_owned()], Vec::new()));
+}
+
+#[test]
 fn faults_stop_replicas_and_views_show_them_less() {
     let rows = [row("d2", "v2"), row("d1", "v1")];
     let write = || Step::Do(put(Via::Store, "d3", "v3"));
@@ -503,6 +516,20 @@ fn a_round_asks_every_replica_that_is_up() {
         reply.rounds[0][1].shown,
         [Shown::Ids(Vec::new()), Shown::Rows(vec![row("d1", "v1")])]
     );
+}
+
+#[test]
+fn what_each_replica_shows_has_the_tags_that_the_run_gave() {
+    let mut trace = Trace::of_fleet(2, Vec::new());
+    trace.setup.rows = vec![row("d1", "v1")];
+    let questions = Questions::at_end(vec![Question::Store], 0);
+    let run = Run { trace, questions };
+    let mut fleet = Stamped::new(InProcessFleet::new(Small::default()));
+    for reply in fleet.run(&[run.clone(), run]).unwrap() {
+        let shown: Vec<&[Shown]> = reply.rounds[0].iter().map(|seen| seen.shown.as_slice()).collect();
+        let stored = [Shown::Rows(vec![row("d1", "v1")])];
+        assert_eq!(shown, [&stored; 2]);
+    }
 }
 
 #[test]
