@@ -289,6 +289,7 @@ fn refusals_say_where_and_what() {
         ("no steps", format!("{head}steps = []\n"), "there are no steps"),
         ("unknown field", format!("{head}wyh = 1\n{step}"), "line 3, column 1: unknown field `wyh`"),
         ("unknown field of a row", format!("{head}[[steps]]\nupsert = {{ id = \"d\", model_name = \"m\", model = \"m\", tag = \"v\", colour = 1 }}\n"), "line 4, column 64: unknown field `colour`"),
+        ("a column is one of characters", format!("{head}[[steps]]\nupsert = {{ id = \"é\", model_name = \"m\", model = \"m\", tag = \"v\", colour = 1 }}\n"), "line 4, column 64: unknown field `colour`"),
         ("missing field of a row", format!("{head}[[steps]]\nupsert = {{ id = \"d\" }}\n"), "line 4, column 10: missing field `model_name`"),
         ("unknown field of a question", format!("{head}[[steps]]\nclaims = {{ team = \"t1\" }}\n"), "line 4, column 12: unknown field `team`"),
         ("unknown verb", format!("{head}[[steps]]\nupdate = \"d1\"\n"), "line 4, column 1: unknown variant `update`"),
