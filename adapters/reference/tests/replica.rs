@@ -177,6 +177,8 @@ fn a_patch_is_tried_again_when_its_row_was_written_meanwhile() {
     let lags = Step::World(World::StoreShows(StoreView::BeforeLastWrite));
     let (tags, now) = after(&[row("d1", "v1")], &[other(), lags, Step::Do(rotate("v9"))]);
     assert!(is_refused(&now) && tags.is_empty(), "{now:?}");
+    let why = format!("written {PATCH_TRIES_MAX} times meanwhile");
+    assert!(format!("{now:?}").contains(&why), "{now:?}");
     assert_eq!(PATCH_TRIES_MAX, 4);
 }
 
