@@ -187,8 +187,9 @@ def test_a_reply_is_one_line() -> None:
     assert json.loads(line) == {"id": 3, "reply": {"runs": ["a\nb", "é"]}}
 
 
-def test_a_reply_over_the_limit_becomes_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("text", ["x" * 200, "é" * 100], ids=["one-byte", "two-bytes"])
+def test_a_reply_over_the_limit_becomes_an_error(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(wire, "LINE_BYTES_MAX", 200)
-    reply = json.loads(wire.reply_line(3, {"runs": ["x" * 200]}))
+    reply = json.loads(wire.reply_line(3, {"runs": [text]}))
     assert reply["id"] == 3
     assert reply["reply"]["error"]["code"] == "too_large"
