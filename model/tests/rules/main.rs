@@ -149,6 +149,8 @@ fn complete_leaves_to_others_what_is_theirs() {
 #[test]
 fn no_duplicate() {
     updated(candidates(&[("d1", "up/x", "v2")])).passes("no-duplicate");
+    // An old version beside the current one is stale, and no copy.
+    updated(candidates(&[("d1", "up/x", "v1"), ("d1", "up/x", "v2")])).passes("no-duplicate");
     let twice = updated(candidates(&[("d1", "up/x", "v2"), ("d1", "up/x", "v2")]));
     twice.fails(
         "no-duplicate",
