@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fuzz_harness::{TARGETS, Target, TargetSettings, Work, seeds, target};
+use fuzz_harness::{TARGETS, Target, TargetSettings, Work, decode, seeds, target};
+use protocol::{Row, Rows};
 
 fn files(directory: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(directory);
@@ -63,6 +64,35 @@ fn every_regression_is_an_input() {
         count += 1;
     }
     assert!(count > 0, "there is no regression");
+}
+
+/// What differs are the tags, which number the writes of the one and the rows of the other.
+#[test]
+fn the_seed_of_a_fleet_leaves_in_its_store_what_the_trace_leaves_in_a_table() {
+    for path in files("testdata/regressions") {
+        let (seeds, _) = seeds(&fs::read_to_string(&path).expect("it can be read"));
+        let left_by = |name: &str| {
+            let seed = seeds
+                .iter()
+                .find(|seed| seed.target == name)
+                .expect("it is a target of steps");
+            let level = target(name).and_then(|target| target.level).expect("it has a level");
+            let trace = decode(&seed.bytes, level).expect("seeds are inputs").trace;
+            let mut rows: Rows = trace
+                .setup
+                .rows
+                .iter()
+                .map(|row| (row.id.clone(), row.clone()))
+                .collect();
+            trace.steps.iter().for_each(|step| step.apply_to(&mut rows));
+            let untagged = |row| Row {
+                tag: String::new(),
+                ..row
+            };
+            rows.into_values().map(untagged).collect::<Vec<Row>>()
+        };
+        assert_eq!(left_by("fleet"), left_by("updates"), "{}", path.display());
+    }
 }
 
 /// Of the known traces only those with a parameter bundle have no steps.
