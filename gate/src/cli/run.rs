@@ -11,7 +11,7 @@ use super::router::parse_spec;
 use crate::adapter::several::JOBS_MAX;
 use crate::adapter::spec::{FORMS, Spec};
 
-/// The number of changes within which nineteen of twenty planted faults are found by random traces: 491 in the kill table,
+/// The number of changes within which nineteen of twenty planted faults are found by random traces: 476 in the kill table,
 /// and some more.
 const CHANGES_MIN: u64 = 500;
 
