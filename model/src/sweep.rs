@@ -3,6 +3,8 @@
 //! A trace that is drawn gives a row a bundle now and then, and with many bundles most stories of two or three steps about
 //! one of them are not told in minutes. So every story of each bundle, and of a row without one, is told first.
 
+use std::collections::BTreeSet;
+
 use protocol::{Capability, Change, Extra, Question, Questions, Round, Row, Run, Step, Trace};
 
 use crate::choices::Seeded;
@@ -80,10 +82,19 @@ pub fn sweep(scope: &Scope, known: &[Trace]) -> Vec<Run> {
     runs
 }
 
-/// The run of a trace with all that its rows raise: after each step, forward and backward by turns, or at the end alone.
+/// The run of a trace with what it asks itself and all that its rows raise: after each step, forward and backward by turns, or
+/// at the end alone.
 fn asked(scope: &Scope, trace: Trace, each: bool) -> Run {
     // A list of questions that is cut to its bound is shuffled before: a fixed seed makes it the same each time.
-    let asked: Vec<Question> = raised(scope, &trace, &mut Seeded::new(0, 0));
+    let of_rows = raised(scope, &trace, &mut Seeded::new(0, 0));
+    let own = trace.steps.iter().filter_map(|step| match step {
+        Step::Ask(_, question @ (Question::Lookup(_) | Question::Listing(_))) => Some(question.clone()),
+        _ => None,
+    });
+    let mut asked: Vec<Question> = own.collect();
+    asked.extend(of_rows);
+    let mut seen = BTreeSet::new();
+    asked.retain(|question| seen.insert(question.clone()));
     let count = u32::try_from(trace.steps.len()).unwrap_or(u32::MAX);
     let backward: Vec<u16> = (0..asked.len())
         .rev()

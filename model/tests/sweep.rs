@@ -196,3 +196,22 @@ fn what_a_run_tried_is_counted_by_extra_verb_outcome_and_tier() {
     .into();
     assert_eq!(*lookups, expected);
 }
+
+#[test]
+fn what_a_known_trace_asks_is_asked_of_fresh_routers_too() {
+    let router = Bundled::new(None);
+    let asked = Question::Lookup(Query::new("nothing that its rows raise", None));
+    let steps = vec![
+        Step::Change(Change::Delete("d1".to_owned())),
+        Step::Ask(None, asked.clone()),
+    ];
+    let known = Trace::of_router(Vec::new(), steps);
+    let runs = sweep(&Scope::new(&TINY, router.hello()), &[known]);
+    let last = runs[0].questions.rounds.last().expect("there is a round");
+    assert_eq!(
+        last.after, 2,
+        "at the end, where answers are held against those of fresh routers"
+    );
+    let mut of_last = runs[0].questions.of(last);
+    assert!(of_last.any(|(_, question)| *question == asked));
+}
