@@ -97,12 +97,17 @@ pub(crate) fn quietly(trace: Trace, asked: Vec<Question>, gaps: &[usize], choice
     run
 }
 
+/// The places of the questions of a round, in the order in which they are asked.
+pub(crate) fn places_of(asked: &[Question], round: &Round) -> Vec<u16> {
+    let all = || (0..=u16::MAX).take(asked.len()).collect();
+    round.order.clone().unwrap_or_else(all)
+}
+
 /// Puts each lookup of a round so many times in a row, as far as a round has room for it.
 fn ask_often(questions: &mut Questions, round: usize, times: usize) {
     let Questions { asked, rounds } = questions;
     let round = &mut rounds[round];
-    let all = || (0..=u16::MAX).take(asked.len()).collect();
-    let places: Vec<u16> = round.order.take().unwrap_or_else(all);
+    let places = places_of(asked, round);
     let times = times.min(RUN_QUESTIONS_MAX / places.len().max(1)).max(1);
     round.order = Some(
         places

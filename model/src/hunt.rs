@@ -93,7 +93,7 @@ pub struct Work {
     pub traces: u32,
     /// Changes carried out.
     pub changes: u64,
-    /// Those of them, in traces that were drawn, that the router said it had applied, and that changed the table.
+    /// Changes, in traces that were drawn, that the router said it had applied, and that changed the table.
     pub effects: u64,
     /// Answers judged.
     pub answers: u64,

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use foldhash::{fast, quality};
 use protocol::{Answer, Query, Refusal, Row};
 
-use crate::reach::Found;
+use crate::found::Found;
 use crate::semantics::{By, Filling};
 use crate::spec::{Spec, Table};
 

@@ -31,10 +31,12 @@ mod coverage;
 mod evidence;
 mod exhaust;
 mod failure;
+mod found;
 mod generate;
 mod hunt;
 mod kept;
 mod pattern;
+mod raised;
 mod reach;
 mod rules;
 mod schedule;
@@ -60,11 +62,13 @@ pub use exhaust::{ExhaustLimits, explore, explore_observed};
 pub use failure::{
     Allowed, Failure, Finding, FindingKind, Got, Origin, Signature, Size, Tier, Version, finding_place, finding_words,
 };
-pub use generate::{Generator, Swarm, drawn_run, generate, raised_queries, router_changes, router_questions, viewers};
+pub use found::Found;
+pub use generate::{Generator, Swarm, drawn_run, generate, router_changes, router_questions, viewers};
 pub use hunt::{Ended, GoOn, Hunt, Interrupted, Limit, Pace, Work, to_the_end};
 pub use kept::{Expected, ExpectedCandidate, KeptSpec, KeyedRow};
 pub use pattern::{Patterns, is_pattern, pattern_rank};
-pub use reach::{ASKED_ANEW, Found, Held, Reach};
+pub use raised::raised_queries;
+pub use reach::{ASKED_ANEW, Held, Reach};
 pub use rules::catalogue::Effect;
 pub use rules::{Oracle, RULES, Rule, RuleId, RuleSet, Tally, Unjudged, add_premises, left_to_router, unjudged};
 pub use schedule::schedule;

@@ -16,6 +16,7 @@ use std::rc::Rc;
 use foldhash::fast::FixedState;
 use protocol::{Query, Row};
 
+use crate::found::Found;
 use crate::kept::{KeptSpec, KeyedRow, number_of, state_of};
 use crate::pattern::is_pattern;
 use crate::spec::Table;
@@ -40,33 +41,6 @@ pub struct Reach<'a> {
     /// The lengths of these literals in bytes.
     lengths: BTreeSet<usize>,
     found: RefCell<HashMap<Query, Rc<Found>, FixedState>>,
-}
-
-/// A lookup, and the versions that it can reach.
-#[derive(Debug)]
-pub struct Found {
-    query: Query,
-    /// The number that stands for the query.
-    number: u64,
-    /// The places of the versions, ascending.
-    places: Vec<usize>,
-    is_foreign: OnceCell<bool>,
-}
-
-impl Found {
-    /// The lookup.
-    pub fn query(&self) -> &Query {
-        &self.query
-    }
-
-    pub(crate) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Returns what `find_out` says of the whole reach the first time.
-    pub(crate) fn is_foreign(&self, find_out: impl FnOnce() -> bool) -> bool {
-        *self.is_foreign.get_or_init(find_out)
-    }
 }
 
 /// The versions that one table holds.

@@ -7,7 +7,8 @@ use protocol::{
 };
 
 use crate::choices::{Choices, pick};
-use crate::generate::{Generator, Swarm, raised_queries};
+use crate::generate::{Generator, Swarm};
+use crate::raised::raised_queries;
 use crate::spec::Table;
 use crate::universe::Scope;
 

@@ -8,9 +8,10 @@ use std::rc::Rc;
 use protocol::{Answer, Query, Row};
 
 use super::Moment;
+use crate::found::Found;
 use crate::kept::{Expected, KeptSpec, KeyedRow};
 use crate::pattern::is_pattern;
-use crate::reach::{Found, Held};
+use crate::reach::Held;
 use crate::spec::is_visible;
 
 /// The lookups of one moment, in the order in which they were asked.

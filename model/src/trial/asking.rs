@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use protocol::wire::RUN_QUESTIONS_MAX;
 use protocol::{Answer, Candidate, Dialect, Level, Observation, Question, Questions, Round, Run, Shown};
 
+use crate::asking::places_of;
 use crate::evidence::{Fresh, Look};
 
 /// The picks that each lookup of a round is asked for, of a router of which an answer is one of several.
@@ -47,8 +48,7 @@ pub(crate) fn prepared<'a>(dialect: &Dialect, runs: &'a [Run], picks: Picks) -> 
 
 /// The places of a round with each lookup as often as picks are wanted.
 fn repeated(asked: &[Question], round: &Round, picks: Picks) -> Vec<u16> {
-    let all = || (0..=u16::MAX).take(asked.len()).collect();
-    let places: Vec<u16> = round.order.clone().unwrap_or_else(all);
+    let places = places_of(asked, round);
     let room = RUN_QUESTIONS_MAX / places.len().max(1);
     let times = room.clamp(
         1,
