@@ -36,6 +36,11 @@ pub(crate) fn clean(text: &str, max: usize) -> String {
     }
 }
 
+/// Foreign text in a line of others.
+pub(crate) fn brief(text: &str) -> String {
+    clean(text, BRIEF_MAX)
+}
+
 /// Returns a message of ours of several lines, each line of it clean.
 pub(crate) fn clean_lines(message: &str) -> String {
     let lines: Vec<String> = message.lines().map(|line| clean(line, LINE_MAX)).collect();

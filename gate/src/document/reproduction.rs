@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct ReproductionReport {
     /// The file that holds it.
     pub file: String,
-    /// Its runs: on the release on trial, where it fails, and on the one that is said to be mended, if one is.
+    /// The runs: on the release on trial, where it fails, and on the one that is said to be mended, if one is.
     pub runs: Vec<TestRun>,
 }
 

@@ -391,7 +391,7 @@ fn asking(question: &Question, path: Option<&str>) -> Option<Asking> {
     Some(Box::new(move |router| format!("{function}({router}{arguments})")))
 }
 
-/// What is asked for, and by whom.
+/// The name that is asked for and the team that asks, as arguments.
 fn arguments(query: &Query) -> String {
     format!("{}, {}", python(&json!(query.model)), python(&json!(query.team)))
 }

@@ -5,7 +5,7 @@ use protocol::{Change, Question, Row, Step};
 
 use super::steps::step_text;
 use crate::document::{CauseReport, FindingReport};
-use crate::foreign::{self, BRIEF_MAX};
+use crate::foreign::brief as clean;
 
 /// Steps shown of one trace.
 const STEPS_SHOWN_MAX: usize = 8;
@@ -97,11 +97,6 @@ pub(super) fn question_brief(cause: &CauseReport) -> String {
 /// What the rule allows and what came, in words that a terminal can take.
 pub(super) fn words(finding: &FindingReport) -> [String; 2] {
     finding.words().map(|text| clean(&text))
-}
-
-/// Foreign text in a line of others.
-pub(super) fn clean(text: &str) -> String {
-    foreign::clean(text, BRIEF_MAX)
 }
 
 /// A text in lines of at most `width` characters, broken at spaces where there are any.

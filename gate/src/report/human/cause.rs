@@ -5,11 +5,11 @@ use std::fmt::{self, Write};
 use model::{Lasts, Told};
 use protocol::{Outcome, Step};
 
-use super::brief::{clean, question_brief, rows_brief, step_brief, words, wrapped};
+use super::brief::{question_brief, rows_brief, step_brief, words, wrapped};
 use super::causes::known_text;
 use super::{BAD, counted, times};
 use crate::document::{CauseReport, RunReport, TestResult};
-use crate::foreign::{clean_lines, escaped};
+use crate::foreign::{brief as clean, clean_lines, escaped};
 
 /// The fewest columns at which the steps stand beside the rows.
 const COLUMNS_OF_TABLE_MIN: usize = 60;

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use model::{CauseKey, Effect, Lasts};
 
-use super::brief::{clean, trace_line, words, wrapped};
+use super::brief::{trace_line, words, wrapped};
 use super::{BAD, DIM, counted, times};
 use crate::adapter::spec::command_line;
 use crate::document::{CauseReport, RunReport};
-use crate::foreign::escaped;
+use crate::foreign::{brief as clean, escaped};
 
 /// The columns at which the blocks are as wide as they get: longer lines are hard to read.
 const COLUMNS_MAX: usize = 100;

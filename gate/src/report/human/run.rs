@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Write};
 
-use super::brief::clean;
 use super::causes::{self, Numbers};
 use super::steps::{asked_text, row_text, step_text};
 use super::{BAD, DIM, GOOD, counted, grouped};
@@ -10,7 +9,7 @@ use crate::document::{
     Confirmation, Counts, ExplorationReport, FailureReport, Interruption, NotTried, PREMISES_MIN, RuleReport,
     RuleStatus, RunReport, SearchReport, SuspectReport, Verdict,
 };
-use crate::foreign::{self, SHOWN_MAX, clean_lines, escaped};
+use crate::foreign::{self, SHOWN_MAX, brief as clean, clean_lines, escaped};
 
 /// The most things that are told of what was not tried.
 const NOT_TRIED_MAX: usize = 6;

@@ -6,8 +6,8 @@ use protocol::{
     Begin, Change, ConfigFile, Op, Place, Query, Question, Row, Step, StoreView, Via, World, Write, WriteOp,
 };
 
-use super::brief::clean;
 use crate::document::FindingReport;
+use crate::foreign::brief as clean;
 
 /// Rows shown of one list.
 const ROWS_SHOWN_MAX: usize = 6;
