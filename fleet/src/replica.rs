@@ -355,7 +355,7 @@ impl LocalReplica for StrategyReplica {
             protocol: PROTOCOL_VERSION,
             router: format!("strategy:{}", self.strategy.name),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            capabilities: vec![
+            capabilities: [
                 Capability::Upsert,
                 Capability::Delete,
                 Capability::Patterns,
@@ -366,7 +366,11 @@ impl LocalReplica for StrategyReplica {
                 Capability::Claims,
                 Capability::Holds,
                 Capability::Fleet,
-            ],
+            ]
+            .into_iter()
+            .chain(Capability::OF_FLEETS)
+            .filter(|capability| *capability != Capability::Patch)
+            .collect(),
             dialect: Dialect {
                 semantics: Some("strict".to_owned()),
                 registry: Some(REGISTRY.to_owned()),

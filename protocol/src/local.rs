@@ -141,7 +141,7 @@ pub(crate) trait MidRun {
     fn wait(&mut self, millis: u32);
 
     /// Asks the questions of a round: one observation, or in a fleet one for each replica that is up.
-    fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation>;
+    fn observe(&mut self, questions: &Questions, round: &Round) -> Vec<Observation>;
 }
 
 /// Carries out the steps of a run and asks its questions, on a router or fleet that replied `setup` when it was set up.
@@ -215,7 +215,7 @@ impl<R: Local> MidRun for InProcess<R> {
         self.router.wait(millis);
     }
 
-    fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation> {
+    fn observe(&mut self, questions: &Questions, round: &Round) -> Vec<Observation> {
         vec![observe(&self.router, questions, round)]
     }
 }

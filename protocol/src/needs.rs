@@ -3,27 +3,67 @@
 use std::collections::BTreeSet;
 
 use crate::ask::Question;
-use crate::op::World;
+use crate::op::{Op, RowOrder, Via, World, Write, WriteOp};
 use crate::row::Row;
 use crate::step::{Change, Step};
 use crate::trace::{Level, Trace};
 use crate::wire::Capability;
 
 impl Trace {
-    /// Returns the capabilities that a router must declare for the trace to be carried out on it. Those of a fleet are not
-    /// named one by one: its writes go to the store.
+    /// Returns the capabilities that a router or fleet must declare for the trace to be carried out on it.
     pub fn needs(&self) -> BTreeSet<Capability> {
-        if self.level == Level::Fleet {
-            return [Capability::Fleet].into();
-        }
-        let of_steps = self.steps.iter().filter_map(|step| match step {
-            Step::Change(change) => Some(of_change(change)),
-            Step::Ask(_, question) => of_question(question),
-            Step::World(World::Wait(_)) => Some(Capability::Wait),
-            Step::Do(_) | Step::Begin(_) | Step::Finish(_) | Step::World(_) => None,
+        let of_steps = self.steps.iter().flat_map(|step| match step {
+            Step::Change(change) => vec![of_change(change)],
+            Step::Ask(_, question) => of_question(question).into_iter().collect(),
+            Step::World(World::Wait(_)) if self.level == Level::Fleet => Vec::new(),
+            Step::World(world) => vec![of_world(world)],
+            Step::Do(op) => of_op(op),
+            Step::Begin(begin) => [of_op(&begin.act), vec![Capability::Hold]].concat(),
+            Step::Finish(_) => vec![Capability::Hold],
         });
-        of_steps.chain(self.rows().flat_map(of_row)).collect()
+        let is_fleet = self.level == Level::Fleet;
+        let of_setup = [
+            (Capability::Fleet, is_fleet),
+            (Capability::Config, self.setup.config.is_some()),
+            (Capability::StoreOrder, self.setup.order != RowOrder::Insertion),
+        ];
+        of_steps
+            .chain(self.rows().flat_map(of_row))
+            .chain(needed(of_setup))
+            .collect()
     }
+}
+
+fn of_op(op: &Op) -> Vec<Capability> {
+    match op {
+        Op::Poll(_) => Vec::new(),
+        Op::Start(_) => vec![Capability::Crash],
+        Op::Deliver(_) => vec![Capability::Notify],
+        Op::Request(_) => vec![Capability::Request],
+        Op::Write(WriteOp { via, write }) => needed([
+            (Capability::Admin, *via != Via::Store),
+            (Capability::Patch, matches!(write, Write::Patch(_))),
+        ])
+        .collect(),
+    }
+}
+
+fn of_world(world: &World) -> Capability {
+    match world {
+        World::StoreFails(_) => Capability::StoreFails,
+        World::StoreShows(_) => Capability::StoreShows,
+        World::StoreOrder(_) => Capability::StoreOrder,
+        World::Config(_) => Capability::Config,
+        World::Crash(_) => Capability::Crash,
+        World::Duplicate(_) | World::Drop(_) | World::Defer(_) => Capability::Notify,
+        World::Wait(_) => Capability::Wait,
+    }
+}
+
+/// The capabilities that are needed, of these.
+fn needed(of: impl IntoIterator<Item = (Capability, bool)>) -> impl Iterator<Item = Capability> {
+    of.into_iter()
+        .filter_map(|(capability, needed)| needed.then_some(capability))
 }
 
 fn of_change(change: &Change) -> Capability {
@@ -57,9 +97,7 @@ fn of_row(row: &Row) -> impl Iterator<Item = Capability> {
         (Capability::Blocked, row.blocked),
         (Capability::Weights, row.weight.is_some()),
     ];
-    needs
-        .into_iter()
-        .filter_map(|(capability, needed)| needed.then_some(capability))
+    needed(needs)
 }
 
 impl Capability {
@@ -75,6 +113,8 @@ impl Capability {
 mod tests {
     use super::*;
     use crate::ask::Query;
+    use crate::op::{Begin, ConfigFile, Fields, OpId, Patch, Place, StoreView};
+    use crate::trace::Setup;
 
     #[test]
     fn a_trace_needs_what_its_rows_changes_and_questions_use() {
@@ -118,5 +158,48 @@ mod tests {
             (Capability::Ids.word(), Upsert.word()),
             ("ids".to_owned(), "upsert".to_owned())
         );
+    }
+
+    #[test]
+    fn a_schedule_needs_what_its_steps_and_its_set_up_use() {
+        use Capability::{Admin, Config, Crash, Fleet, Hold, Notify, Patterns, StoreFails, StoreOrder, StoreShows};
+        let of_fleet = |step| Trace::of_fleet(2, vec![step]);
+        let of_setup = |setup| Trace {
+            setup,
+            ..Trace::of_fleet(2, Vec::new())
+        };
+        let write = |via, write| Op::Write(WriteOp { via, write });
+        let fields = Fields::default();
+        let patch = || {
+            write(
+                Via::Store,
+                Write::Patch(Patch {
+                    id: "d1".into(),
+                    fields: fields.clone(),
+                }),
+            )
+        };
+        #[rustfmt::skip]
+        let rows: Vec<(Trace, &[Capability])> = vec![
+            (of_fleet(Step::Do(Op::Poll(0))), &[Fleet]),
+            (of_fleet(Step::Do(Op::Start(0))), &[Fleet, Crash]),
+            (of_fleet(Step::Do(Op::Deliver(0))), &[Fleet, Notify]),
+            (of_fleet(Step::Do(write(Via::Store, Write::Delete("d1".into())))), &[Fleet]),
+            (of_fleet(Step::Do(write(Via::Replica(1), Write::Put(Row::new("d1", "a*", "up", "v1"))))), &[Fleet, Admin, Patterns]),
+            (of_fleet(Step::Begin(Begin::new("a", patch(), Place::AfterRead))), &[Fleet, Capability::Patch, Hold]),
+            (of_fleet(Step::Finish(OpId("a".into()))), &[Fleet, Hold]),
+            (of_fleet(Step::World(World::StoreFails(true))), &[Fleet, StoreFails]),
+            (of_fleet(Step::World(World::StoreShows(StoreView::All))), &[Fleet, StoreShows]),
+            (of_fleet(Step::World(World::StoreOrder(RowOrder::Insertion))), &[Fleet, StoreOrder]),
+            (of_fleet(Step::World(World::Config(ConfigFile::default()))), &[Fleet, Config]),
+            (of_fleet(Step::World(World::Crash(0))), &[Fleet, Crash]),
+            (of_fleet(Step::World(World::Defer(0))), &[Fleet, Notify]),
+            (of_fleet(Step::World(World::Wait(1))), &[Fleet]),
+            (of_setup(Setup { config: Some(Vec::new()), ..Setup::default() }), &[Fleet, Config]),
+            (of_setup(Setup { order: RowOrder::LastUpdate, ..Setup::default() }), &[Fleet, StoreOrder]),
+        ];
+        for (trace, needs) in rows {
+            assert_eq!(trace.needs(), needs.iter().copied().collect(), "{trace:?}");
+        }
     }
 }

@@ -180,8 +180,43 @@ pub enum Capability {
     Holds,
     /// The `wait` step in a trace of one router: so much real time passes.
     Wait,
-    /// Several replicas over one store.
+    /// Several replicas over one store: writes straight into it, and polls.
     Fleet,
+    /// Writes that come in at a replica of a fleet.
+    Admin,
+    /// Patches of some fields of a row.
+    Patch,
+    /// Operations that are held between two accesses to the store: `begin` and `finish`.
+    Hold,
+    /// Change notifications: `deliver`, `duplicate`, `drop` and `defer`.
+    Notify,
+    /// Callers who may make a replica read the store.
+    Request,
+    /// Accesses to the store that fail.
+    StoreFails,
+    /// Reads of the store that show too little, or what is out of date.
+    StoreShows,
+    /// Reads of the store that give its rows in another order.
+    StoreOrder,
+    /// A second source of rows: `config`, in the set-up and as a step.
+    Config,
+    /// Replicas that crash and start.
+    Crash,
+}
+
+impl Capability {
+    /// All that a fleet without a second source of rows can declare of its steps, beside [`Capability::Fleet`] itself.
+    pub const OF_FLEETS: [Self; 9] = [
+        Self::Admin,
+        Self::Patch,
+        Self::Hold,
+        Self::Notify,
+        Self::Request,
+        Self::StoreFails,
+        Self::StoreShows,
+        Self::StoreOrder,
+        Self::Crash,
+    ];
 }
 
 /// The ways in which a router differs from others. Everything here has a default: an adapter states only what it knows.
@@ -235,6 +270,9 @@ pub struct Dialect {
     /// The shapes of names with `*` that the router can take. Empty: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pattern_shapes: Vec<PatternShape>,
+    /// The most replicas that a fleet can have; [`REPLICAS_MAX`] where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u8>,
 }
 
 impl Dialect {

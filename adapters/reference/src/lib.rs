@@ -17,6 +17,8 @@
 //! ```
 
 mod ask;
+#[cfg(feature = "databases")]
+mod database;
 mod replica;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,8 @@ use protocol::wire::PROTOCOL_VERSION;
 use protocol::{Answer, Capability, Change, Changed, Dialect, Hello, Local, Outcome, Query, Row};
 use router_core::{LoadError, RowError, Table};
 
+#[cfg(feature = "databases")]
+pub use database::{PostgresDatabase, SqliteDatabase};
 pub use replica::{PATCH_TRIES_MAX, ReferenceReplica, Task, reference_fleet};
 
 /// `router-core` as a router on trial.

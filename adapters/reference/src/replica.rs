@@ -110,6 +110,7 @@ impl LocalReplica for ReferenceReplica {
     fn describe(&self) -> Hello {
         let mut hello = Reference::describe();
         hello.capabilities.extend([Capability::Holds, Capability::Fleet]);
+        hello.capabilities.extend(Capability::OF_FLEETS);
         hello.dialect.registry = Some(ask::REGISTRY.to_owned());
         hello
     }

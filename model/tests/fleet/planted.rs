@@ -227,7 +227,7 @@ fn hello() -> Hello {
         protocol: PROTOCOL_VERSION,
         router: "planted".into(),
         version: "1".into(),
-        capabilities: vec![
+        capabilities: [
             Capability::Upsert,
             Capability::Add,
             Capability::Delete,
@@ -239,7 +239,10 @@ fn hello() -> Hello {
             Capability::Claims,
             Capability::Holds,
             Capability::Fleet,
-        ],
+        ]
+        .into_iter()
+        .chain(Capability::OF_FLEETS)
+        .collect(),
         dialect: Dialect {
             semantics: Some("strict".into()),
             registry: Some("list".into()),

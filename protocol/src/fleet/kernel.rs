@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::database::Database;
 use super::store::Store;
 use super::{Act, Given, LocalReplica, Notification, Want, Written};
 use crate::ask::{Question, Questions, Round};
@@ -70,7 +71,7 @@ impl<T> Operation<T> {
 /// A fleet in the middle of a run.
 pub(super) struct Kernel<'a, R: LocalReplica> {
     empty: &'a R,
-    store: Store,
+    store: Store<'a>,
     nodes: Vec<Node<R>>,
     /// Every operation under way, in the order in which they began.
     operations: Vec<Operation<R::Task>>,
@@ -79,14 +80,14 @@ pub(super) struct Kernel<'a, R: LocalReplica> {
 impl<'a, R: LocalReplica> Kernel<'a, R> {
     /// A fleet whose replicas have all come up. Operations that their start leaves under way have the name of step 0,
     /// which no step has.
-    pub(super) fn set_up(empty: &'a R, setup: &Setup) -> Self {
+    pub(super) fn set_up(empty: &'a R, database: &'a mut dyn Database, setup: &Setup) -> Self {
         let node = |_| Node {
             up: None,
             notified: VecDeque::new(),
         };
         let mut kernel = Self {
             empty,
-            store: Store::set_up(setup),
+            store: Store::set_up(database, setup),
             nodes: (0..setup.replicas).map(node).collect(),
             operations: Vec::new(),
         };
@@ -97,7 +98,12 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
         kernel
     }
 
-    fn ask(&self, replica: Option<u8>, question: &Question) -> StepReply {
+    /// The reason why the database itself failed, if it did.
+    pub(super) fn into_trouble(self) -> Option<String> {
+        self.store.into_trouble()
+    }
+
+    fn ask(&mut self, replica: Option<u8>, question: &Question) -> StepReply {
         match self.shown(replica, question) {
             Some(shown) => StepReply::Shown(shown),
             None => StepReply::Moved(Vec::new()),
@@ -105,7 +111,7 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
     }
 
     /// The answer to a question; none by a replica that is down.
-    fn shown(&self, replica: Option<u8>, question: &Question) -> Option<Shown> {
+    fn shown(&mut self, replica: Option<u8>, question: &Question) -> Option<Shown> {
         if *question == Question::Store {
             return Some(Shown::Rows(self.store.rows()));
         }
@@ -361,7 +367,7 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
             Want::Write { write, only_if } => {
                 let wrote = match replica {
                     Some(_) => self.store.write_by_replica(&write, only_if),
-                    None => Ok(self.store.write(&write, only_if)),
+                    None => self.store.write(&write, only_if),
                 };
                 if let Ok(written) = wrote {
                     self.notify(&write, written, replica);
@@ -423,16 +429,17 @@ impl<R: LocalReplica> MidRun for Kernel<'_, R> {
     /// Nothing happens in a fleet in this process but by the steps of its schedule.
     fn wait(&mut self, _millis: u32) {}
 
-    fn observe(&self, questions: &Questions, round: &Round) -> Vec<Observation> {
+    fn observe(&mut self, questions: &Questions, round: &Round) -> Vec<Observation> {
         let up = (0..).zip(&self.nodes).filter(|(_, node)| node.up.is_some());
-        up.map(|(replica, _)| Observation {
+        let up: Vec<u8> = up.map(|(replica, _)| replica).collect();
+        let observed = up.into_iter().map(|replica| Observation {
             replica: Some(replica),
             shown: questions
                 .of(round)
                 .filter_map(|(_, question)| self.shown(Some(replica), question))
                 .collect(),
-        })
-        .collect()
+        });
+        observed.collect()
     }
 }
 

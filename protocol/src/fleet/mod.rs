@@ -51,6 +51,7 @@
 //! # Ok::<(), protocol::AdapterFault>(())
 //! ```
 
+mod database;
 mod kernel;
 mod store;
 
@@ -63,6 +64,7 @@ use crate::run::{Changed, Now, Run, RunReply, Shown};
 use crate::trace::Level;
 use crate::wire::Hello;
 
+pub use database::{Database, KeptRow, Made, MemoryDatabase};
 pub use kernel::{ACCESSES_MAX, HELD_MAX};
 
 /// One replica of a fleet in this process. A clone of a replica to which nothing has happened is an empty replica.
@@ -175,23 +177,32 @@ pub struct Written {
     pub made: bool,
 }
 
-/// A fleet of [`LocalReplica`]s over one store in memory, as a [`RouterUnderTest`].
+/// A fleet of [`LocalReplica`]s over one database, as a [`RouterUnderTest`].
 #[derive(Clone, Debug)]
-pub struct InProcessFleet<R> {
+pub struct InProcessFleet<R, D = MemoryDatabase> {
     empty: R,
     hello: Hello,
+    database: D,
 }
 
 impl<R: LocalReplica> InProcessFleet<R> {
-    /// A fleet whose replicas come up as clones of this one.
+    /// A fleet over a database in memory, whose replicas come up as clones of this one.
     pub fn new(empty: R) -> Self {
+        Self::over(MemoryDatabase::default(), empty)
+    }
+}
+
+impl<R: LocalReplica, D: Database> InProcessFleet<R, D> {
+    /// A fleet over that database, whose replicas come up as clones of this one.
+    pub fn over(database: D, empty: R) -> Self {
         Self {
             hello: empty.describe(),
             empty,
+            database,
         }
     }
 
-    fn run_one(&self, run: &Run) -> Result<RunReply, AdapterFault> {
+    fn run_one(&mut self, run: &Run) -> Result<RunReply, AdapterFault> {
         if run.trace.level == Level::Router {
             let message = format!(
                 "`{}` is a fleet and no single router; take a fleet-level trace",
@@ -199,12 +210,16 @@ impl<R: LocalReplica> InProcessFleet<R> {
             );
             return Err(AdapterFault::new(FaultKind::Refused, message));
         }
-        let mut kernel = kernel::Kernel::set_up(&self.empty, &run.trace.setup);
-        Ok(carry_out(run, Changed::APPLIED, &mut kernel))
+        let mut kernel = kernel::Kernel::set_up(&self.empty, &mut self.database, &run.trace.setup);
+        let reply = carry_out(run, Changed::APPLIED, &mut kernel);
+        kernel.into_trouble().map_or(Ok(reply), |why| {
+            let message = format!("the store of the fleet failed by itself: {why}");
+            Err(AdapterFault::new(FaultKind::Exited, message))
+        })
     }
 }
 
-impl<R: LocalReplica> RouterUnderTest for InProcessFleet<R> {
+impl<R: LocalReplica, D: Database> RouterUnderTest for InProcessFleet<R, D> {
     fn hello(&self) -> &Hello {
         &self.hello
     }

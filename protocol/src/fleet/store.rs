@@ -1,156 +1,126 @@
-//! The store of a fleet, in memory: its state, the one before, and the ways in which it fails.
+//! The store of a fleet: a database, and the ways in which it fails its replicas or shows them something else.
 
-use std::collections::BTreeMap;
-
+use super::database::{Database, KeptRow};
 use super::{StoreReading, StoredRow, Written};
 use crate::op::{RowOrder, StoreView, Write};
 use crate::row::Row;
 use crate::trace::Setup;
 
-/// The rows of one state, by id.
-type State = BTreeMap<String, Stored>;
-
-/// A row and when it was written, in revisions.
-#[derive(Clone)]
-struct Stored {
-    row: Row,
-    inserted: u64,
-    written: u64,
-}
-
 /// A store of rows that remembers its state before the last write, since a read may show that one.
-pub(super) struct Store {
-    now: State,
-    /// The state before the last write; none before the first write after the set-up.
-    before: Option<State>,
-    /// The number of writes that were made, those of the set-up included.
-    revision: u64,
+pub(super) struct Store<'d> {
+    database: &'d mut dyn Database,
+    /// The revision of the set-up: before it there is nothing to be shown.
+    set_up: u64,
     pub(super) fails: bool,
     pub(super) view: StoreView,
     pub(super) order: RowOrder,
     pub(super) config: Option<Vec<Row>>,
+    /// The first failure of the database itself.
+    trouble: Option<String>,
 }
 
-impl Store {
-    pub(super) fn set_up(setup: &Setup) -> Self {
-        let mut store = Self {
-            now: State::new(),
-            before: None,
-            revision: 0,
+impl<'d> Store<'d> {
+    pub(super) fn set_up(database: &'d mut dyn Database, setup: &Setup) -> Self {
+        let ready = database.set_up(&setup.rows).and_then(|()| database.revision());
+        let (set_up, trouble) = ready.map_or_else(|why| (0, Some(why)), |revision| (revision, None));
+        Self {
+            database,
+            set_up,
             fails: false,
             view: StoreView::All,
             order: setup.order,
             config: setup.config.clone(),
-        };
-        for row in &setup.rows {
-            store.write(&Write::Put(row.clone()), None);
+            trouble,
         }
-        store.before = None;
-        store
+    }
+
+    /// The reason why the database itself failed, if it did: nothing that was seen since says anything of the fleet.
+    pub(super) fn into_trouble(self) -> Option<String> {
+        self.trouble
+    }
+
+    fn noted<T>(&mut self, result: Result<T, String>) -> Result<T, String> {
+        result.inspect_err(|why| {
+            self.trouble.get_or_insert_with(|| why.clone());
+        })
     }
 
     /// The rows as they are, whatever reads show, in the order of their ids.
-    pub(super) fn rows(&self) -> Vec<Row> {
-        self.now.values().map(|stored| stored.row.clone()).collect()
+    pub(super) fn rows(&mut self) -> Vec<Row> {
+        let read = self.database.revision().and_then(|now| self.database.rows(now));
+        let mut rows: Vec<Row> = self
+            .noted(read)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|kept| kept.row)
+            .collect();
+        rows.sort_by(|one, other| one.id.cmp(&other.id));
+        rows
     }
 
-    /// The state that a read sees, and its revision.
-    fn seen(&self) -> (&State, u64) {
-        match &self.before {
-            Some(before) if self.view == StoreView::BeforeLastWrite => (before, self.revision - 1),
-            _ => (&self.now, self.revision),
-        }
-    }
-
-    /// Returns true if a read gives the row of that id, provided that it is in the state that is seen.
-    fn shows(&self, id: &str) -> bool {
-        match self.view {
-            StoreView::All | StoreView::BeforeLastWrite => true,
-            StoreView::Nothing => false,
-            StoreView::FirstRow => self.now.keys().next().is_some_and(|first| first == id),
-        }
-    }
-
-    fn answers(&self) -> Result<(), String> {
+    /// The rows that a read sees, by their ids, and their revision.
+    fn seen(&mut self) -> Result<(Vec<KeptRow>, u64), String> {
         if self.fails {
             return Err("the store fails".to_owned());
         }
-        Ok(())
+        let read = self.database.revision().and_then(|now| {
+            let lags = self.view == StoreView::BeforeLastWrite && now > self.set_up;
+            let revision = now - u64::from(lags);
+            Ok((self.database.rows(revision)?, revision))
+        });
+        let (mut rows, revision) = self.noted(read)?;
+        rows.sort_by(|one, other| one.row.id.cmp(&other.row.id));
+        Ok((rows, revision))
     }
 
-    pub(super) fn read_all(&self) -> Result<StoreReading, String> {
-        self.answers()?;
-        let (state, revision) = self.seen();
-        let mut rows: Vec<&Stored> = state.values().filter(|stored| self.shows(&stored.row.id)).collect();
+    /// The part of the rows that a read gives.
+    fn shown(&self, mut rows: Vec<KeptRow>) -> Vec<KeptRow> {
+        match self.view {
+            StoreView::All | StoreView::BeforeLastWrite => {}
+            StoreView::Nothing => rows.clear(),
+            StoreView::FirstRow => rows.truncate(1),
+        }
+        rows
+    }
+
+    pub(super) fn read_all(&mut self) -> Result<StoreReading, String> {
+        let (rows, revision) = self.seen()?;
+        let count = rows.len();
+        let mut rows = self.shown(rows);
         match self.order {
-            RowOrder::Insertion => rows.sort_by_key(|stored| stored.inserted),
-            RowOrder::LastUpdate => rows.sort_by_key(|stored| stored.written),
-            RowOrder::Shuffled(number) => rows.sort_by_key(|stored| shuffled(number, &stored.row.id)),
+            RowOrder::Insertion => rows.sort_by_key(|kept| kept.inserted),
+            RowOrder::LastUpdate => rows.sort_by_key(|kept| kept.written),
+            RowOrder::Shuffled(number) => rows.sort_by_key(|kept| shuffled(number, &kept.row.id)),
         }
         Ok(StoreReading {
             revision,
-            count: state.len(),
-            rows: rows.into_iter().map(|stored| stored.row.clone()).collect(),
+            count,
+            rows: rows.into_iter().map(|kept| kept.row).collect(),
             config: self.config.clone(),
         })
     }
 
-    pub(super) fn read_row(&self, id: &str) -> Result<Option<StoredRow>, String> {
-        self.answers()?;
-        let (state, _) = self.seen();
-        let stored = state.get(id).filter(|_| self.shows(id));
-        Ok(stored.map(|stored| StoredRow {
-            row: stored.row.clone(),
-            revision: stored.written,
+    pub(super) fn read_row(&mut self, id: &str) -> Result<Option<StoredRow>, String> {
+        let (rows, _) = self.seen()?;
+        let found = self.shown(rows).into_iter().find(|kept| kept.row.id == id);
+        Ok(found.map(|kept| StoredRow {
+            row: kept.row,
+            revision: kept.written,
         }))
     }
 
     /// A write by a replica, made only if the row was last written in that revision, where one is given.
     pub(super) fn write_by_replica(&mut self, write: &Write, only_if: Option<u64>) -> Result<Written, String> {
-        self.answers()?;
-        Ok(self.write(write, only_if))
+        if self.fails {
+            return Err("the store fails".to_owned());
+        }
+        self.write(write, only_if)
     }
 
-    /// A write straight into the store, which no fault stops.
-    pub(super) fn write(&mut self, write: &Write, only_if: Option<u64>) -> Written {
-        let next = self.revision + 1;
-        let mut state = self.now.clone();
-        let known = state.get(write.id());
-        let meets = only_if.is_none_or(|revision| known.is_some_and(|stored| stored.written == revision));
-        let after = match (write, known) {
-            (Write::Put(row), _) | (Write::Add(row), None) => Some(row.clone()),
-            (Write::Patch(patch), Some(stored)) => {
-                let mut row = stored.row.clone();
-                patch.fields.apply_to(&mut row);
-                Some(row)
-            }
-            (Write::Add(_), Some(_)) | (Write::Patch(_) | Write::Delete(_), None) => return self.not_made(),
-            (Write::Delete(_), Some(_)) => None,
-        };
-        if !meets {
-            return self.not_made();
-        }
-        let inserted = known.map_or(next, |stored| stored.inserted);
-        match after {
-            None => drop(state.remove(write.id())),
-            Some(row) => {
-                let written = next;
-                state.insert(row.id.clone(), Stored { row, inserted, written });
-            }
-        }
-        self.before = Some(std::mem::replace(&mut self.now, state));
-        self.revision = next;
-        Written {
-            revision: next,
-            made: true,
-        }
-    }
-
-    fn not_made(&self) -> Written {
-        Written {
-            revision: self.revision,
-            made: false,
-        }
+    /// A write straight into the store, which no fault on purpose stops.
+    pub(super) fn write(&mut self, write: &Write, only_if: Option<u64>) -> Result<Written, String> {
+        let written = self.database.write(write, only_if);
+        self.noted(written)
     }
 }
 
