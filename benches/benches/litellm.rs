@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use benches::page;
 use benches::race::{as_float, nanoseconds_since, now, quantile};
 use benches::{NameShape, positions};
-use gate::{AdapterSettings, Spec, Waits, open_router};
+use gate::{AdapterSettings, Spec, Store, Waits, open_router};
 use model::universe::{Scope, UNIVERSES};
 use model::{Cadence, Judge, RuleSet, Seeded, generate, trial};
 use protocol::{Change, Query, Question, Questions, RouterUnderTest, Row, Run, Step, Trace};
@@ -69,6 +69,7 @@ fn start(release: &str) -> Box<dyn RouterUnderTest> {
             reply: Duration::from_mins(5),
         },
         jobs: NonZeroUsize::MIN,
+        store: Store::Sqlite,
     };
     open_router(&spec, &settings, &|line| eprintln!("{line}")).expect("the release can be installed")
 }

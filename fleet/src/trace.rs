@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::{Pending, RuleId, closing};
 use protocol::{
-    Begin, Op, OpId, Place, Query, Question, RequestOp, Row, Step, StoreView, Trace, TraceFile, Via, World, Write,
-    WriteOp,
+    Begin, Capability, Op, OpId, Place, Query, Question, RequestOp, Row, Step, StoreView, Trace, TraceFile, Via, World,
+    Write, WriteOp,
 };
 
 use crate::actions::{Action, At, Kind, Shape};
@@ -52,7 +52,7 @@ pub fn trace(why: &str, rule: RuleId, actions: &[Action], replicas: u8, mended: 
     }
     TraceFile {
         rule: Some(rule.to_string()),
-        ..TraceFile::new(why, closing(&trace, Pending::Dropped))
+        ..TraceFile::new(why, closing(&trace, Pending::Dropped, &Capability::OF_FLEETS))
     }
 }
 

@@ -75,7 +75,12 @@ fn broken_after(
     let last = before + 1..=steps(actions);
     let path = trace::path(actions, REPLICAS, Shape::Exact).0;
     let hello = fleet.hello().clone();
-    let run = closed_run(&path, QUERIES.map(trace::question).to_vec(), Pending::Dropped, &hello);
+    let run = closed_run(
+        &path,
+        QUERIES.map(trace::question).to_vec(),
+        Pending::Dropped,
+        &hello.capabilities,
+    );
     let judge = Judge::new(&hello, RuleSet::only(rule)).expect("the preset exists");
     let judged = trial(fleet, &judge, std::slice::from_ref(&run)).expect("a fleet in this process does not fail");
     let findings = judged.into_iter().flat_map(|judged| judged.tally.findings);

@@ -1,7 +1,7 @@
 //! The known issues of routers: traces that this program carries with it, diagnosed on the router at hand.
 
 use model::{CauseKey, Failure, Judge, Origin, Signature, about, diagnose, trial};
-use protocol::{AdapterFault, Hello, Level, RouterUnderTest, Trace, TraceFile};
+use protocol::{AdapterFault, Hello, RouterUnderTest, Trace, TraceFile};
 
 use crate::commands::replay::{KeptTrace, to_run, unfit};
 use crate::document::KnownReport;
@@ -51,7 +51,7 @@ pub(crate) fn known(hello: &Hello) -> Vec<Trace> {
 
 fn is_of(kept: &KeptTrace, hello: &Hello) -> bool {
     let of_this_router = kept.file.router.as_deref() == Some(&hello.router);
-    of_this_router && kept.file.trace.level == Level::Router && unfit(&kept.file, hello).is_none()
+    of_this_router && unfit(&kept.file, hello).is_none()
 }
 
 /// The traces, each with its path.
@@ -110,6 +110,7 @@ mod tests {
     use adapter_faulty::find;
     use model::RuleSet;
     use model::Wrong;
+    use protocol::Level;
     use protocol::wire::{Dialect, PROTOCOL_VERSION};
     use protocol::{Capability, Change, Run, RunReply, Step};
 

@@ -52,6 +52,7 @@ mod speed;
 
 pub use adapter::cache::Cache;
 pub use adapter::spec::{Release, Spec};
+pub use adapter::store::Store;
 pub use adapter::supervisor::Waits;
 pub use adapter::venv::prepare_venv;
 pub use adapter::{AdapterSettings, open_router};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use model::universe::{Scope, TINY};
-use model::{Cadence, Seeded, generate};
-use protocol::{AdapterFault, Questions, RouterUnderTest, Run};
+use model::universe::{SCHEDULED, Scope, TINY};
+use model::{Cadence, Seeded, closed_schedule, generate};
+use protocol::{AdapterFault, Hello, Level, Questions, RouterUnderTest, Run};
 
 use crate::clock::Clock;
 
@@ -17,19 +17,26 @@ const ROUND_MAX: Duration = Duration::from_millis(15);
 /// # Errors
 ///
 /// Those of the router under test.
-pub(crate) fn cadence(router: &mut dyn RouterUnderTest, clock: Clock) -> Result<Cadence, AdapterFault> {
+pub(crate) fn cadence(router: &mut dyn RouterUnderTest, level: Level, clock: Clock) -> Result<Cadence, AdapterFault> {
     let settling = Duration::from_millis(router.hello().dialect.settles.wait_ms().into());
-    Ok(if time_of_round(router, clock)? + settling > ROUND_MAX {
+    let asked = some_run(router.hello(), level);
+    Ok(if time_of_round(router, asked, clock)? + settling > ROUND_MAX {
         Cadence::AtTheEnd
     } else {
         Cadence::Drawn
     })
 }
 
-/// The mean time of a round of questions of some trace: what it takes with its questions more than without.
-fn time_of_round(router: &mut dyn RouterUnderTest, clock: Clock) -> Result<Duration, AdapterFault> {
-    let scope = Scope::new(&TINY, router.hello());
-    let asked = generate(&scope, &mut Seeded::new(0, 0), Cadence::Drawn);
+fn some_run(hello: &Hello, level: Level) -> Run {
+    let choices = &mut Seeded::new(0, 0);
+    match level {
+        Level::Router => generate(&Scope::new(&TINY, hello), choices, Cadence::Drawn),
+        Level::Fleet => closed_schedule(&Scope::new(&SCHEDULED, hello), 2, choices),
+    }
+}
+
+/// The mean time of a round of questions of a run: what it takes with its questions more than without.
+fn time_of_round(router: &mut dyn RouterUnderTest, asked: Run, clock: Clock) -> Result<Duration, AdapterFault> {
     let unasked = Run {
         trace: asked.trace.clone(),
         questions: Questions::default(),
@@ -49,7 +56,7 @@ fn time_of_round(router: &mut dyn RouterUnderTest, clock: Clock) -> Result<Durat
 
 #[cfg(test)]
 mod tests {
-    use protocol::{Hello, RunReply};
+    use protocol::RunReply;
 
     use super::*;
     use crate::adapter::builtin;
@@ -79,7 +86,7 @@ mod tests {
             router: builtin::reference(),
             round,
         };
-        let cadence = |round| cadence(&mut slow(round), Clock::start()).unwrap();
+        let cadence = |round| cadence(&mut slow(round), Level::Router, Clock::start()).unwrap();
         assert_eq!(cadence(ROUND_MAX * 2), Cadence::AtTheEnd);
         assert_eq!(cadence(Duration::ZERO), Cadence::Drawn);
     }

@@ -6,8 +6,7 @@
 use std::collections::BTreeSet;
 
 use protocol::{
-    Begin, Capability, Hello, Op, OpId, Query, Question, Questions, RowOrder, Run, Step, StoreView, Trace, Via, World,
-    WriteOp,
+    Begin, Capability, Op, OpId, Query, Question, Questions, RowOrder, Run, Step, StoreView, Trace, Via, World, WriteOp,
 };
 
 use crate::generate::with_listings;
@@ -24,15 +23,16 @@ pub enum Pending {
 /// Returns the trace with its closing. Faults and views of the store are turned off, held operations are finished in
 /// the order in which they began, notifications meet their fate, and replicas that are down are started. Two rounds of
 /// polls follow. Then the last replica is started afresh and polled once, and that a second time with the store's rows
-/// in another order.
+/// in another order. Steps that the fleet has no capability for are left out.
 #[must_use]
-pub fn closing(trace: &Trace, pending: Pending) -> Trace {
+pub fn closing(trace: &Trace, pending: Pending, can: &[Capability]) -> Trace {
+    let can = |capability| can.contains(&capability);
     let mut steps = trace.steps.clone();
     let replicas = 0..trace.setup.replicas;
-    steps.push(Step::World(World::StoreFails(false)));
-    steps.push(Step::World(World::StoreShows(StoreView::All)));
+    steps.extend(can(Capability::StoreFails).then_some(Step::World(World::StoreFails(false))));
+    steps.extend(can(Capability::StoreShows).then_some(Step::World(World::StoreShows(StoreView::All))));
     steps.extend(unfinished(trace).into_iter().map(Step::Finish));
-    if pending == Pending::Delivered {
+    if pending == Pending::Delivered && can(Capability::Notify) {
         steps.extend(replicas.clone().flat_map(|replica| deliveries(trace, replica)));
     }
     let down = replicas.clone().filter(|replica| is_down(trace, *replica));
@@ -40,12 +40,18 @@ pub fn closing(trace: &Trace, pending: Pending) -> Trace {
     for _ in 0..2 {
         steps.extend(replicas.clone().map(|replica| Step::Do(Op::Poll(replica))));
     }
-    let Some(last) = replicas.last() else {
+    let Some(last) = replicas.last().filter(|_| can(Capability::Crash)) else {
         return Trace { steps, ..trace.clone() };
     };
-    for order in [RowOrder::Insertion, RowOrder::LastUpdate] {
+    let ordered = [RowOrder::Insertion, RowOrder::LastUpdate].map(|order| Some(Step::World(World::StoreOrder(order))));
+    let orders = if can(Capability::StoreOrder) {
+        &ordered[..]
+    } else {
+        &[None]
+    };
+    for order in orders {
+        steps.extend(order.clone());
         steps.extend([
-            Step::World(World::StoreOrder(order)),
             Step::World(World::Crash(last)),
             Step::Do(Op::Start(last)),
             Step::Do(Op::Poll(last)),
@@ -84,22 +90,22 @@ fn is_down(trace: &Trace, replica: u8) -> bool {
 }
 
 /// The run by which a fleet is judged: the trace with its closing, asked by [`fleet_run`].
-pub fn closed_run(trace: &Trace, queries: Vec<Query>, pending: Pending, hello: &Hello) -> Run {
-    fleet_run(closing(trace, pending), queries, hello)
+pub fn closed_run(trace: &Trace, queries: Vec<Query>, pending: Pending, can: &[Capability]) -> Run {
+    fleet_run(closing(trace, pending, can), queries, can)
 }
 
 /// Returns the run of a trace that asks these queries before its first step and after each, and with them all other
-/// questions that the rules have for a fleet with this hello.
-pub fn fleet_run(trace: Trace, queries: Vec<Query>, hello: &Hello) -> Run {
+/// questions that the rules have for a fleet of these capabilities.
+pub fn fleet_run(trace: Trace, queries: Vec<Query>, can: &[Capability]) -> Run {
     let teams: BTreeSet<Option<String>> = queries.iter().map(|query| query.team.clone()).chain([None]).collect();
-    let mut asked = with_listings(queries, teams, |capability| hello.can(capability));
+    let mut asked = with_listings(queries, teams, |capability| can.contains(&capability));
     let more = [
         (Capability::Claims, Question::Claims),
         (Capability::Holds, Question::Holds),
         (Capability::Sizes, Question::Sizes),
         (Capability::Fleet, Question::Store),
     ];
-    let more = more.into_iter().filter(|(capability, _)| hello.can(*capability));
+    let more = more.into_iter().filter(|(capability, _)| can.contains(capability));
     asked.extend(more.map(|(_, question)| question));
     let steps = trace.steps.len();
     Run {

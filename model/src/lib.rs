@@ -42,6 +42,7 @@ mod rules;
 mod schedule;
 mod search;
 pub mod semantics;
+mod shapes;
 mod shrink;
 mod spec;
 mod sweep;
@@ -51,7 +52,8 @@ pub mod universe;
 pub use alphabet::{alphabet, matrix};
 pub use asking::Cadence;
 pub use cause::{
-    Cause, CauseKey, Diagnosis, Harm, HarmKind, Lasts, Member, Remains, Told, Wrong, diagnose, group, lasts,
+    Cause, CauseKey, Diagnosis, Harm, HarmKind, Lasts, Left, Member, Race, Remains, Schedule, Told, Wrong, diagnose,
+    group, lasts,
 };
 pub use choices::{Choices, Seeded};
 pub use closing::{Pending, closed_run, closing, fleet_run};
@@ -71,9 +73,10 @@ pub use raised::raised_queries;
 pub use reach::{ASKED_ANEW, Held, Reach};
 pub use rules::catalogue::Effect;
 pub use rules::{Oracle, RULES, Rule, RuleId, RuleSet, Tally, Unjudged, add_premises, left_to_router, unjudged};
-pub use schedule::schedule;
-pub use search::{SWEEP, SearchSettings, draw_run, search};
+pub use schedule::{closed_schedule, schedule};
+pub use search::{Draws, SWEEP, SearchSettings, draw_run, search};
 pub use semantics::UnknownPreset;
+pub use shapes::fleet_sweep;
 pub use shrink::{Shrunk, about, minimal, run_asking, shrink, shrink_failure};
 pub use spec::{Spec, Table, is_visible};
 pub use sweep::sweep;

@@ -2,11 +2,12 @@
 //! in any order.
 
 use protocol::{
-    Begin, Capability, Change, Op, OpId, Place, Query, RequestOp, Row, RowOrder, Step, StoreView, Trace, Via, World,
-    Write, WriteOp,
+    Begin, Capability, Change, Op, OpId, Place, Query, RequestOp, Row, RowOrder, Run, Step, StoreView, Trace, Via,
+    World, Write, WriteOp,
 };
 
 use crate::choices::{Choices, pick};
+use crate::closing::{Pending, closed_run};
 use crate::generate::{Generator, Swarm};
 use crate::raised::raised_queries;
 use crate::spec::Table;
@@ -58,6 +59,7 @@ pub fn schedule(scope: &Scope, replicas: u8, choices: &mut dyn Choices) -> (Trac
         .retain(|capability| *capability != Capability::Replace);
     let swarm = Swarm::draw(&scope, choices);
     let mut drawing = Drawing {
+        scope: &scope,
         kinds: kinds(&scope, choices),
         generator: Generator::new(&scope, &swarm, choices, Table::new(), 0),
         replicas,
@@ -78,16 +80,62 @@ pub fn schedule(scope: &Scope, replicas: u8, choices: &mut dyn Choices) -> (Trac
     (trace, queries)
 }
 
-/// The kinds that one schedule uses: writes, and of the others each with three chances in four.
+/// Draws a schedule of two replicas, or of more up to `replicas_max`, and returns its run with the closing.
+pub fn closed_schedule(scope: &Scope, replicas_max: u8, choices: &mut dyn Choices) -> Run {
+    let more = usize::from(replicas_max.saturating_sub(2));
+    let replicas = u8::try_from(2 + choices.below(more + 1)).unwrap_or(2).min(replicas_max);
+    let (trace, queries) = schedule(scope, replicas, choices);
+    let pending = if choices.percent(50) {
+        Pending::Dropped
+    } else {
+        Pending::Delivered
+    };
+    closed_run(&trace, queries, pending, &scope.capabilities)
+}
+
+/// The kinds that one schedule uses: writes, and of the others that the fleet can do each with three chances in four.
 fn kinds(scope: &Scope, choices: &mut dyn Choices) -> Vec<StepKind> {
     let mut kinds = Vec::new();
     for (kind, weight) in KINDS {
-        let can = kind != StepKind::Spoil || scope.malformed;
-        if kind == StepKind::Write || (choices.percent(75) && can) {
+        if kind == StepKind::Write || (choices.percent(75) && kind.is_possible(scope)) {
             kinds.extend(std::iter::repeat_n(kind, weight));
         }
     }
     kinds
+}
+
+impl StepKind {
+    fn is_possible(self, scope: &Scope) -> bool {
+        match self {
+            Self::Write | Self::Poll => true,
+            Self::Spoil => scope.malformed,
+            Self::Patch => scope.can(Capability::Patch),
+            Self::Begin | Self::Finish => scope.can(Capability::Hold),
+            Self::Deliver | Self::Notification => scope.can(Capability::Notify),
+            Self::Fault | Self::Mend => !faults(scope).is_empty(),
+            Self::Crash | Self::Start => scope.can(Capability::Crash),
+            Self::Request => scope.can(Capability::Request),
+        }
+    }
+}
+
+/// The faults of a store that the fleet can have.
+fn faults(scope: &Scope) -> Vec<World> {
+    let faults = [
+        World::StoreFails(true),
+        World::StoreFails(true),
+        World::StoreShows(StoreView::Nothing),
+        World::StoreShows(StoreView::FirstRow),
+        World::StoreShows(StoreView::BeforeLastWrite),
+        World::StoreOrder(RowOrder::LastUpdate),
+        World::StoreOrder(RowOrder::Shuffled(0)),
+    ];
+    let can = |world: &World| match world {
+        World::StoreFails(_) => scope.can(Capability::StoreFails),
+        World::StoreShows(_) => scope.can(Capability::StoreShows),
+        _ => scope.can(Capability::StoreOrder),
+    };
+    faults.into_iter().filter(can).collect()
 }
 
 /// Every row that a schedule brings, patched rows included.
@@ -108,6 +156,7 @@ fn given(trace: &Trace) -> Vec<Row> {
 
 /// A schedule being drawn.
 struct Drawing<'a> {
+    scope: &'a Scope,
     kinds: Vec<StepKind>,
     generator: Generator<'a>,
     replicas: u8,
@@ -135,19 +184,12 @@ impl Drawing<'_> {
                 let worlds = [World::Duplicate(replica), World::Drop(replica), World::Defer(replica)];
                 self.world(&worlds)
             }
-            StepKind::Fault => {
-                let number = u32::try_from(self.choices().below(4)).unwrap_or(0);
-                self.world(&[
-                    World::StoreFails(true),
-                    World::StoreFails(true),
-                    World::StoreShows(StoreView::Nothing),
-                    World::StoreShows(StoreView::FirstRow),
-                    World::StoreShows(StoreView::BeforeLastWrite),
-                    World::StoreOrder(RowOrder::LastUpdate),
-                    World::StoreOrder(RowOrder::Shuffled(number)),
-                ])
-            }
-            StepKind::Mend => Step::World(World::StoreShows(StoreView::All)),
+            StepKind::Fault => self.fault(),
+            StepKind::Mend => Step::World(if self.scope.can(Capability::StoreShows) {
+                World::StoreShows(StoreView::All)
+            } else {
+                World::StoreFails(false)
+            }),
             StepKind::Crash => Step::World(World::Crash(self.replica())),
             StepKind::Write
             | StepKind::Spoil
@@ -176,6 +218,17 @@ impl Drawing<'_> {
         let kind = pick(&kinds, self.choices());
         self.kinds = kinds;
         kind.unwrap_or(StepKind::Write)
+    }
+
+    fn fault(&mut self) -> Step {
+        let faults = faults(self.scope);
+        match self.world(&faults) {
+            Step::World(World::StoreOrder(RowOrder::Shuffled(_))) => {
+                let number = u32::try_from(self.choices().below(4)).unwrap_or(0);
+                Step::World(World::StoreOrder(RowOrder::Shuffled(number)))
+            }
+            fault => fault,
+        }
     }
 
     fn world(&mut self, worlds: &[World]) -> Step {
@@ -213,7 +266,7 @@ impl Drawing<'_> {
             StepKind::Start => Op::Start(replica),
             StepKind::Request => Op::Request(RequestOp {
                 replica,
-                model: "a".to_owned(),
+                model: self.scope.universe.names.first().map_or("a", |name| name).to_owned(),
                 team: None,
             }),
             _ => Op::Poll(replica),
@@ -221,7 +274,7 @@ impl Drawing<'_> {
     }
 
     fn write(&mut self, replica: u8, write: Write) -> Op {
-        let via = if self.choices().percent(40) {
+        let via = if self.choices().percent(40) || !self.scope.can(Capability::Admin) {
             Via::Store
         } else {
             Via::Replica(replica)
@@ -243,7 +296,8 @@ impl Drawing<'_> {
             StepKind::Request,
             StepKind::Start,
         ];
-        let kind = pick(&kinds, self.choices()).unwrap_or(StepKind::Poll);
+        let possible: Vec<StepKind> = kinds.into_iter().filter(|kind| kind.is_possible(self.scope)).collect();
+        let kind = pick(&possible, self.choices()).unwrap_or(StepKind::Poll);
         let act = self.op(kind);
         let places = [
             Place::BeforeRead,

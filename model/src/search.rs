@@ -11,6 +11,7 @@ use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::generate::generate;
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit};
 use crate::rules::add_premises;
+use crate::schedule::closed_schedule;
 use crate::shrink::{Shrunk, as_found, shrink};
 use crate::trial::{Judge, stands, trial};
 use crate::universe::Scope;
@@ -29,12 +30,21 @@ pub struct SearchSettings {
     pub sweep: Vec<Run>,
     /// The scopes that traces are drawn from, in turn.
     pub scopes: Vec<Scope>,
-    /// The moments at which the router is asked.
-    pub cadence: Cadence,
+    /// The traces that are drawn.
+    pub draws: Draws,
     /// The most random traces to try.
     pub traces_max: u32,
     /// The number of traces in one message.
     pub batch: u32,
+}
+
+/// The traces that a search draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draws {
+    /// Changes to one router, which is asked at these moments.
+    Changes(Cadence),
+    /// Schedules of a fleet of two replicas or more, up to so many, or of one if that is the most.
+    Schedules(u8),
 }
 
 /// A search under way.
@@ -91,7 +101,11 @@ impl SearchSettings {
 pub fn draw_run(settings: &SearchSettings, number: u32) -> (&Scope, Run) {
     let scope = &settings.scopes[number as usize % settings.scopes.len()];
     let mut choices = Seeded::new(settings.seed, number);
-    (scope, generate(scope, &mut choices, settings.cadence))
+    let run = match settings.draws {
+        Draws::Changes(cadence) => generate(scope, &mut choices, cadence),
+        Draws::Schedules(replicas_max) => closed_schedule(scope, replicas_max, &mut choices),
+    };
+    (scope, run)
 }
 
 /// A trace on trial.

@@ -4,10 +4,16 @@
 //! carried out on the router itself. Source: Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing
 //! Input", TSE 2002.
 
+mod fleet;
+
 use std::collections::BTreeMap;
 
-use protocol::{AdapterFault, Capability, Change, Hello, Question, Questions, RouterUnderTest, Row, Run, Step, Trace};
+use protocol::{
+    AdapterFault, Begin, Capability, Change, Hello, Level, Question, Questions, RouterUnderTest, Row, Run, Step, Trace,
+};
 
+use self::fleet::asked_where_found;
+use crate::closing::fleet_run;
 use crate::failure::{Failure, Finding, FindingKind, Signature, touches};
 use crate::rules::RuleId;
 use crate::trial::{Judge, stands, trial};
@@ -16,7 +22,12 @@ use crate::trial::{Judge, stands, trial};
 pub(crate) const ATTEMPTS_MAX: usize = 400;
 
 /// Returns the run up to the step of the finding, with no other question than the one that shows it.
+///
+/// Of a fleet it is the whole schedule, since what shows a finding may rest on a fresh replica that comes up behind it.
 pub fn about(run: &Run, finding: &Finding) -> Run {
+    if run.trace.level == Level::Fleet {
+        return asked_where_found(&run.trace, finding);
+    }
     let trace = Trace {
         steps: run.trace.steps[..finding.after.min(run.trace.steps.len())].to_vec(),
         ..run.trace.clone()
@@ -42,6 +53,9 @@ fn spelled_out(run: &Run, finding: &Finding) -> Trace {
 
 /// The run that asks on the way what was asked, and at its end the question that shows the finding.
 pub(crate) fn as_found(run: &Run, finding: &Finding) -> Run {
+    if run.trace.level == Level::Fleet {
+        return about(run, finding);
+    }
     let asked = about(run, finding).questions.asked;
     run_asking(spelled_out(run, finding), asked, finding.rule == RuleId::AtomicRefusal)
 }
@@ -135,7 +149,10 @@ pub fn shrink(
     shrinker.reach_fixpoint()?;
     let least = !shrinker.stopped;
     Ok(shrinker.best.map(|(run, finding)| Shrunk {
-        run,
+        run: match run.trace.level {
+            Level::Router => run,
+            Level::Fleet => asked_where_found(&run.trace, &finding),
+        },
         finding,
         attempts: shrinker.attempts,
         least,
@@ -146,6 +163,9 @@ pub fn shrink(
 /// touch its row, then all steps up to it, then these with the question asked after each, then these with all that was asked
 /// on the way, as it was asked.
 fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
+    if run.trace.level == Level::Fleet {
+        return fleet::first_traces(run, finding);
+    }
     let Run { trace, questions } = about(run, finding);
     let asked = questions.asked;
     let touching = finding.id.as_ref().map(|id| {
@@ -226,7 +246,13 @@ struct Shrinker<'a> {
 impl Shrinker<'_> {
     /// Carries out a trace with its question, and keeps it if it still fails in the same way.
     fn attempt(&mut self, trace: Trace, asked: Vec<Question>) -> Result<bool, AdapterFault> {
-        let run = run_asking(trace, asked, self.each);
+        let run = match trace.level {
+            Level::Router => run_asking(trace, asked, self.each),
+            Level::Fleet => {
+                let queries = asked.iter().filter_map(Question::query).cloned().collect();
+                fleet_run(trace, queries, &self.router.hello().capabilities)
+            }
+        };
         if self.attempts >= ATTEMPTS_MAX || self.best.as_ref().is_some_and(|(best, _)| *best == run) {
             return Ok(false);
         }
@@ -266,7 +292,10 @@ impl Shrinker<'_> {
             let before = self.best();
             self.remove_initial()?;
             self.remove_steps()?;
-            self.simplify_steps()?;
+            match before.level {
+                Level::Router => self.simplify_steps()?,
+                Level::Fleet => self.simplify_schedule()?,
+            }
             self.simplify_rows()?;
             if self.best() == before {
                 break;
@@ -282,7 +311,7 @@ impl Shrinker<'_> {
         if trace.setup.rows.is_empty() {
             return Ok(());
         }
-        if let Some(putting) = putting(self.router.hello()) {
+        if let Some(putting) = putting(self.router.hello()).filter(|_| trace.level == Level::Router) {
             let mut as_steps = trace.clone();
             let rows = std::mem::take(&mut as_steps.setup.rows).into_iter();
             let changes = rows.map(|row| Step::Change(putting(row)));
@@ -371,6 +400,10 @@ impl Shrinker<'_> {
                 let next = format!("{letter}{}", names.len() + 1);
                 text.clone_from(names.entry(text.clone()).or_insert(next));
             }
+            for text in trace.steps.iter_mut().filter_map(|step| fleet::patched(step, letter)) {
+                let next = format!("{letter}{}", names.len() + 1);
+                text.clone_from(names.entry(text.clone()).or_insert(next));
+            }
             let rename = |text: &mut String| {
                 if let Some(name) = names.get(text) {
                     text.clone_from(name);
@@ -379,6 +412,7 @@ impl Shrinker<'_> {
             for step in &mut trace.steps {
                 match step {
                     Step::Change(Change::Delete(id)) if letter == "d" => rename(id),
+                    Step::Do(op) | Step::Begin(Begin { act: op, .. }) if letter == "d" => fleet::rename_id(op, &rename),
                     Step::Ask(_, question) => rename_in(question, letter, &rename),
                     _ => {}
                 }

@@ -400,7 +400,8 @@ impl Tracked {
 pub struct Judged {
     /// The premises and findings of the rules.
     pub tally: Tally,
-    /// The number of changes that the router said it had applied, and that changed its table; of a fleet's run 0.
+    /// The number of changes that the router said it had applied, and that changed its table; of a fleet's run, of the
+    /// writes that were acknowledged.
     pub effects: u64,
     /// Nanoseconds inside the router, fresh routers included; 0 where the adapter does not measure.
     pub router_ns: u64,
@@ -442,14 +443,14 @@ impl<'a> Carried<'a> {
         }
     }
 
-    /// Returns how many changes had an effect, and what the run tried; of a fleet's run nothing.
+    /// Returns how many changes had an effect, and what the run tried; of a fleet's run how many writes were acknowledged.
     fn coverage(&self, ground: &Ground) -> (u64, Coverage) {
         match &self.evidence {
             Evidence::Router(tracked) => {
                 let coverage = Coverage::of(self.run, self.reply, &tracked.tables, ground);
                 (tracked.effects(), coverage)
             }
-            Evidence::Fleet(_) => (0, Coverage::default()),
+            Evidence::Fleet(history) => (history.acknowledged(), Coverage::default()),
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use adapter_faulty::{Correct, Router, find};
 use model::universe::{NARROW, Scope, TINY, UNIVERSES};
 use model::{
-    Cadence, ExhaustLimits, Failure, Hunt, Judge, Pace, RuleSet, SearchSettings, explore, explore_observed, run_asking,
-    search, shrink_failure, trial,
+    Cadence, Draws, ExhaustLimits, Failure, Hunt, Judge, Pace, RuleSet, SearchSettings, explore, explore_observed,
+    run_asking, search, shrink_failure, trial,
 };
 use protocol::{
     AdapterFault, Answer, Change, Changed, Hello, InProcess, Level, Local, Query, RouterUnderTest, Row, Run, RunReply,
@@ -128,7 +128,7 @@ fn settings(hello: &Hello, batch: u32) -> SearchSettings {
         seed: 1,
         sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),
-        cadence: Cadence::Drawn,
+        draws: Draws::Changes(Cadence::Drawn),
         traces_max: 2_000,
         batch,
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use adapter_faulty::{FAULTS, NO_FAULT, find};
 use model::universe::{Scope, UNIVERSES};
 use model::{
-    Cadence, Cause, CauseKey, Diagnosis, Failure, Judge, Lasts, RuleSet, SearchSettings, diagnose, group, lasts,
+    Cadence, Cause, CauseKey, Diagnosis, Draws, Failure, Judge, Lasts, RuleSet, SearchSettings, diagnose, group, lasts,
     search, to_the_end,
 };
 use protocol::{
@@ -20,7 +20,7 @@ fn diagnosed(router: &mut dyn RouterUnderTest, traces_max: u32) -> Vec<(Failure,
         seed: 1,
         sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
-        cadence: Cadence::Drawn,
+        draws: Draws::Changes(Cadence::Drawn),
         traces_max,
         batch: 8,
     };

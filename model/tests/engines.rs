@@ -11,9 +11,9 @@ use std::ops::ControlFlow;
 use adapter_faulty::{Correct, Router, find};
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use model::{
-    Cadence, Ended, ExhaustLimits, Failure, Hunt, Judge, Limit, RuleId, RuleSet, SearchSettings, Seeded, Signature,
-    Swarm, Work, alphabet, draw_run, explore, explore_observed, matrix, router_changes, search, shrink_failure,
-    to_the_end,
+    Cadence, Draws, Ended, ExhaustLimits, Failure, Hunt, Judge, Limit, RuleId, RuleSet, SearchSettings, Seeded,
+    Signature, Swarm, Work, alphabet, draw_run, explore, explore_observed, matrix, router_changes, search,
+    shrink_failure, to_the_end,
 };
 use protocol::{Answer, Capability, Change, Changed, Extra, Hello, Level, Local, Outcome, Query, Question, Row, Step};
 
@@ -107,7 +107,7 @@ fn a_seed_means_the_traces_that_it_meant() {
                 seed: 1,
                 sweep: Vec::new(),
                 scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
-                cadence,
+                draws: Draws::Changes(cadence),
                 traces_max: 300,
                 batch: 1,
             };
@@ -397,7 +397,7 @@ fn a_search_finds_and_shrinks_what_it_found_and_shrank() {
                 .iter()
                 .map(|universe| Scope::new(universe, router.hello()))
                 .collect(),
-            cadence: Cadence::Drawn,
+            draws: Draws::Changes(Cadence::Drawn),
             traces_max: 20,
             batch: 8,
         };

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use adapter_faulty::find;
 use model::universe::{MID, Scope};
 use model::{
-    Cadence, Ended, Finding, FindingKind, Judge, Limit, RuleId, RuleSet, SearchSettings, Shrunk, Tally, search, shrink,
-    to_the_end, trial,
+    Cadence, Draws, Ended, Finding, FindingKind, Judge, Limit, RuleId, RuleSet, SearchSettings, Shrunk, Tally, search,
+    shrink, to_the_end, trial,
 };
 use protocol::{
     AdapterFault, Answer, Capability, Change, Changed, Hello, InProcess, Level, Local, Query, Question, Questions,
@@ -23,7 +23,7 @@ fn settings(hello: &Hello, traces_max: u32) -> SearchSettings {
         seed: 1,
         sweep: Vec::new(),
         scopes: vec![Scope::new(&MID, hello)],
-        cadence: Cadence::Drawn,
+        draws: Draws::Changes(Cadence::Drawn),
         traces_max,
         batch: 8,
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use adapter_faulty::find;
 use model::universe::{Scope, TINY};
 use model::{
-    CONSTRUCTION, Cadence, Coverage, Judge, LookedUp, Met, RuleSet, SWEEP, SearchSettings, Tier, Tried, search, sweep,
-    to_the_end, trial,
+    CONSTRUCTION, Cadence, Coverage, Draws, Judge, LookedUp, Met, RuleSet, SWEEP, SearchSettings, Tier, Tried, search,
+    sweep, to_the_end, trial,
 };
 use protocol::wire::Extra;
 use protocol::{
@@ -60,7 +60,7 @@ fn settings(hello: &Hello) -> SearchSettings {
         seed: 1,
         sweep: sweep(&tiny, &[]),
         scopes: vec![tiny],
-        cadence: Cadence::Drawn,
+        draws: Draws::Changes(Cadence::Drawn),
         traces_max: 0,
         batch: 16,
     }

@@ -2,7 +2,7 @@
 
 use adapter_reference::Reference;
 use model::universe::{Scope, UNIVERSES};
-use model::{Cadence, Hunt, Judge, RuleSet, SearchSettings, search, to_the_end, trial};
+use model::{Cadence, Draws, Hunt, Judge, RuleSet, SearchSettings, search, to_the_end, trial};
 use protocol::{Change, InProcess, Level, Local, Query, Question, Questions, Row, Run, Step, Trace};
 
 /// The random traces of one measurement.
@@ -22,7 +22,7 @@ pub(crate) fn random_traces(judge: &Judge) -> Hunt {
         seed: 1,
         sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
-        cadence: Cadence::Drawn,
+        draws: Draws::Changes(Cadence::Drawn),
         traces_max: TRACES,
         batch: 32,
     };

@@ -53,7 +53,7 @@ impl<R: LocalReplica> Fleet<R> {
         } else {
             Pending::Delivered
         };
-        closed_run(&input.trace, queries, pending, self.on_trial.hello())
+        closed_run(&input.trace, queries, pending, &self.on_trial.hello().capabilities)
     }
 
     /// Returns what the rules see in the run. A panic is an error, and so is a replica that ends behind the store.

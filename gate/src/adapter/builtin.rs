@@ -2,7 +2,6 @@
 
 use adapter_faulty::{FAULTS, find};
 use adapter_reference::Reference;
-use adapter_reference::reference_fleet;
 use fleet::strategies::{self, STRATEGIES};
 use fleet::strategy_fleet;
 use protocol::{InProcess, RouterUnderTest};
@@ -10,11 +9,6 @@ use protocol::{InProcess, RouterUnderTest};
 /// The reference router.
 pub(crate) fn reference() -> Box<dyn RouterUnderTest> {
     Box::new(InProcess::new(Reference::default()))
-}
-
-/// The reference as a fleet, over a store in memory.
-pub(crate) fn fleet_of_references() -> Box<dyn RouterUnderTest> {
-    Box::new(reference_fleet())
 }
 
 /// The fleet whose replicas follow the strategy of that name.

@@ -8,6 +8,7 @@ pub(crate) mod pins;
 pub(crate) mod process;
 pub(crate) mod several;
 pub(crate) mod spec;
+pub(crate) mod store;
 pub(crate) mod supervisor;
 pub(crate) mod tail;
 pub(crate) mod venv;
@@ -16,12 +17,13 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use protocol::{AdapterFault, FaultKind, RouterUnderTest, Stamped};
+use protocol::{AdapterFault, Capability, FaultKind, Level, RouterUnderTest, Stamped};
 
 use self::cache::Cache;
 use self::process::Launch;
 use self::several::Several;
 use self::spec::{Release, Spec};
+use self::store::Store;
 use self::supervisor::{Supervisor, Waits};
 use self::venv::Progress;
 
@@ -36,13 +38,63 @@ pub struct AdapterSettings {
     pub waits: Waits,
     /// The number of processes of an adapter.
     pub jobs: NonZeroUsize,
+    /// The store of a fleet of references.
+    pub store: Store,
 }
 
-/// Opens the router that `spec` names.
+/// Opens the router, or the fleet, that `spec` names.
 ///
 /// # Errors
 ///
-/// An adapter fault. No process is left behind then, and nothing half-made in the cache.
+/// An adapter fault, also where there is nothing of that level under that name. No process is left behind then, and nothing
+/// half-made in the cache.
+pub(crate) fn open(
+    spec: &Spec,
+    level: Level,
+    settings: &AdapterSettings,
+    progress: Progress<'_>,
+) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    let opened = match level {
+        Level::Router => open_router(spec, settings, progress),
+        Level::Fleet => open_fleet(spec, settings, progress),
+    }?;
+    match (level, opened.hello().can(Capability::Fleet)) {
+        (Level::Router, true) => Err(another_level(spec, "a fleet and no single router; say `--level fleet`")),
+        (Level::Fleet, false) => Err(another_level(
+            spec,
+            "one router and no fleet: its adapter does not declare `fleet`; say `--level router`",
+        )),
+        _ => Ok(opened),
+    }
+}
+
+fn another_level(spec: &Spec, what: &str) -> AdapterFault {
+    AdapterFault::new(FaultKind::Missing, format!("`{spec}` is {what}"))
+}
+
+fn open_fleet(
+    spec: &Spec,
+    settings: &AdapterSettings,
+    progress: Progress<'_>,
+) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    match spec {
+        Spec::Reference => settings.store.fleet(),
+        Spec::Faulty(_) | Spec::Strategy(_) | Spec::Exec(_) => open_router(spec, settings, progress),
+        Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
+            let mut launch = prepared(release, settings, progress)?;
+            launch.name = spec.to_string();
+            launch.args.push("--fleet".into());
+            progress(&format!("starting a fleet of litellm {release}"));
+            start(launch, settings)
+        }
+    }
+}
+
+/// Opens what `spec` names where no level is asked for: a router, or what is only there as a fleet.
+///
+/// # Errors
+///
+/// As [`open`].
 pub fn open_router(
     spec: &Spec,
     settings: &AdapterSettings,
@@ -90,11 +142,6 @@ fn start(launch: Launch, settings: &AdapterSettings) -> Result<Box<dyn RouterUnd
     } else {
         Box::new(Stamped::new(Several::start(&launch, settings.waits, settings.jobs)?))
     })
-}
-
-/// Opens the fleet that goes by the same name as a router, if there is one: only `reference` names both.
-pub(crate) fn open_fleet(spec: &Spec) -> Option<Box<dyn RouterUnderTest>> {
-    (*spec == Spec::Reference).then(builtin::fleet_of_references)
 }
 
 fn not_built_in(spec: &Spec) -> AdapterFault {

@@ -28,6 +28,11 @@ pub enum Spec {
 }
 
 impl Spec {
+    /// Returns whether the name stands for a router and for a fleet of its replicas as well.
+    pub(crate) fn names_both_levels(&self) -> bool {
+        matches!(self, Self::Reference | Self::LiteLlm(_) | Self::LiteLlmProxy(_))
+    }
+
     /// Reads `text`. `faults` are the names that `faulty:` knows, and `strategies` those of `strategy:`.
     ///
     /// # Errors

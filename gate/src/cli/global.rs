@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::adapter::AdapterSettings;
+use crate::adapter::store::Store;
 use crate::adapter::supervisor::Waits;
 
 /// The flags of every command.
@@ -75,6 +76,7 @@ impl Global {
                 reply: Duration::from_secs(self.wait),
             },
             jobs: NonZeroUsize::MIN,
+            store: Store::Sqlite,
         }
     }
 }

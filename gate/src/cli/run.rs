@@ -2,14 +2,18 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use protocol::Level;
+use protocol::wire::REPLICAS_MAX;
 
 use super::report::ReportArgs;
 use super::router::parse_spec;
 use crate::adapter::several::JOBS_MAX;
 use crate::adapter::spec::{FORMS, Spec};
+use crate::adapter::store::{STORE_FORMS, Store};
 
 /// The number of changes within which nineteen of twenty planted faults are found by random traces: 476 in the kill table,
 /// and some more.
@@ -21,6 +25,15 @@ pub struct RunArgs {
     /// The router on trial.
     #[arg(help = FORMS, long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
+    /// What is on trial: one router, or several replicas of it over one store
+    #[arg(long, value_name = "LEVEL", default_value = "router")]
+    pub level: LevelArg,
+    /// Most replicas of a fleet, where the adapter does not say fewer
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=i64::from(REPLICAS_MAX)))]
+    pub replicas: u8,
+    /// The store of a fleet of references [default: sqlite]
+    #[arg(help = format!("The store of a fleet of references: {STORE_FORMS} [default: sqlite]"), long, value_name = "STORE", value_parser = Store::from_str)]
+    pub store: Option<Store>,
     /// The rules to judge by: an id or a pattern such as `*-free`; with a `!` in front, rules to leave out; may be
     /// repeated
     #[arg(long, value_name = "GLOB")]
@@ -60,6 +73,24 @@ pub struct RunArgs {
     /// Directory of the traces of failures, and of the report that `explain` reads
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
+}
+
+/// The level of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    /// One router.
+    Router,
+    /// Several replicas over one store.
+    Fleet,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Router => Self::Router,
+            LevelArg::Fleet => Self::Fleet,
+        }
+    }
 }
 
 fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {

@@ -1,6 +1,7 @@
 //! `routeproof replay`: traces, against what is known of them.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,8 @@ use protocol::{
 };
 
 use super::interruption;
-use crate::adapter::{AdapterSettings, open_fleet, open_router};
+use crate::adapter::spec::Spec;
+use crate::adapter::{AdapterSettings, open, open_router};
 use crate::cli::ReplayArgs;
 use crate::document::{Document, FindingReport, Interruption, ReplayReport, TraceReport, TraceStatus, TrialReport};
 use crate::error::Error;
@@ -44,9 +46,12 @@ pub(crate) fn run(args: &ReplayArgs, settings: &AdapterSettings) -> Result<Docum
         read(file)?;
     }
     let mut opened = Opened {
-        router: open_router(&args.router, settings, &progress)?,
-        fleet: open_fleet(&args.router),
+        spec: &args.router,
+        settings,
+        routers: BTreeMap::new(),
     };
+    let first = read(&files[0])?.file.trace.level;
+    let trial = TrialReport::new(&args.router.to_string(), opened.of(first)?.hello());
     let _finishing = finish_on_signal();
     let mut traces = Vec::with_capacity(files.len());
     let interrupted = match replay(&files, &mut opened, &mut traces) {
@@ -56,7 +61,7 @@ pub(crate) fn run(args: &ReplayArgs, settings: &AdapterSettings) -> Result<Docum
     };
     let interrupted = interrupted.or_else(|| stopped().map(Interruption::Signal));
     Ok(Document::Replay(ReplayReport {
-        trial: Some(TrialReport::new(&args.router.to_string(), opened.router.hello())),
+        trial: Some(trial),
         traces,
         interrupted,
     }))
@@ -128,19 +133,29 @@ fn usage(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::Usage(format!("{}: {why}", foreign::path(path)))
 }
 
-/// A router under test, and the fleet that goes by the same name.
-struct Opened {
-    router: Box<dyn RouterUnderTest>,
-    fleet: Option<Box<dyn RouterUnderTest>>,
+/// A router under test and the fleet that goes by the same name, each opened when it is first needed.
+struct Opened<'a> {
+    spec: &'a Spec,
+    settings: &'a AdapterSettings,
+    routers: BTreeMap<Level, Box<dyn RouterUnderTest>>,
 }
 
-impl Opened {
-    /// The one that carries out traces of that level.
-    fn of(&mut self, level: Level) -> &mut dyn RouterUnderTest {
-        match (level, &mut self.fleet) {
-            (Level::Fleet, Some(fleet)) => fleet.as_mut(),
-            _ => self.router.as_mut(),
-        }
+impl Opened<'_> {
+    /// The one that carries out traces of that level, if there is one for each; else the only one.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening it.
+    fn of(&mut self, level: Level) -> Result<&mut dyn RouterUnderTest, AdapterFault> {
+        let names_both = self.spec.names_both_levels();
+        Ok(
+            match self.routers.entry(if names_both { level } else { Level::Router }) {
+                Entry::Occupied(opened) => opened.into_mut(),
+                Entry::Vacant(vacant) if names_both => vacant.insert(open(self.spec, level, self.settings, &progress)?),
+                Entry::Vacant(vacant) => vacant.insert(open_router(self.spec, self.settings, &progress)?),
+            }
+            .as_mut(),
+        )
     }
 }
 
@@ -149,14 +164,14 @@ impl Opened {
 /// # Errors
 ///
 /// See [`Error`].
-fn replay(files: &[PathBuf], opened: &mut Opened, reports: &mut Vec<TraceReport>) -> Result<(), Error> {
+fn replay(files: &[PathBuf], opened: &mut Opened<'_>, reports: &mut Vec<TraceReport>) -> Result<(), Error> {
     for file in files {
         if stopped().is_some() {
             break;
         }
         let kept = read(file)?;
         let file = file.display().to_string();
-        let router = opened.of(kept.file.trace.level);
+        let router = opened.of(kept.file.trace.level)?;
         let hello = router.hello().clone();
         reports.push(match unfit(&kept.file, &hello) {
             Some(why) => TraceReport {
@@ -254,7 +269,7 @@ pub(crate) fn to_run(kept: &KeptTrace, hello: &Hello) -> Run {
         queries.into_iter().collect()
     };
     if trace.level == Level::Fleet {
-        return fleet_run(trace, raised, hello);
+        return fleet_run(trace, raised, &hello.capabilities);
     }
     let teams: BTreeSet<Option<String>> = rows.iter().map(|row| row.team.clone()).chain([None]).collect();
     // What is asked at the end is asked once, in its order, and before all else: an answer may depend on the one before.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::{CauseKey, Harm, Lasts, RuleId, Told};
-use protocol::{Outcome, Question, Row, Step, TraceFile};
+use protocol::{Level, Outcome, Question, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -104,8 +104,11 @@ impl CauseReport {
 }
 
 /// The steps of a trace before the question at its end that shows a failure.
+///
+/// The question of a schedule stands among its steps.
 pub(super) fn before_question<'a>(file: &'a TraceFile, finding: &FindingReport) -> &'a [Step] {
     let steps = &file.trace.steps;
-    let is_asked = finding.asked.as_ref().is_some_and(|asked| *asked != Question::Claims);
+    let is_router = file.trace.level == Level::Router;
+    let is_asked = is_router && finding.asked.as_ref().is_some_and(|asked| *asked != Question::Claims);
     &steps[..steps.len() - usize::from(is_asked)]
 }

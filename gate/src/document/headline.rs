@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use model::{CauseKey, Remains, RuleId, Wrong};
+use model::{CauseKey, Left, Race, Remains, RuleId, Schedule, Wrong};
+use protocol::Place;
 
 /// The headline of a cause.
 pub(crate) fn headline(key: &CauseKey) -> String {
@@ -57,7 +58,83 @@ pub(crate) fn headline(key: &CauseKey) -> String {
             };
             format!("{decided}: {reason}")
         }
+        CauseKey::Schedule(schedule) => of_schedule(schedule),
         CauseKey::Unexplained { rule, class } => format!("{rule} is broken ({class}); the step to blame is not known"),
+    }
+}
+
+fn of_schedule(schedule: &Schedule) -> String {
+    let Schedule {
+        race,
+        store,
+        write,
+        last,
+        restarts,
+        by_pattern,
+        left,
+    } = schedule;
+    let when = steps_of(race.as_ref(), store, write.as_deref(), last.as_deref());
+    let restarted = if *restarts { " and a restart" } else { "" };
+    let by = match by_pattern {
+        Some(true) => ", by pattern",
+        Some(false) => ", by name",
+        None => "",
+    };
+    format!("{when}{restarted}: {}{by}", left_behind(*left))
+}
+
+/// The schedule of a fleet, as a phrase that begins a sentence.
+fn steps_of(race: Option<&Race>, store: &BTreeSet<String>, write: Option<&str>, last: Option<&str>) -> String {
+    let while_store = if store.is_empty() {
+        String::new()
+    } else {
+        format!(" while the store {}", listed(store))
+    };
+    if let Some(Race {
+        held,
+        until,
+        here,
+        elsewhere,
+    }) = race
+    {
+        let mut passing = Vec::new();
+        if !here.is_empty() {
+            passing.push(format!("{} here", listed(here)));
+        }
+        if !elsewhere.is_empty() {
+            passing.push(format!("{} elsewhere", listed(elsewhere)));
+        }
+        let passed = if passing.is_empty() {
+            String::new()
+        } else {
+            format!(", passed by {}", passing.join(" and "))
+        };
+        return format!("A {held} held {}{passed}{while_store}", place(*until));
+    }
+    match (write, last) {
+        (Some(write), Some(last)) => format!("After a {write} and a {last}{while_store}"),
+        (Some(one), None) | (None, Some(one)) => format!("After a {one}{while_store}"),
+        (None, None) => format!("From the start{while_store}"),
+    }
+}
+
+fn place(place: Place) -> &'static str {
+    match place {
+        Place::BeforeRead => "before its read",
+        Place::AfterRead => "after its read",
+        Place::BeforeWrite => "before its write",
+        Place::AfterWrite => "after its write",
+    }
+}
+
+fn left_behind(left: Left) -> &'static str {
+    match left {
+        Left::Old => "a version is served that should not be",
+        Left::Missing => "a row is missing",
+        Left::Twice => "a row comes twice",
+        Left::Size => "a structure has another size",
+        Left::Decision => "a change is decided wrongly",
+        Left::Other => "a replica answers as it should not",
     }
 }
 
@@ -148,6 +225,33 @@ mod tests {
             by_id,
             extras: texts(&[]),
         };
+        let plain = |store: &[&str], write: Option<&str>, last: Option<&str>, restarts| {
+            CauseKey::Schedule(Schedule {
+                race: None,
+                store: texts(store),
+                write: write.map(str::to_owned),
+                last: last.map(str::to_owned),
+                restarts,
+                by_pattern: None,
+                left: Left::Old,
+            })
+        };
+        let race = |held: &str, until, here: &[&str], elsewhere: &[&str]| {
+            CauseKey::Schedule(Schedule {
+                race: Some(Race {
+                    held: held.to_owned(),
+                    until,
+                    here: texts(here),
+                    elsewhere: texts(elsewhere),
+                }),
+                store: texts(&[]),
+                write: None,
+                last: None,
+                restarts: false,
+                by_pattern: Some(false),
+                left: Left::Missing,
+            })
+        };
         #[rustfmt::skip]
         let rows = [
             (applied("replace", Wrong::Kept, &["pattern_router"], &[]), "Loading a new list keeps rows of the old one in pattern_router"),
@@ -160,6 +264,9 @@ mod tests {
             (lookup(RuleId::OrderFree, "unbuildable", false), "A start fails in one order of the rows, and not in another"),
             (CauseKey::Unexplained { rule: RuleId::Current, class: "stale".to_owned() }, "current is broken (stale); the step to blame is not known"),
             (lookup(RuleId::Heals, "other", false), "heals is broken (other)"),
+            (race("patch", Place::AfterRead, &["delete"], &["poll"]), "A patch held after its read, passed by delete here and poll elsewhere: a row is missing, by name"),
+            (plain(&["shows no row"], Some("put in the store"), Some("poll"), true), "After a put in the store and a poll while the store shows no row and a restart: a version is served that should not be"),
+            (plain(&[], None, Some("start"), false), "After a start: a version is served that should not be"),
             (CauseKey::Growth { structure: "names".to_owned(), fewer: false }, "names only grows"),
             (CauseKey::Growth { structure: "names".to_owned(), fewer: true }, "names lacks what a restart puts there"),
             (CauseKey::Unbuildable { verb: "upsert".to_owned() }, "An accepted update makes the next start fail"),

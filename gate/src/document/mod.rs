@@ -38,7 +38,7 @@ pub(crate) use run::{
 pub(crate) use suspect::{Brings, SuspectReport};
 pub(crate) use verdict::{Counts, Facts, Verdict};
 
-use protocol::Hello;
+use protocol::{Capability, Hello, Level};
 
 /// The version of the JSON report.
 pub(crate) const FORMAT: u32 = 4;
@@ -92,6 +92,9 @@ pub struct TrialReport {
     pub protocol: u32,
     /// The preset that it claims.
     pub semantics: Option<String>,
+    /// One router, or several replicas over one store.
+    #[serde(default)]
+    pub level: Level,
 }
 
 impl TrialReport {
@@ -103,6 +106,11 @@ impl TrialReport {
             version: hello.version.clone(),
             protocol: hello.protocol,
             semantics: hello.dialect.semantics.clone(),
+            level: if hello.can(Capability::Fleet) {
+                Level::Fleet
+            } else {
+                Level::Router
+            },
         }
     }
 }

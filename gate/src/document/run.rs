@@ -342,7 +342,7 @@ impl FailureReport {
 #[cfg(test)]
 mod tests {
     use model::{Coverage, LookedUp, Tier};
-    use protocol::Capability;
+    use protocol::{Capability, Level};
 
     use super::*;
     use crate::adapter::builtin;
@@ -366,6 +366,7 @@ mod tests {
         RunReport {
             unjudged: Vec::new(),
             trial: TrialReport {
+                level: Level::Router,
                 spec: "reference".to_owned(),
                 router: "reference".to_owned(),
                 version: "1".to_owned(),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use adapter_faulty::Fault;
 use model::universe::{CLOSABLE, NARROW, Scope, UNIVERSES, Universe};
-use model::{Cadence, ExhaustLimits, Judge, RuleSet, SearchSettings, search, shrink_failure};
+use model::{Cadence, Draws, ExhaustLimits, Judge, RuleSet, SearchSettings, search, shrink_failure};
 use protocol::{Hello, Level};
 
 use crate::adapter::spec::Spec;
@@ -59,7 +59,7 @@ pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) 
         seed,
         sweep: Vec::new(),
         scopes: scopes(router.hello()),
-        cadence: Cadence::Drawn,
+        draws: Draws::Changes(Cadence::Drawn),
         traces_max,
         batch: 1,
     };

@@ -30,6 +30,8 @@ fn run() -> RunReport {
     let mut router = builtin::faulty(&fault).unwrap();
     let options = Options {
         spec: Spec::Faulty(fault),
+        level: Level::Router,
+        replicas_max: 2,
         rules: RuleSet::of(Level::Router),
         budget: Some(Duration::from_secs(2)),
         effects_min: 1,

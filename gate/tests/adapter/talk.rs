@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use gate::{AdapterSettings, Spec, Waits, open_router};
+use gate::{AdapterSettings, Spec, Store, Waits, open_router};
 use libtest_mimic::Trial;
 use protocol::FaultKind::{self, Babbled, Exited, Hung, Lied, Mismatched, Missing, Refused};
 use protocol::wire::BATCH_RUNS_MAX;
@@ -107,6 +107,7 @@ fn settings(hello: Duration, reply: Duration) -> AdapterSettings {
         path: None,
         waits: Waits { hello, reply },
         jobs: NonZeroUsize::MIN,
+        store: Store::Sqlite,
     }
 }
 

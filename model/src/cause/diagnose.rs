@@ -6,7 +6,7 @@ use protocol::{AdapterFault, Change, Level, Outcome, Question, RouterUnderTest, 
 
 use super::own::Own;
 use super::stage::{Face, Misfit, Stage, matrix, prefixes, stages, surplus};
-use super::{CauseKey, Harm, Remains, Told, Wrong};
+use super::{CauseKey, Harm, Remains, Told, Wrong, schedule};
 use crate::failure::{Allowed, Failure, Finding, Got, Tier};
 use crate::rules::{Oracle, RuleId};
 use crate::shrink::run_asking;
@@ -57,6 +57,9 @@ struct Scene<'a> {
 /// Those of the router under test.
 pub fn diagnose(router: &mut dyn RouterUnderTest, judge: &Judge, failure: &Failure) -> Result<Diagnosis, AdapterFault> {
     let trace = &failure.run.trace;
+    if trace.level == Level::Fleet && failure.shrunk {
+        return Ok(Diagnosis::of(CauseKey::Schedule(schedule::schedule(failure))));
+    }
     if trace.level == Level::Fleet || trace.steps.len() > DIAGNOSED_STEPS_MAX {
         return Ok(Diagnosis::unexplained(&failure.finding));
     }

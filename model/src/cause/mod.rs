@@ -9,6 +9,7 @@ mod group;
 mod harm;
 mod lasts;
 mod own;
+mod schedule;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ pub use diagnose::{Diagnosis, diagnose};
 pub use group::{Cause, Member, group};
 pub use harm::{Harm, HarmKind};
 pub use lasts::{Lasts, lasts};
+pub use schedule::{Left, Race, Schedule};
 
 use crate::failure::Version;
 use crate::rules::{Oracle, RuleId};
@@ -93,6 +95,8 @@ pub enum CauseKey {
         /// The first words of the reason for refusing it, the router's or the preset's.
         reason: String,
     },
+    /// A schedule of a fleet went wrong.
+    Schedule(Schedule),
     /// The evidence does not tell which step is to blame: nothing is grouped but by what was broken.
     Unexplained {
         /// The rule.

@@ -314,6 +314,12 @@ impl<'a> History<'a> {
         self.eras.get(one) == self.eras.get(other)
     }
 
+    /// The number of writes that were acknowledged, those of the set-up aside.
+    pub fn acknowledged(&self) -> u64 {
+        let acknowledged = |operation: &&Operation| operation.from > 0 && operation.is_acknowledged();
+        self.operations.iter().filter(acknowledged).count() as u64
+    }
+
     /// Returns whether there ever is a second source of rows.
     pub fn has_second_source(&self) -> bool {
         let config = |step: &Step| matches!(step, Step::World(World::Config(_)));

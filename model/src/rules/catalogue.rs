@@ -350,7 +350,7 @@ pub static RULES: [Rule; 17] = [
         levels: FLEET,
         sentence: "after a replica acknowledges a write, it serves that version or a newer one",
         oracle: Oracle::Absolute,
-        needs: &[Capability::Fleet],
+        needs: &[Capability::Fleet, Capability::Admin],
         effect: Effect::WrongDeployment,
         premise: "a row of which the replica has acknowledged a write since it started",
         explanation: "The admin endpoint writes to the store and leaves the replica's own tables to the next poll, or a \
@@ -362,7 +362,7 @@ pub static RULES: [Rule; 17] = [
         levels: FLEET,
         sentence: "from every reachable state, one successful poll makes every lookup agree with the store",
         oracle: Oracle::Metamorphic,
-        needs: &[Capability::Fleet],
+        needs: &[Capability::Fleet, Capability::Crash],
         effect: Effect::RestartChanges,
         premise: "a replica that is up, while the store has no invalid row",
         explanation: "Something is left behind that no poll removes: a stale entry, a name, the last row. The poll under \
@@ -373,7 +373,7 @@ pub static RULES: [Rule; 17] = [
         levels: FLEET,
         sentence: "a failed, empty-by-error or partial poll changes nothing",
         oracle: Oracle::Absolute,
-        needs: &[Capability::Fleet],
+        needs: &[Capability::Fleet, Capability::StoreFails],
         effect: Effect::Fails,
         premise: "a poll that the store fails, or to which it shows too little",
         explanation: "An error of the store is taken for an empty store, or a result that was cut short for a whole one, \
@@ -384,7 +384,7 @@ pub static RULES: [Rule; 17] = [
         levels: FLEET,
         sentence: "once writes stop, under fair polling, all replicas come to agree with the store",
         oracle: Oracle::Metamorphic,
-        needs: &[Capability::Fleet],
+        needs: &[Capability::Fleet, Capability::Crash],
         effect: Effect::WrongDeployment,
         premise: "a state in which some replica does not agree with the store",
         explanation: "A replica stays apart for ever, or comes to agree again and again and never for good. It is judged of \

@@ -3,8 +3,8 @@
 use model::{History, Judge, Operation, Pending, RuleId, RuleSet, Tally, closed_run, closing};
 use protocol::fleet::InProcessFleet;
 use protocol::{
-    Begin, FaultKind, Level, Now, Op, OpId, Place, Query, Question, RouterUnderTest, Row, RowOrder, Run, RunReply,
-    Shown, Step, StoreView, Trace, Via, World, Write, WriteOp,
+    Begin, Capability, FaultKind, Level, Now, Op, OpId, Place, Query, Question, RouterUnderTest, Row, RowOrder, Run,
+    RunReply, Shown, Step, StoreView, Trace, Via, World, Write, WriteOp,
 };
 
 use crate::planted::Planted;
@@ -42,7 +42,10 @@ fn closing_of(first: &[Step]) -> Vec<Step> {
 fn a_closing_ends_faults_finishes_what_is_held_and_brings_a_fresh_replica() {
     let mends = [World::StoreFails(false), World::StoreShows(StoreView::All)].map(Step::World);
     let empty = Trace::of_fleet(2, Vec::new());
-    assert_eq!(closing(&empty, Pending::Dropped).steps, closing_of(&mends));
+    assert_eq!(
+        closing(&empty, Pending::Dropped, &Capability::OF_FLEETS).steps,
+        closing_of(&mends)
+    );
     let steps = vec![
         begin("p", Op::Poll(0), Place::AfterRead),
         begin("q", put(Via::Replica(0), "v1"), Place::BeforeWrite),
@@ -62,7 +65,7 @@ fn a_closing_ends_faults_finishes_what_is_held_and_brings_a_fresh_replica() {
         ]
         .concat();
         assert_eq!(
-            closing(&trace, pending).steps,
+            closing(&trace, pending, &Capability::OF_FLEETS).steps,
             [&steps[..], &closing_of(&first)].concat()
         );
     };
@@ -77,7 +80,7 @@ fn a_judged_run_asks_after_each_step_what_the_rules_need() {
         &Trace::of_fleet(2, Vec::new()),
         vec![Query::new("a", Some("t1"))],
         Pending::Dropped,
-        fleet.hello(),
+        &fleet.hello().capabilities,
     );
     let listings = [None, Some("t1".to_owned())].map(Question::Listing);
     let rest = [Question::Claims, Question::Holds, Question::Sizes, Question::Store];
@@ -91,7 +94,12 @@ fn carried_out(steps: &[Step]) -> (Run, RunReply) {
     let mut fleet = InProcessFleet::new(Planted::new(None));
     let mut trace = Trace::of_fleet(2, steps.to_vec());
     trace.setup.rows = vec![Row::new("d1", "a*", "up/*", "v1")];
-    let run = closed_run(&trace, vec![Query::new("ax", None)], Pending::Dropped, fleet.hello());
+    let run = closed_run(
+        &trace,
+        vec![Query::new("ax", None)],
+        Pending::Dropped,
+        &fleet.hello().capabilities,
+    );
     let reply = fleet.run(std::slice::from_ref(&run)).unwrap().remove(0);
     (run, reply)
 }

@@ -2,6 +2,7 @@
 
 mod follow;
 mod planted;
+mod searched;
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ fn draw(fleet: &dyn RouterUnderTest, number: u32) -> Run {
     } else {
         Pending::Delivered
     };
-    closed_run(&trace, queries, pending, fleet.hello())
+    closed_run(&trace, queries, pending, &fleet.hello().capabilities)
 }
 
 fn judge(fleet: &mut dyn RouterUnderTest, run: &Run) -> Tally {

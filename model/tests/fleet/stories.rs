@@ -71,7 +71,7 @@ impl Story {
             &trace,
             ["ax", "zx"].map(|model| Query::new(model, None)).to_vec(),
             Pending::Dropped,
-            fleet.hello(),
+            &fleet.hello().capabilities,
         );
         let judge = Judge::new(fleet.hello(), RuleSet::only(rule)).unwrap();
         trial(&mut fleet, &judge, &[run]).unwrap().remove(0).tally

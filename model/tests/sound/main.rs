@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use model::universe::{Scope, UNIVERSES};
-use model::{Cadence, Hunt, Judge, Oracle, RuleId, RuleSet, SearchSettings, Signature, search, unjudged};
+use model::{Cadence, Draws, Hunt, Judge, Oracle, RuleId, RuleSet, SearchSettings, Signature, search, unjudged};
 use protocol::{InProcess, Level, Local, RouterUnderTest};
 
 use crate::fakes::{
@@ -33,7 +33,7 @@ fn hunt(
         seed: 7,
         sweep: Vec::new(),
         scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, &hello)).collect(),
-        cadence,
+        draws: Draws::Changes(cadence),
         traces_max,
         batch: 16,
     };

@@ -156,6 +156,8 @@ mod tests {
     fn options(out: &Path) -> Options {
         Options {
             spec: Spec::Reference,
+            level: Level::Router,
+            replicas_max: 2,
             rules: RuleSet::of(Level::Router),
             budget: None,
             effects_min: 0,

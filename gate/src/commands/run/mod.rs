@@ -8,12 +8,13 @@ mod confirm;
 mod found;
 mod outlook;
 mod pace;
+mod plan;
 mod suspect;
 
-use model::universe::{NARROW, Scope, TINY, UNIVERSES, Universe};
+use model::universe::{NARROW, Scope, TINY, Universe};
 use model::{
-    Cadence, Ended, ExhaustLimits, Failure, Hunt, Interrupted, Judge, Patterns, RuleId, RuleSet, SearchSettings,
-    Unjudged, add_premises, left_to_router, search, shrink_failure, sweep, unjudged,
+    Cadence, Coverage, Ended, ExhaustLimits, Failure, Hunt, Interrupted, Judge, Patterns, RuleId, RuleSet, Unjudged,
+    add_premises, left_to_router, search, shrink_failure, unjudged,
 };
 use protocol::{AdapterFault, Hello, Level, RouterUnderTest};
 
@@ -24,7 +25,8 @@ use self::pace::Pacer;
 use self::suspect::Watched;
 use super::interruption;
 use crate::adapter::spec::{Release, Spec};
-use crate::adapter::{AdapterSettings, open_router, prepared};
+use crate::adapter::store::Store;
+use crate::adapter::{AdapterSettings, open, prepared};
 use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing};
 use crate::cli::RunArgs;
 use crate::clock::{Clock, seed_of_the_moment};
@@ -37,7 +39,6 @@ use crate::explore::explore_any;
 use crate::files::read_text;
 use crate::foreign;
 use crate::guard::{finish_on_signal, stopped};
-use crate::known::known;
 use crate::out::remove_earlier;
 use crate::output::progress;
 use crate::reproduce::{self, Bench};
@@ -48,8 +49,6 @@ use crate::speed::cadence;
 const SKIPS_BYTES_MAX: usize = 1 << 20;
 /// The most states of an exploration.
 const STATES_MAX: usize = 1_000_000;
-/// The number of traces in one message.
-const BATCH: u32 = 32;
 /// The universes that are explored, in order, each with the part of the budget, in percent, by which its exploration ends.
 const EXPLORED: [(&Universe, u32); 2] = [(&NARROW, 10), (&TINY, 40)];
 /// The part of the budget, in percent, that may be added to make small what an exploration found; the rest is for traces.
@@ -65,6 +64,10 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Options {
     /// The router.
     pub spec: Spec,
+    /// One router, or a fleet.
+    pub level: Level,
+    /// The most replicas of a fleet.
+    pub replicas_max: u8,
     /// The rules.
     pub rules: RuleSet,
     /// The time to look for failures and make them small; until there is enough for a verdict where it is absent.
@@ -89,14 +92,21 @@ pub(crate) struct Options {
 ///
 /// See [`Error`].
 pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document, Error> {
+    let level = args.level.into();
     if let Spec::Strategy(name) = &args.router {
         return Err(Error::Usage(format!(
-            "`{}` is a fleet, and `run` tries one router; explore it with `routeproof explore --strategy {name}`, and carry \
-             out a trace of it with `routeproof replay`",
+            "`{}` knows the rows of the model alone, and `run` draws others; explore it with `routeproof explore --strategy \
+             {name}`, and carry out a trace of it with `routeproof replay`",
             args.router
         )));
     }
-    let rules = chosen_rules(&args.rule)?;
+    if args.store.is_some() && (level, &args.router) != (Level::Fleet, &Spec::Reference) {
+        return Err(Error::Usage(
+            "`--store` is the store of a fleet of references; leave it out, or say `--level fleet --router reference`"
+                .to_owned(),
+        ));
+    }
+    let rules = chosen_rules(level, &args.rule)?;
     let skips = match &args.skips {
         None => Skips::default(),
         Some(path) => read_text(path, SKIPS_BYTES_MAX)
@@ -105,6 +115,8 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     };
     let options = Options {
         spec: args.router.clone(),
+        level,
+        replicas_max: args.replicas,
         rules,
         budget: args.budget,
         effects_min: args.changes_min,
@@ -117,18 +129,19 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     progress(&format!("seed {}", options.seed));
     let settings = AdapterSettings {
         jobs: args.jobs,
+        store: args.store.clone().unwrap_or(Store::Sqlite),
         ..settings.clone()
     };
     let mended = args.fixed_in.as_deref().map(|version| mended(&options.spec, version));
     let mended = mended.transpose()?;
-    let mut router = open_router(&options.spec, &settings, &progress)?;
+    let mut router = open(&options.spec, level, &settings, &progress)?;
     // Not before the router is up: what is known of it is worth more than nothing.
     remove_earlier(&options.out)?;
     let mut report = put_on_trial(&options, router.as_mut(), &mut |line| progress(line))?;
     let hello = router.hello().clone();
     // What runs the tests may have the machine for itself.
     drop(router);
-    if let Some(release) = options.spec.release() {
+    if let Some(release) = options.spec.release().filter(|_| level == Level::Router) {
         let bench = |release: &Release| -> Result<Bench, AdapterFault> {
             Ok(Bench {
                 release: release.clone(),
@@ -160,21 +173,18 @@ fn mended(spec: &Spec, version: &str) -> Result<Release, Error> {
 }
 
 /// The rules that match one of the patterns, or all where none is given, less those that a `!` leaves out.
-fn chosen_rules(globs: &[String]) -> Result<RuleSet, Error> {
+fn chosen_rules(level: Level, globs: &[String]) -> Result<RuleSet, Error> {
     let patterns = Patterns::default();
     for glob in globs {
         let glob = glob.strip_prefix('!').unwrap_or(glob);
-        if !RuleSet::of(Level::Router)
-            .iter()
-            .any(|id| patterns.matches(glob, id.name()))
-        {
+        if !RuleSet::of(level).iter().any(|id| patterns.matches(glob, id.name())) {
             return Err(Error::Usage(format!(
-                "no rule matches `{glob}`; `routeproof rules` lists them"
+                "no rule of this level matches `{glob}`; `routeproof rules` lists them"
             )));
         }
     }
     let (left_out, wanted): (Vec<&String>, Vec<&String>) = globs.iter().partition(|glob| glob.starts_with('!'));
-    let rules = RuleSet::matching(Level::Router, |id| {
+    let rules = RuleSet::matching(level, |id| {
         let named = |glob: &&String| patterns.matches(glob.trim_start_matches('!'), id.name());
         (wanted.is_empty() || wanted.iter().any(named)) && !left_out.iter().any(named)
     });
@@ -216,7 +226,7 @@ pub(crate) fn put_on_trial(
         ..
     } = trial;
     let (premises, effects) = (found.premises.clone(), found.effects);
-    let coverage = CoverageReport::new(&found.coverage, &hello);
+    let coverage = coverage_of(options.level, &found.coverage, &hello);
     let (mut failures, mut shelf) = found.into_reports();
     let interrupted = interrupted.or_else(|| stopped().map(Interruption::Signal)).or_else(|| {
         let fault = confirm(&mut watched, &judge, &mut failures, clock, options).err()?;
@@ -263,6 +273,14 @@ pub(crate) fn put_on_trial(
     })
 }
 
+/// The coverage of what the searches tried. A schedule is judged by what its rules had to check, and not by tiers.
+pub(crate) fn coverage_of(level: Level, coverage: &Coverage, hello: &Hello) -> CoverageReport {
+    match level {
+        Level::Router => CoverageReport::new(coverage, hello),
+        Level::Fleet => CoverageReport::default(),
+    }
+}
+
 /// The failures that speak against the router.
 fn counted(failures: &[(Failure, FailureReport)]) -> Vec<(&Failure, FailureReport)> {
     let counted = failures.iter().filter(|(_, report)| report.counts());
@@ -288,7 +306,10 @@ impl Trial<'_> {
         if dialect.slow {
             (self.progress)("the adapter says `slow`, which is no longer read: speed is measured");
         }
-        let cadence = cadence(router, self.clock)?;
+        let cadence = cadence(router, self.options.level, self.clock)?;
+        if self.options.level == Level::Fleet {
+            return self.look(router, cadence);
+        }
         if cadence == Cadence::Drawn && shows_all_at_once {
             for (universe, percent) in EXPLORED {
                 self.explore(router, universe, percent)?;
@@ -363,14 +384,7 @@ impl Trial<'_> {
     fn look(&mut self, router: &mut dyn RouterUnderTest, cadence: Cadence) -> Result<(), AdapterFault> {
         let (clock, begun) = (self.clock, self.clock.elapsed());
         let hello = router.hello();
-        let settings = SearchSettings {
-            seed: self.options.seed,
-            sweep: sweep(&Scope::new(&TINY, hello), &known(hello)),
-            scopes: UNIVERSES.iter().map(|universe| Scope::new(universe, hello)).collect(),
-            cadence,
-            traces_max: self.options.traces_max,
-            batch: BATCH,
-        };
+        let settings = plan::settings(self.options, hello, cadence);
         let mut outlook = Outlook::new(self.options, hello, settings.sweep.len(), begun);
         let (found, progress) = (&mut self.found, &mut self.progress);
         let mut pacer = Pacer::new(clock);

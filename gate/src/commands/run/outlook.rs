@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{Hunt, RuleId, left_to_router, unjudged};
-use protocol::Hello;
+use protocol::{Hello, Level};
 
-use super::Options;
-use crate::document::{CoverageReport, PREMISES_MIN};
+use super::{Options, coverage_of};
+use crate::document::PREMISES_MIN;
 
 /// The least time of the search of a run without a budget.
 const UNBOUNDED_MIN: Duration = Duration::from_secs(10);
@@ -25,6 +25,7 @@ pub(super) struct Outlook {
     /// The rules that this router can be judged by.
     rules: Vec<RuleId>,
     hello: Hello,
+    level: Level,
     begun: Duration,
     advised: bool,
 }
@@ -41,6 +42,7 @@ impl Outlook {
             sweep,
             rules: rules.collect(),
             hello: hello.clone(),
+            level: options.level,
             begun,
             advised: false,
         }
@@ -54,7 +56,9 @@ impl Outlook {
                 of(before) + of(&so_far.premises)
             };
             let swept = so_far.work.swept as usize >= self.sweep;
-            let covered = CoverageReport::new(&so_far.coverage, &self.hello).too_few().is_none();
+            let covered = coverage_of(self.level, &so_far.coverage, &self.hello)
+                .too_few()
+                .is_none();
             let enough = swept && covered && so_far.work.effects >= self.effects_min;
             let judged = |id: &RuleId| match premises(id) {
                 0 => left_to_router(*id, &self.hello).is_some(),
@@ -107,6 +111,7 @@ mod tests {
                 capabilities: vec![Capability::Upsert],
                 ..builtin::reference().hello().clone()
             },
+            level: Level::Router,
             begun: Duration::ZERO,
             advised: false,
         }

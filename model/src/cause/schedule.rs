@@ -1,0 +1,179 @@
+//! The cause of a failure of a fleet: what its shrunk schedule cannot do without, and what is left behind.
+
+use std::collections::BTreeSet;
+
+use protocol::{Answer, Begin, Candidate, Op, Place, RowOrder, Step, StoreView, Trace, Via, World};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Allowed, Failure, Finding, Got, Tier};
+
+/// What a schedule cannot do without for a fleet to fail, and what it leaves behind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Schedule {
+    /// The operation that was held and what overtook it; none where nothing was held.
+    pub race: Option<Race>,
+    /// What the store did that it should not.
+    pub store: BTreeSet<String>,
+    /// The last write before it showed, and the way that it took.
+    pub write: Option<String>,
+    /// The last operation at the replica that showed it.
+    pub last: Option<String>,
+    /// True if that replica had crashed.
+    pub restarts: bool,
+    /// True if the row goes by a pattern, false if by a name; absent where it is not about a lookup.
+    pub by_pattern: Option<bool>,
+    /// What it left behind.
+    pub left: Left,
+}
+
+/// An operation that is held, and what runs meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Race {
+    /// The verb of the held operation.
+    pub held: String,
+    /// The point where it is held.
+    pub until: Place,
+    /// The verbs of what runs meanwhile at the same replica.
+    pub here: BTreeSet<String>,
+    /// The verbs of what runs meanwhile elsewhere.
+    pub elsewhere: BTreeSet<String>,
+}
+
+/// What a schedule leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Left {
+    /// A version that should not be served: old, deleted or not yet written.
+    Old,
+    /// A row is missing.
+    Missing,
+    /// A row comes more than once.
+    Twice,
+    /// A structure of another size.
+    Size,
+    /// A change was decided wrongly.
+    Decision,
+    /// Another answer than is allowed, in some other way.
+    Other,
+}
+
+/// Returns the cause of the failure of a fleet. It rests on the shrunk schedule alone, each step of which is needed.
+pub(super) fn schedule(failure: &Failure) -> Schedule {
+    let Failure { finding, run, .. } = failure;
+    let trace = &run.trace;
+    let end = finding.after.min(trace.steps.len());
+    let replica = finding.replica;
+    let before = &trace.steps[..end];
+    let last_write = before.iter().rev().find_map(Step::write);
+    let at_replica = |step: &&Step| replica.is_some() && operation(step).is_some_and(|op| op.replica() == replica);
+    Schedule {
+        race: race(trace),
+        store: before.iter().filter_map(misbehaviour).collect(),
+        write: last_write.map(|op| match op.via {
+            Via::Store => format!("{} in the store", op.write.verb()),
+            Via::Replica(at) if Some(at) == replica => format!("{} here", op.write.verb()),
+            Via::Replica(_) => format!("{} elsewhere", op.write.verb()),
+        }),
+        last: before.iter().rev().find(at_replica).and_then(operation).map(verb),
+        restarts: before
+            .iter()
+            .any(|step| *step == Step::World(World::Crash(replica.unwrap_or_default()))),
+        by_pattern: finding
+            .tier
+            .map(|tier| matches!(tier, Tier::TeamPattern | Tier::GlobalPattern)),
+        left: left(finding),
+    }
+}
+
+fn operation(step: &Step) -> Option<&Op> {
+    match step {
+        Step::Do(op) | Step::Begin(Begin { act: op, .. }) => Some(op),
+        _ => None,
+    }
+}
+
+/// The word for an operation: of a write that of its kind.
+fn verb(op: &Op) -> String {
+    match op {
+        Op::Write(op) => op.write.verb(),
+        other => other.verb(),
+    }
+    .to_owned()
+}
+
+/// The first operation that is held, and what runs until it goes on.
+fn race(trace: &Trace) -> Option<Race> {
+    let mut steps = trace.steps.iter();
+    let begin = steps.find_map(|step| match step {
+        Step::Begin(begin) => Some(begin),
+        _ => None,
+    })?;
+    let meanwhile = steps.take_while(|step| !matches!(step, Step::Finish(op) if *op == begin.op));
+    let mut race = Race {
+        held: verb(&begin.act),
+        until: begin.until,
+        here: BTreeSet::new(),
+        elsewhere: BTreeSet::new(),
+    };
+    for step in meanwhile {
+        let (replica, verb) = match (operation(step), step) {
+            (Some(op), _) => (op.replica(), verb(op)),
+            (None, Step::World(World::Crash(replica))) => (Some(*replica), "crash".to_owned()),
+            (None, _) => continue,
+        };
+        if replica == begin.act.replica() {
+            race.here.insert(verb);
+        } else {
+            race.elsewhere.insert(verb);
+        }
+    }
+    Some(race)
+}
+
+/// What the store does that it should not, in words.
+fn misbehaviour(step: &Step) -> Option<String> {
+    let words = match step {
+        Step::World(World::StoreFails(true)) => "fails",
+        Step::World(World::StoreShows(StoreView::Nothing)) => "shows no row",
+        Step::World(World::StoreShows(StoreView::FirstRow)) => "breaks off after the first row",
+        Step::World(World::StoreShows(StoreView::BeforeLastWrite)) => "lags one write behind",
+        Step::World(World::StoreOrder(RowOrder::LastUpdate | RowOrder::Shuffled(_))) => "gives rows in another order",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+fn left(finding: &Finding) -> Left {
+    match (&finding.allowed, &finding.got) {
+        (Allowed::Once(_) | Allowed::IdOnce(_), _) => Left::Twice,
+        (_, Got::Sizes(_) | Got::Size(_)) => Left::Size,
+        (_, Got::Outcome(_)) => Left::Decision,
+        (Allowed::Answer(allowed), Got::Answer(got)) => between(allowed, got),
+        (Allowed::Version(_) | Allowed::AtLeast(_), Got::Answer(got)) if got.candidates().is_empty() => Left::Missing,
+        (Allowed::Version(_) | Allowed::AtLeast(_) | Allowed::NoRow(_), Got::Answer(_)) => Left::Old,
+        (Allowed::AnyAnswer, _) | (Allowed::Version(_) | Allowed::AtLeast(_), Got::Ids(_)) => Left::Missing,
+        (Allowed::Ids(allowed), Got::Ids(got))
+        | (Allowed::Tags(allowed), Got::Tags(got))
+        | (Allowed::Names(allowed), Got::Names(got)) => of_lists(allowed, got),
+        _ => Left::Other,
+    }
+}
+
+fn between(allowed: &Answer, got: &Answer) -> Left {
+    let version = |candidate: &Candidate| format!("{} {}", candidate.id, candidate.tag);
+    let versions = |answer: &Answer| answer.candidates().iter().map(version).collect::<Vec<_>>();
+    of_lists(&versions(allowed), &versions(got))
+}
+
+fn of_lists(allowed: &[String], got: &[String]) -> Left {
+    if got.iter().any(|one| !allowed.contains(one)) {
+        Left::Old
+    } else if allowed.iter().any(|one| !got.contains(one)) {
+        Left::Missing
+    } else if got.len() > allowed.len() {
+        Left::Twice
+    } else {
+        Left::Other
+    }
+}

@@ -1,0 +1,273 @@
+//! The fixed list of short schedules that the search of a fleet begins with: every operation held at each of its points, while
+//! another one on the same row runs elsewhere.
+//!
+//! Races are a matter of two operations and one row. A schedule that is drawn holds an operation at a point now and then; all
+//! pairs are so few that each is met before anything is drawn.
+
+use protocol::{
+    Begin, Capability, Fields, Op, OpId, Patch, Place, Row, RowOrder, Run, Step, StoreView, Trace, Via, World, Write,
+    WriteOp,
+};
+
+use crate::choices::Seeded;
+use crate::closing::{Pending, closed_run};
+use crate::raised::raised_queries;
+use crate::universe::Scope;
+
+/// The replica at which the operation is held.
+const HERE: u8 = 0;
+/// The other replica.
+const THERE: u8 = 1;
+/// The name of the held operation.
+const HELD: &str = "a";
+
+/// An operation on the only row, or on all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Poll,
+    Put,
+    Patch,
+    Delete,
+    Add,
+    Deliver,
+    Request,
+}
+
+const DEEDS: [Deed; 7] = [
+    Deed::Poll,
+    Deed::Put,
+    Deed::Patch,
+    Deed::Delete,
+    Deed::Add,
+    Deed::Deliver,
+    Deed::Request,
+];
+
+impl Deed {
+    fn is_possible(self, scope: &Scope) -> bool {
+        match self {
+            Self::Poll => true,
+            Self::Put => scope.can(Capability::Upsert),
+            Self::Delete => scope.can(Capability::Delete),
+            Self::Add => scope.can(Capability::Add) || scope.can(Capability::Upsert),
+            Self::Patch => scope.can(Capability::Patch),
+            Self::Deliver => scope.can(Capability::Notify),
+            Self::Request => scope.can(Capability::Request),
+        }
+    }
+
+    fn writes(self) -> bool {
+        matches!(self, Self::Put | Self::Patch | Self::Delete | Self::Add)
+    }
+
+    /// The points at which it may touch the store.
+    fn places(self) -> &'static [Place] {
+        match self {
+            Self::Poll | Self::Deliver | Self::Request => &[Place::BeforeRead, Place::AfterRead],
+            Self::Put | Self::Patch | Self::Delete | Self::Add => &[
+                Place::BeforeRead,
+                Place::AfterRead,
+                Place::BeforeWrite,
+                Place::AfterWrite,
+            ],
+        }
+    }
+}
+
+/// The row of a schedule and its versions.
+struct Teller<'a> {
+    scope: &'a Scope,
+    name: &'static str,
+    team: Option<&'static str>,
+}
+
+impl Teller<'_> {
+    /// The version of that number of the row.
+    fn row(&self, version: usize) -> Row {
+        let id = self.scope.universe.ids[0];
+        let prefixes = &self.scope.target_prefixes;
+        let prefix = &prefixes[version % prefixes.len()];
+        let target = self.scope.targets(prefix, self.name).swap_remove(0);
+        let row = Row::new(id, self.name, &target, &format!("v{version}"));
+        match self.team {
+            None => row,
+            Some(team) => Row {
+                model_name: format!("{team}-{id}"),
+                team: Some(team.to_owned()),
+                team_model_name: Some(self.name.to_owned()),
+                ..row
+            },
+        }
+    }
+
+    /// The operation at that replica, which brings the version of that number if it brings one.
+    fn op(&self, deed: Deed, replica: u8, version: usize) -> Op {
+        let row = self.row(version);
+        let write = match deed {
+            Deed::Poll => return Op::Poll(replica),
+            Deed::Deliver => return Op::Deliver(replica),
+            Deed::Request => {
+                return Op::Request(protocol::RequestOp {
+                    replica,
+                    model: self.name.replace('*', "x"),
+                    team: self.team.map(str::to_owned),
+                });
+            }
+            Deed::Put => Write::Put(row),
+            Deed::Add => Write::Add(row),
+            Deed::Delete => Write::Delete(row.id),
+            Deed::Patch => Write::Patch(Patch {
+                id: row.id,
+                fields: Fields {
+                    tag: Some(row.tag),
+                    ..Fields::default()
+                },
+            }),
+        };
+        let via = if self.scope.can(Capability::Admin) {
+            Via::Replica(replica)
+        } else {
+            Via::Store
+        };
+        Op::Write(WriteOp { via, write })
+    }
+
+    /// The schedule of two replicas that hold the row, and of these steps; what an addition is to bring is not there before.
+    fn trace(&self, adds: bool, steps: Vec<Step>) -> Trace {
+        let polls = [HERE, THERE].map(|replica| Step::Do(Op::Poll(replica)));
+        let mut trace = Trace::of_fleet(2, polls.into_iter().chain(steps).collect());
+        if !adds {
+            trace.setup.rows.push(self.row(1));
+        }
+        trace
+    }
+
+    /// One write and a poll elsewhere, for each way of writing.
+    fn plain(&self) -> Vec<Trace> {
+        let writes = DEEDS
+            .into_iter()
+            .filter(|deed| deed.writes() && deed.is_possible(self.scope));
+        let of = |deed: Deed| {
+            let steps = vec![Step::Do(self.op(deed, HERE, 2)), Step::Do(Op::Poll(THERE))];
+            self.trace(deed == Deed::Add, steps)
+        };
+        writes.map(of).collect()
+    }
+
+    /// One operation held at each of its points, while each other one runs, at the same replica and at the other.
+    fn held(&self) -> Vec<Trace> {
+        let possible = || DEEDS.into_iter().filter(|deed| deed.is_possible(self.scope));
+        let mut traces = Vec::new();
+        for held in possible().filter(|_| self.scope.can(Capability::Hold)) {
+            for place in held.places() {
+                for passing in possible().filter(|deed| *deed != Deed::Deliver) {
+                    for replica in [HERE, THERE] {
+                        // Two that only read do nothing to each other.
+                        if held.writes() || passing.writes() {
+                            traces.push(self.passed(held, *place, passing, replica));
+                        }
+                    }
+                }
+            }
+        }
+        traces
+    }
+
+    fn passed(&self, held: Deed, place: Place, passing: Deed, replica: u8) -> Trace {
+        let mut steps = Vec::new();
+        if held == Deed::Deliver {
+            steps.push(Step::Do(self.op(Deed::Put, THERE, 2)));
+        }
+        steps.push(Step::Begin(Begin::new(HELD, self.op(held, HERE, 3), place)));
+        steps.push(Step::Do(self.op(passing, replica, 4)));
+        steps.push(Step::Finish(OpId(HELD.to_owned())));
+        self.trace(held == Deed::Add || passing == Deed::Add, steps)
+    }
+
+    /// Each operation while the store misbehaves in each way, and once it works again.
+    fn faulty(&self) -> Vec<Trace> {
+        let worlds = [
+            (
+                World::StoreFails(true),
+                World::StoreFails(false),
+                Capability::StoreFails,
+            ),
+            (
+                World::StoreShows(StoreView::Nothing),
+                World::StoreShows(StoreView::All),
+                Capability::StoreShows,
+            ),
+            (
+                World::StoreShows(StoreView::FirstRow),
+                World::StoreShows(StoreView::All),
+                Capability::StoreShows,
+            ),
+            (
+                World::StoreShows(StoreView::BeforeLastWrite),
+                World::StoreShows(StoreView::All),
+                Capability::StoreShows,
+            ),
+            (
+                World::StoreOrder(RowOrder::LastUpdate),
+                World::StoreOrder(RowOrder::Insertion),
+                Capability::StoreOrder,
+            ),
+        ];
+        let worlds = worlds.iter().filter(|(_, _, need)| self.scope.can(*need));
+        let deeds = || DEEDS.into_iter().filter(|deed| deed.is_possible(self.scope));
+        let of = |(world, mended, _): &(World, World, Capability)| {
+            let (world, mended) = (Step::World(world.clone()), Step::World(mended.clone()));
+            deeds().map(move |deed| {
+                let during = Step::Do(self.op(deed, HERE, 3));
+                let steps = vec![
+                    Step::Do(self.op(Deed::Put, THERE, 2)),
+                    world.clone(),
+                    during,
+                    mended.clone(),
+                    Step::Do(Op::Poll(HERE)),
+                ];
+                self.trace(deed == Deed::Add, steps)
+            })
+        };
+        worlds.flat_map(of).collect()
+    }
+}
+
+/// The runs of the sweep of a fleet, in order: first the schedules that are known of it, then each write without a race by each
+/// tier, then races and faults of the store, whose rows go by each tier in turn.
+pub fn fleet_sweep(scope: &Scope, known: &[Trace]) -> Vec<Run> {
+    let universe = &scope.universe;
+    let (name, pattern) = (universe.names.first(), universe.patterns.first());
+    let team = universe.teams.first().copied();
+    let of = |name: Option<&&'static str>, team| name.map(|name| Teller { scope, name, team });
+    let tellers = [
+        of(pattern, None),
+        of(name, None),
+        team.and_then(|team| of(pattern, Some(team))),
+        team.and_then(|team| of(name, Some(team))),
+    ];
+    let tellers: Vec<Teller> = tellers.into_iter().flatten().collect();
+    let plain = tellers.iter().flat_map(Teller::plain);
+    let all: Vec<Vec<Trace>> = tellers
+        .iter()
+        .map(|teller| [teller.held(), teller.faulty()].concat())
+        .collect();
+    let count = all.first().map_or(0, Vec::len);
+    let by_turns = (0..count).map(|number| all[number % all.len()][number].clone());
+    let traces = known.iter().cloned().chain(plain).chain(by_turns);
+    traces
+        .enumerate()
+        .map(|(number, trace)| closed(scope, number, &trace))
+        .collect()
+}
+
+fn closed(scope: &Scope, number: usize, trace: &Trace) -> Run {
+    let rows: Vec<&Row> = trace.rows().collect();
+    let queries = raised_queries(scope, &rows, &mut Seeded::new(0, 0));
+    let pending = if number.is_multiple_of(2) {
+        Pending::Dropped
+    } else {
+        Pending::Delivered
+    };
+    closed_run(trace, queries, pending, &scope.capabilities)
+}

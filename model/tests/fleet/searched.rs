@@ -1,0 +1,194 @@
+//! The engine on fleets with planted faults: each is found, made small, told by its cause, and shows again.
+
+use std::ops::ControlFlow;
+
+use model::universe::{SCHEDULED, Scope};
+use model::{
+    CauseKey, Draws, Failure, Hunt, Judge, Left, RuleSet, Schedule, SearchSettings, diagnose, fleet_run, fleet_sweep,
+    search, to_the_end, trial,
+};
+use protocol::fleet::InProcessFleet;
+use protocol::{Capability, Level, Op, Place, Query, Question, RouterUnderTest, Step, StoreView, Trace, World};
+
+use crate::planted::{Fault, Planted};
+
+fn settings(fleet: &dyn RouterUnderTest, sweep: bool) -> SearchSettings {
+    let scope = Scope::new(&SCHEDULED, fleet.hello());
+    SearchSettings {
+        seed: 3,
+        sweep: if sweep { fleet_sweep(&scope, &[]) } else { Vec::new() },
+        scopes: vec![scope],
+        draws: Draws::Schedules(3),
+        traces_max: if sweep { 0 } else { 400 },
+        batch: 1,
+    }
+}
+
+fn judge(fleet: &dyn RouterUnderTest) -> Judge {
+    Judge::new(fleet.hello(), RuleSet::of(Level::Fleet)).unwrap()
+}
+
+/// The first failure that is made small.
+fn first(fleet: &mut dyn RouterUnderTest, sweep: bool) -> Option<Failure> {
+    let settings = settings(fleet, sweep);
+    first_of(fleet, &settings)
+}
+
+fn first_of(fleet: &mut dyn RouterUnderTest, settings: &SearchSettings) -> Option<Failure> {
+    let judge = judge(fleet);
+    let hunt = search(fleet, &judge, settings, &mut |so_far: &Hunt| {
+        if so_far.failures.values().any(|failure| failure.shrunk) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(u32::MAX)
+        }
+    });
+    let failures = hunt.unwrap().failures.into_values();
+    failures
+        .filter(|failure| failure.shrunk)
+        .min_by_key(|failure| failure.run.trace.size())
+}
+
+fn shows_again(fleet: &mut dyn RouterUnderTest, failure: &Failure) -> bool {
+    let trace = failure.run.trace.clone();
+    let queries: Vec<Query> = trace
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Ask(_, question) => question.query().cloned(),
+            _ => None,
+        })
+        .collect();
+    let run = fleet_run(trace, queries, &fleet.hello().capabilities.clone());
+    let judge = judge(fleet).of_rule(failure.finding.rule);
+    let judged = trial(fleet, &judge, &[run]).unwrap();
+    !judged[0].tally.findings.is_empty()
+}
+
+#[test]
+fn each_planted_fault_is_found_by_schedules_that_are_swept_or_drawn_and_made_small() {
+    // The fault, and the most rows and steps of the shortest trace.
+    let rows = [
+        (Fault::AppliesOlder, 6),
+        (Fault::EmptyEvicts, 5),
+        (Fault::WriteUnserved, 3),
+        (Fault::RefusedLoses, 4),
+        (Fault::KeepsDeleted, 8),
+        (Fault::StaleIndex, 6),
+        (Fault::RefusalLoses, 4),
+        (Fault::AcceptsInvalid, 2),
+    ];
+    for (fault, most) in rows {
+        let mut shortest = usize::MAX;
+        for sweep in [true, false] {
+            let mut fleet = InProcessFleet::new(Planted::new(Some(fault)));
+            let Some(failure) = first(&mut fleet, sweep) else {
+                // An invalid row is drawn and not swept.
+                assert!(sweep, "{fault:?} is not found by schedules that are drawn");
+                continue;
+            };
+            assert!(shows_again(&mut fleet, &failure), "{fault:?}: {:#?}", failure.run.trace);
+            shortest = shortest.min(failure.run.trace.size());
+            let judge = judge(&fleet);
+            let key = diagnose(&mut fleet, &judge, &failure).unwrap().key;
+            assert!(matches!(key, CauseKey::Schedule(_)), "{fault:?}: {key:?}");
+        }
+        assert!(shortest <= most, "{fault:?} in {shortest}");
+    }
+}
+
+#[test]
+fn the_cause_of_an_empty_reading_is_the_store_and_not_the_rows() {
+    let mut fleet = InProcessFleet::new(Planted::new(Some(Fault::EmptyEvicts)));
+    let mut settings = settings(&fleet, true);
+    let shows_nothing = Step::World(World::StoreShows(StoreView::Nothing));
+    settings.sweep.retain(|run| run.trace.steps.contains(&shows_nothing));
+    let failure = first_of(&mut fleet, &settings).unwrap();
+    let judge = judge(&fleet);
+    let CauseKey::Schedule(Schedule {
+        race,
+        store,
+        last,
+        left,
+        ..
+    }) = diagnose(&mut fleet, &judge, &failure).unwrap().key
+    else {
+        panic!("it is a schedule");
+    };
+    assert_eq!((race, left), (None, Left::Missing));
+    assert!(store.contains("shows no row"), "{store:?}");
+    assert_eq!(last.as_deref(), Some("poll"));
+}
+
+#[test]
+fn what_is_swept_keeps_to_the_capabilities_of_the_fleet() {
+    let hello = InProcessFleet::new(Planted::new(None)).hello().clone();
+    let lacking = |gone: Capability| {
+        let mut scope = Scope::new(&SCHEDULED, &hello);
+        scope.capabilities.retain(|capability| *capability != gone);
+        scope
+    };
+    for gone in Capability::OF_FLEETS {
+        let scope = lacking(gone);
+        let settings = SearchSettings {
+            seed: 1,
+            sweep: fleet_sweep(&scope, &[]),
+            scopes: vec![scope],
+            draws: Draws::Schedules(3),
+            traces_max: 200,
+            batch: 1,
+        };
+        let drawn = (0..200).map(|number| model::draw_run(&settings, number).1.trace);
+        for trace in settings.sweep.iter().map(|run| run.trace.clone()).chain(drawn) {
+            assert!(!trace.needs().contains(&gone), "{gone:?}: {trace:#?}");
+        }
+        assert!(settings.sweep.len() > 20, "{gone:?}");
+    }
+}
+
+#[test]
+fn the_sweep_holds_each_operation_at_each_point_while_others_run_here_and_elsewhere() {
+    let fleet = InProcessFleet::new(Planted::new(None));
+    let sweep = settings(&fleet, true).sweep;
+    let traces: Vec<&Trace> = sweep.iter().map(|run| &run.trace).collect();
+    let held = |is: &dyn Fn(&Op) -> bool, at: Place| {
+        traces.iter().any(|trace| {
+            trace
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::Begin(begin) if is(&begin.act) && begin.until == at))
+        })
+    };
+    let write = |verb: &'static str| move |op: &Op| matches!(op, Op::Write(op) if op.write.verb() == verb);
+    for at in [
+        Place::BeforeRead,
+        Place::AfterRead,
+        Place::BeforeWrite,
+        Place::AfterWrite,
+    ] {
+        for verb in ["put", "patch", "delete", "add"] {
+            assert!(held(&write(verb), at), "{verb} {at:?}");
+        }
+    }
+    for at in [Place::BeforeRead, Place::AfterRead] {
+        assert!(held(&|op| matches!(op, Op::Poll(_)), at), "poll {at:?}");
+        assert!(held(&|op| matches!(op, Op::Deliver(_)), at), "deliver {at:?}");
+    }
+    let fails = |trace: &&&Trace| trace.steps.contains(&Step::World(World::StoreFails(true)));
+    assert!(traces.iter().filter(fails).count() >= 7);
+}
+
+#[test]
+fn a_sound_fleet_goes_through_the_sweep_without_a_failure() {
+    let mut fleet = InProcessFleet::new(Planted::new(None));
+    let settings = settings(&fleet, true);
+    let judge = judge(&fleet);
+    let hunt = search(&mut fleet, &judge, &settings, &mut to_the_end).unwrap();
+    assert_eq!(hunt.failures.len(), 0, "{:#?}", hunt.failures);
+    assert!(
+        hunt.work.swept > 200 && hunt.work.effects == 0,
+        "what is swept is no random change"
+    );
+    let asked = settings.sweep.iter().flat_map(|run| &run.questions.asked);
+    assert!(asked.filter(|question| matches!(question, Question::Lookup(_))).count() > 200);
+}
