@@ -69,12 +69,12 @@ struct Moment {
 
 /// Holds a router against the specification on random traces, and says where it first differs: in a reply, in what it
 /// claims to hold, or after a step in a lookup, in a listing, or in its sizes, which are to be those of a fresh router.
-pub(crate) fn difference<R: Local + Clone + Default + Eq>() -> Option<String> {
+pub(crate) fn difference<R: Local + Clone + Eq>(fresh: &R) -> Option<String> {
     (1..=TRACES).find_map(|seed| {
-        let mut router = R::default();
+        let mut router = fresh.clone();
         router.reset(&[]);
         moments(seed).iter().enumerate().find_map(|(at, moment)| {
-            let wrong = wrong_reply(&mut router, moment).or_else(|| wrong_state(&router, moment))?;
+            let wrong = wrong_reply(&mut router, moment).or_else(|| wrong_state(&router, fresh, moment))?;
             Some(format!("{wrong}, seed {seed}, after {:#?}", &trace(seed)[..=at]))
         })
     })
@@ -138,7 +138,7 @@ fn wrong_reply<R: Local>(router: &mut R, moment: &Moment) -> Option<String> {
     })
 }
 
-fn wrong_state<R: Local + Clone + Default + Eq>(router: &R, moment: &Moment) -> Option<String> {
+fn wrong_state<R: Local + Clone + Eq>(router: &R, fresh: &R, moment: &Moment) -> Option<String> {
     let mut allowed = moment.answers.iter();
     for (team, listing) in TEAMS.into_iter().zip(&moment.listings) {
         for model in QUERIES {
@@ -154,7 +154,7 @@ fn wrong_state<R: Local + Clone + Default + Eq>(router: &R, moment: &Moment) -> 
             return Some(format!("lists {names:?} to {team:?}, allowed {listing:?}"));
         }
     }
-    let mut fresh = R::default();
+    let mut fresh = fresh.clone();
     fresh.reset(&moment.table.values().cloned().collect::<Vec<_>>());
     let (sizes, allowed) = (router.sizes(), fresh.sizes());
     if sizes != allowed {

@@ -59,7 +59,7 @@ fn the_reference_keeps_every_rule_in_every_state_of_the_small_universes() {
     };
     for universe in universes {
         let scope = Scope::new(universe, &hello);
-        let explored = explore::<Reference>(&judge, &scope, limits, &mut to_the_end)
+        let explored = explore(Reference::default(), &judge, &scope, limits, &mut to_the_end)
             .expect("a router in this process does not fail");
         assert!(
             explored.failures.is_empty(),

@@ -48,19 +48,20 @@ pub struct ExhaustLimits {
     pub single_lookups: bool,
 }
 
-/// Explores a router in this process.
+/// Explores `router`, which is in this process, from where it is reset to hold nothing.
 ///
 /// # Errors
 ///
 /// None of its own: the signature is that of [`explore_observed`].
-pub fn explore<R: Local + Default + Clone + Eq + Hash>(
+pub fn explore<R: Local + Clone + Eq + Hash>(
+    router: R,
     judge: &Judge,
     scope: &Scope,
     limits: ExhaustLimits,
     go_on: &mut GoOn,
 ) -> Result<Hunt, Interrupted> {
     let questions = questions(scope);
-    let router: InMemory<R> = InMemory::new(questions.clone());
+    let router = InMemory::new(router, questions.clone());
     let issued = issued(scope);
     let reach = Reach::new(judge.ground().kept.as_ref(), issued.values());
     Explorer::new(router, judge, questions, (&issued, &reach), (scope, limits)).run(go_on)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
 
-use adapter_faulty::{Correct, Router, find};
+use adapter_faulty::{Router, find};
 use model::universe::{NARROW, Scope, TINY, UNIVERSES};
 use model::{
     Cadence, Draws, ExhaustLimits, Failure, Hunt, Judge, Pace, RuleSet, SearchSettings, explore, explore_observed,
@@ -19,7 +19,7 @@ use protocol::{
 /// A right router behind a cache of so many answers. Each is good for as long as the table has the same stamp, of so many
 /// that there are, or with one stamp until a change names the very name that was asked for.
 struct Cached<const ENTRIES: usize, const STAMPS: u64> {
-    router: Router<Correct>,
+    router: Router,
     cache: Mutex<Cache>,
 }
 
@@ -37,8 +37,8 @@ impl<const ENTRIES: usize, const STAMPS: u64> Cached<ENTRIES, STAMPS> {
 }
 
 impl<const ENTRIES: usize, const STAMPS: u64> Local for Cached<ENTRIES, STAMPS> {
-    fn describe() -> Hello {
-        Router::<Correct>::describe()
+    fn describe(&self) -> Hello {
+        self.router.describe()
     }
 
     fn reset(&mut self, initial: &[Row]) -> Changed {
@@ -179,10 +179,10 @@ const FIRST: ExhaustLimits = ExhaustLimits {
 };
 
 fn found_in_the_narrow_universe<R: Local + Default + Clone + Eq + Hash>(name: &str, steps: usize) {
-    let hello = R::describe();
+    let hello = R::default().describe();
     let (judge, scope) = (judge(&hello), Scope::new(&NARROW, &hello));
     let go_on = &mut |_: &Hunt| Pace::Continue(u32::MAX);
-    let whole = explore::<R>(&judge, &scope, FIRST, go_on).unwrap();
+    let whole = explore(R::default(), &judge, &scope, FIRST, go_on).unwrap();
     let mut router = InProcess::new(R::default());
     assert_eq!(
         shortest(&whole, &mut router, &judge),
@@ -215,7 +215,7 @@ fn single_lookups_are_an_action_of_the_exhaustive_engine() {
 #[test]
 fn a_router_without_a_fault_is_explored_behind_single_lookups_too() {
     let explored = |single_lookups| {
-        let hello = Router::<Correct>::describe();
+        let hello = Router::default().describe();
         let limits = ExhaustLimits {
             single_lookups,
             first_failure: false,
@@ -223,7 +223,7 @@ fn a_router_without_a_fault_is_explored_behind_single_lookups_too() {
         };
         let scope = Scope::new(&NARROW, &hello);
         let go_on = &mut |_: &Hunt| Pace::Continue(u32::MAX);
-        explore::<Router<Correct>>(&judge(&hello), &scope, limits, go_on).unwrap()
+        explore(Router::default(), &judge(&hello), &scope, limits, go_on).unwrap()
     };
     let (with, without) = (explored(true), explored(false));
     assert!(with.failures.is_empty() && without.failures.is_empty());

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::hash::Hash;
 use std::ops::ControlFlow;
 
-use adapter_faulty::{Correct, Router, find};
+use adapter_faulty::{Router, find};
 use model::universe::{BIG, CLOSABLE, MID, Scope, TINY, UNIVERSES, Universe};
 use model::{
     Cadence, Draws, Ended, ExhaustLimits, Failure, Hunt, Judge, Limit, RuleId, RuleSet, SearchSettings, Seeded,
@@ -157,14 +157,13 @@ fn what_is_drawn_keeps_to_its_scope() {
     }
 }
 
-/// A router that forgets to delete. The planted faults are types that are not named, and all of them at once take long to
-/// compile.
+/// A router that forgets to delete, which is no planted fault: the files keep what was found of it.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-struct Forgetful(Router<Correct>);
+struct Forgetful(Router);
 
 impl Local for Forgetful {
-    fn describe() -> Hello {
-        Router::<Correct>::describe()
+    fn describe(&self) -> Hello {
+        self.0.describe()
     }
 
     fn reset(&mut self, initial: &[Row]) -> Changed {
@@ -195,9 +194,9 @@ impl Local for Forgetful {
 }
 
 fn explored<R: Local + Default + Clone + Eq + Hash>(limits: ExhaustLimits) -> Hunt {
-    let hello = R::describe();
+    let hello = R::default().describe();
     let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
-    explore::<R>(&judge, &scope, limits, &mut to_the_end).unwrap()
+    explore(R::default(), &judge, &scope, limits, &mut to_the_end).unwrap()
 }
 
 fn observed(fault: &str, limits: ExhaustLimits) -> Hunt {
@@ -301,26 +300,22 @@ fn add_failure(text: &mut String, failure: &Failure, with_steps: bool) {
 #[test]
 fn every_state_of_a_small_scope_is_explored_once() {
     let mut text = String::new();
-    let all = explored::<Router<Correct>>(ALL);
+    let all = explored::<Router>(ALL);
     summary(&mut text, "small", &all);
     summary(&mut text, "small, observed", &observed("none", ALL));
     let just_enough = ExhaustLimits {
         states_max: all.work.states,
         ..ALL
     };
-    assert_eq!(explored::<Router<Correct>>(just_enough).ended, Ended::Exhausted);
+    assert_eq!(explored::<Router>(just_enough).ended, Ended::Exhausted);
     let cut = ExhaustLimits { states_max: 50, ..ALL };
-    summary(
-        &mut text,
-        "small, of at most 50 states",
-        &explored::<Router<Correct>>(cut),
-    );
+    summary(&mut text, "small, of at most 50 states", &explored::<Router>(cut));
     check("explored", &text);
-    let hello = Forgetful::describe();
+    let hello = Forgetful::default().describe();
     let judge = Judge::new(&hello, RuleSet::only(RuleId::Listing)).unwrap();
     let scope = Scope::new(&SMALL, &hello);
     let go_on = &mut |_: &Hunt| ControlFlow::Continue(u32::MAX);
-    let by_one_rule = explore::<Forgetful>(&judge, &scope, ALL, go_on).unwrap();
+    let by_one_rule = explore(Forgetful::default(), &judge, &scope, ALL, go_on).unwrap();
     assert!(
         by_one_rule.premises.keys().eq([&RuleId::Listing]),
         "{:?}",
@@ -330,7 +325,7 @@ fn every_state_of_a_small_scope_is_explored_once() {
 
 #[test]
 fn an_exploration_that_is_broken_off_says_so() {
-    let hello = Router::<Correct>::describe();
+    let hello = Router::default().describe();
     let (judge, scope) = (judge(&hello), Scope::new(&SMALL, &hello));
     let mut calls = 0;
     let go_on = &mut |_: &Hunt| {
@@ -341,7 +336,7 @@ fn an_exploration_that_is_broken_off_says_so() {
             ControlFlow::Break(())
         }
     };
-    let explored = explore::<Router<Correct>>(&judge, &scope, ALL, go_on).unwrap();
+    let explored = explore(Router::default(), &judge, &scope, ALL, go_on).unwrap();
     assert_eq!(explored.ended, Ended::Cut(Limit::Budget));
     assert_eq!((calls, explored.work.changes), (3, 2 * alphabet(&scope).len() as u64));
 }

@@ -146,7 +146,7 @@ struct Growing {
 }
 
 impl Local for Growing {
-    fn describe() -> Hello {
+    fn describe(&self) -> Hello {
         Hello {
             capabilities: vec![Capability::Upsert, Capability::Sizes],
             router: "growing".to_owned(),

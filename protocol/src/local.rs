@@ -24,7 +24,7 @@ use crate::wire::Hello;
 /// struct OneRow(Option<Row>);
 ///
 /// impl Local for OneRow {
-///     fn describe() -> Hello {
+///     fn describe(&self) -> Hello {
 ///         Hello {
 ///             protocol: PROTOCOL_VERSION,
 ///             router: "one-row".into(),
@@ -68,9 +68,7 @@ use crate::wire::Hello;
 /// ```
 pub trait Local {
     /// Returns the router's name and version, and what it can do.
-    fn describe() -> Hello
-    where
-        Self: Sized;
+    fn describe(&self) -> Hello;
 
     /// Becomes a fresh router constructed with these rows.
     fn reset(&mut self, initial: &[Row]) -> Changed;
@@ -178,10 +176,8 @@ pub struct InProcess<R> {
 impl<R: Local> InProcess<R> {
     /// Puts `router` behind the trait; what it holds is lost at the first run.
     pub fn new(router: R) -> Self {
-        Self {
-            router,
-            hello: R::describe(),
-        }
+        let hello = router.describe();
+        Self { router, hello }
     }
 
     fn run_one(&mut self, run: &Run) -> Result<RunReply, AdapterFault> {
@@ -240,7 +236,7 @@ mod tests {
     struct Idle(u32);
 
     impl Local for Idle {
-        fn describe() -> Hello {
+        fn describe(&self) -> Hello {
             Hello {
                 protocol: crate::wire::PROTOCOL_VERSION,
                 router: "idle".to_owned(),

@@ -15,7 +15,7 @@ struct Keeps {
 }
 
 impl Local for Keeps {
-    fn describe() -> Hello {
+    fn describe(&self) -> Hello {
         Hello {
             protocol: PROTOCOL_VERSION,
             router: "keeps".into(),
@@ -106,7 +106,7 @@ fn each_run_is_given_tags_of_its_own() {
             Err(AdapterFault::new(FaultKind::Refused, self.0.join(" ")))
         }
     }
-    let mut router = Stamped::new(Heard(Vec::new(), Keeps::describe()));
+    let mut router = Stamped::new(Heard(Vec::new(), Keeps::default().describe()));
     router.run(&[run("a", "v1"), run("a", "v1")]).unwrap_err();
     let heard = router.run(&[run("a", "v1")]).unwrap_err().message;
     assert_eq!(heard, "v1-r1 v1-r1 v1-r2 v1-r2 v1-r3 v1-r3");

@@ -17,7 +17,7 @@ use protocol::{
 struct Plain(Vec<Row>);
 
 impl Local for Plain {
-    fn describe() -> Hello {
+    fn describe(&self) -> Hello {
         Hello {
             protocol: PROTOCOL_VERSION,
             router: "plain".into(),
@@ -168,8 +168,8 @@ fn a_question_among_the_steps_is_answered_in_its_place() {
 struct Claiming(Plain);
 
 impl Local for Claiming {
-    fn describe() -> Hello {
-        Plain::describe()
+    fn describe(&self) -> Hello {
+        Plain::default().describe()
     }
 
     fn reset(&mut self, initial: &[Row]) -> Changed {
@@ -241,7 +241,7 @@ fn a_refusal_is_told_from_a_failure() {
         (FaultKind::Refused, ErrorCode::Unsupported, "no"),
         (FaultKind::Exited, ErrorCode::Internal, "no\n  | last"),
     ] {
-        let replies = converse_with(&mut Failing(Plain::describe(), kind), &line);
+        let replies = converse_with(&mut Failing(Plain::default().describe(), kind), &line);
         let Reply::Error(error) = &replies[0].reply else {
             panic!("{replies:?}");
         };

@@ -1,7 +1,7 @@
 //! The planted faults, by name.
 //!
-//! Each is a unit struct that overrides one of the [`Steps`]. A caller reaches them through [`FAULTS`], as a
-//! [`RouterUnderTest`] by [`Fault::router`], and as a type by [`with`] and [`each`].
+//! Each is a unit struct that overrides one of the [`Steps`]. A caller reaches them through [`FAULTS`] and [`find`], and
+//! their routers by [`Fault::router`] or [`Router::new`].
 
 mod caches;
 mod delete;
@@ -11,16 +11,17 @@ mod replace;
 mod report;
 mod update;
 
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use protocol::{InProcess, Local, RouterUnderTest};
+use protocol::{Answer, InProcess, Outcome, Query, RouterUnderTest, Row};
 
 use crate::router::Router;
 use crate::steps::{Correct, Steps};
+use crate::tables::Tables;
 
-/// A planted fault.
-#[derive(Clone, Copy, Debug)]
+/// A planted fault. Equality and hash are those of its name, which no other fault has.
+#[derive(Clone, Copy)]
 pub struct Fault {
     /// The name of the fault, in kebab case.
     pub name: &'static str,
@@ -28,7 +29,23 @@ pub struct Fault {
     pub sentence: &'static str,
     /// The issue or the measurement that it is modelled on.
     pub source: &'static str,
-    make: fn() -> Box<dyn RouterUnderTest + Send>,
+    pub(crate) calls: Calls,
+}
+
+/// The steps of one fault that a router calls, through which it reaches all others.
+///
+/// Pointers, so that only this crate compiles code for each fault: whoever explores a router, or puts it on trial, is
+/// compiled for one type of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Calls {
+    pub upsert: fn(&mut Tables, &Row) -> Outcome,
+    pub add: fn(&mut Tables, &Row) -> Outcome,
+    pub delete: fn(&mut Tables, &str) -> Outcome,
+    pub replace: fn(&mut Tables, &[Row]) -> Outcome,
+    pub forget: fn(&mut Tables),
+    pub lookup: fn(&Tables, &Query) -> Answer,
+    pub listing: fn(&Tables, Option<&str>) -> Vec<String>,
+    pub held: fn(&Tables) -> Vec<String>,
 }
 
 impl Fault {
@@ -37,32 +54,43 @@ impl Fault {
             name: S::NAME,
             sentence: S::SENTENCE,
             source: S::SOURCE,
-            make: make::<S>,
+            calls: Calls {
+                upsert: S::upsert,
+                add: S::add,
+                delete: S::delete,
+                replace: S::replace,
+                forget: S::forget,
+                lookup: S::lookup,
+                listing: S::listing,
+                held: S::held,
+            },
         }
     }
 
     /// A fresh router with this fault.
-    pub fn router(&self) -> Box<dyn RouterUnderTest + Send> {
-        (self.make)()
+    pub fn router(&'static self) -> Box<dyn RouterUnderTest + Send> {
+        Box::new(InProcess::new(Router::new(self)))
     }
 }
 
-fn make<S: Steps>() -> Box<dyn RouterUnderTest + Send> {
-    Box::new(InProcess::new(Router::<S>::default()))
+impl PartialEq for Fault {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }
 
-/// A router of this crate, which an explorer can copy, compare and send to another thread.
-pub trait Trial: Local + Clone + Debug + Default + Eq + Hash + Send + Sync + 'static {}
+impl Eq for Fault {}
 
-impl<R: Local + Clone + Debug + Default + Eq + Hash + Send + Sync + 'static> Trial for R {}
+impl Hash for Fault {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
 
-/// Code that is generic over the router.
-pub trait Visit {
-    /// The result for one router.
-    type Output;
-
-    /// Runs it on the router with this fault.
-    fn visit<R: Trial>(self, fault: &'static Fault) -> Self::Output;
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fault").field(&self.name).finish()
+    }
 }
 
 /// The router without a fault, under the name `none`. It is not one of the [`FAULTS`].
@@ -73,108 +101,81 @@ pub fn find(name: &str) -> Option<&'static Fault> {
     FAULTS.iter().chain([&NO_FAULT]).find(|fault| fault.name == name)
 }
 
-/// Runs `visitor` on the router with the fault of this name; nothing if there is no such fault.
-pub fn with<V: Visit>(name: &str, visitor: V) -> Option<V::Output> {
-    dispatch(find(name)?, visitor)
-}
-
-/// Runs `visitor` on the router with each fault, in the order of [`FAULTS`].
-pub fn each<V: Visit + Clone>(visitor: &V) -> Vec<V::Output> {
-    FAULTS
-        .iter()
-        .filter_map(|fault| dispatch(fault, visitor.clone()))
-        .collect()
-}
-
-/// Lists the types of the faults once, for the registry and for the way from a name to a type.
-macro_rules! faults {
-    ($($steps:ty),+ $(,)?) => {
-        /// All planted faults.
-        pub static FAULTS: &[Fault] = &[$(Fault::of::<$steps>()),+];
-
-        fn dispatch<V: Visit>(fault: &'static Fault, visitor: V) -> Option<V::Output> {
-            $(if fault.name == <$steps>::NAME {
-                return Some(visitor.visit::<Router<$steps>>(fault));
-            })+
-            (fault.name == Correct::NAME).then(|| visitor.visit::<Router<Correct>>(fault))
-        }
-    };
-}
-
-faults![
-    update::UpsertKeepsGlobalPattern,
-    update::UpsertKeepsTeamPattern,
-    update::RenameIgnored,
-    update::RenameKeepsOldName,
-    update::TeamNameChangeIgnored,
-    update::TeamChangeKeepsOldTeam,
-    update::TagChangeIgnored,
-    update::WeightChangeIgnored,
-    update::BlockIgnored,
-    update::UnblockIgnored,
-    update::NewRowDropped,
-    update::AddOverwrites,
-    update::RefusedUpdateHalfRegisters,
-    update::RefusedUpdateLosesOldRow,
-    update::RefusalSwallowed,
-    update::RefusalFreezes,
-    update::MismatchedWildcardsTaken,
-    update::TargetsOnlyGrow,
-    delete::DeleteKeepsGlobalPattern,
-    delete::DeleteKeepsTeamPattern,
-    delete::DeleteKeepsExactIndex,
-    delete::DeleteKeepsTeamIndex,
-    delete::DeleteKeepsId,
-    delete::DeleteByPrefix,
-    delete::LastRowStays,
-    delete::IdsIgnoreCase,
-    delete::IndexNotShifted,
-    delete::IndexShiftStopsEarly,
-    delete::NamesOnlyGrow,
-    delete::EmptyTeamNameShadows,
-    replace::ReplaceKeepsGlobalPatterns,
-    replace::ReplaceKeepsTeamPatterns,
-    replace::ReplaceKeepsExactIndex,
-    replace::EmptyReplaceIgnored,
-    replace::RefusedReplaceEmptiesTable,
-    replace::RefusedReplaceLoadsTheRest,
-    replace::ReplaceTakesDoubleIds,
-    replace::SharedIdsKeepPatterns,
-    lookup::BlockedPatternsServed,
-    lookup::BlockedIdsServed,
-    lookup::BlockedFallsThrough,
-    lookup::IdIgnoresTeam,
-    lookup::TeamlessSeesTeamNames,
-    lookup::ForeignTeamPatterns,
-    lookup::IdsFirst,
-    lookup::GlobalPatternsFirst,
-    lookup::ResolvedNameKept,
-    lookup::MissRemembered,
-    caches::MissForgottenByName,
-    caches::FirstLookupKept,
-    caches::CacheOfOne,
-    caches::CacheOfFour,
-    caches::CacheOfSixteen,
-    caches::CacheOfAThousand,
-    caches::FirstCandidateIndexed,
-    caches::StampWraps,
-    caches::PinOutlivesRow,
-    patterns::TiesByInsertion,
-    patterns::FirstPatternWins,
-    patterns::EscapedLengthDecides,
-    patterns::FifthPatternIgnored,
-    patterns::EndUnanchored,
-    patterns::DotUnescaped,
-    patterns::StarNeedsACharacter,
-    patterns::CapturesShortest,
-    patterns::CapturesSwapped,
-    patterns::FirstCaptureEverywhere,
-    report::ListingKeepsOldNames,
-    report::ListingShowsBlocked,
-    report::ListingLeaksTeams,
-    report::ListingOmitsTeamNames,
-    report::NewNamesUnlisted,
-    report::ClaimsOmitBlocked,
+/// All planted faults.
+pub static FAULTS: &[Fault] = &[
+    Fault::of::<update::UpsertKeepsGlobalPattern>(),
+    Fault::of::<update::UpsertKeepsTeamPattern>(),
+    Fault::of::<update::RenameIgnored>(),
+    Fault::of::<update::RenameKeepsOldName>(),
+    Fault::of::<update::TeamNameChangeIgnored>(),
+    Fault::of::<update::TeamChangeKeepsOldTeam>(),
+    Fault::of::<update::TagChangeIgnored>(),
+    Fault::of::<update::WeightChangeIgnored>(),
+    Fault::of::<update::BlockIgnored>(),
+    Fault::of::<update::UnblockIgnored>(),
+    Fault::of::<update::NewRowDropped>(),
+    Fault::of::<update::AddOverwrites>(),
+    Fault::of::<update::RefusedUpdateHalfRegisters>(),
+    Fault::of::<update::RefusedUpdateLosesOldRow>(),
+    Fault::of::<update::RefusalSwallowed>(),
+    Fault::of::<update::RefusalFreezes>(),
+    Fault::of::<update::MismatchedWildcardsTaken>(),
+    Fault::of::<update::TargetsOnlyGrow>(),
+    Fault::of::<delete::DeleteKeepsGlobalPattern>(),
+    Fault::of::<delete::DeleteKeepsTeamPattern>(),
+    Fault::of::<delete::DeleteKeepsExactIndex>(),
+    Fault::of::<delete::DeleteKeepsTeamIndex>(),
+    Fault::of::<delete::DeleteKeepsId>(),
+    Fault::of::<delete::DeleteByPrefix>(),
+    Fault::of::<delete::LastRowStays>(),
+    Fault::of::<delete::IdsIgnoreCase>(),
+    Fault::of::<delete::IndexNotShifted>(),
+    Fault::of::<delete::IndexShiftStopsEarly>(),
+    Fault::of::<delete::NamesOnlyGrow>(),
+    Fault::of::<delete::EmptyTeamNameShadows>(),
+    Fault::of::<replace::ReplaceKeepsGlobalPatterns>(),
+    Fault::of::<replace::ReplaceKeepsTeamPatterns>(),
+    Fault::of::<replace::ReplaceKeepsExactIndex>(),
+    Fault::of::<replace::EmptyReplaceIgnored>(),
+    Fault::of::<replace::RefusedReplaceEmptiesTable>(),
+    Fault::of::<replace::RefusedReplaceLoadsTheRest>(),
+    Fault::of::<replace::ReplaceTakesDoubleIds>(),
+    Fault::of::<replace::SharedIdsKeepPatterns>(),
+    Fault::of::<lookup::BlockedPatternsServed>(),
+    Fault::of::<lookup::BlockedIdsServed>(),
+    Fault::of::<lookup::BlockedFallsThrough>(),
+    Fault::of::<lookup::IdIgnoresTeam>(),
+    Fault::of::<lookup::TeamlessSeesTeamNames>(),
+    Fault::of::<lookup::ForeignTeamPatterns>(),
+    Fault::of::<lookup::IdsFirst>(),
+    Fault::of::<lookup::GlobalPatternsFirst>(),
+    Fault::of::<lookup::ResolvedNameKept>(),
+    Fault::of::<lookup::MissRemembered>(),
+    Fault::of::<caches::MissForgottenByName>(),
+    Fault::of::<caches::FirstLookupKept>(),
+    Fault::of::<caches::CacheOfOne>(),
+    Fault::of::<caches::CacheOfFour>(),
+    Fault::of::<caches::CacheOfSixteen>(),
+    Fault::of::<caches::CacheOfAThousand>(),
+    Fault::of::<caches::FirstCandidateIndexed>(),
+    Fault::of::<caches::StampWraps>(),
+    Fault::of::<caches::PinOutlivesRow>(),
+    Fault::of::<patterns::TiesByInsertion>(),
+    Fault::of::<patterns::FirstPatternWins>(),
+    Fault::of::<patterns::EscapedLengthDecides>(),
+    Fault::of::<patterns::FifthPatternIgnored>(),
+    Fault::of::<patterns::EndUnanchored>(),
+    Fault::of::<patterns::DotUnescaped>(),
+    Fault::of::<patterns::StarNeedsACharacter>(),
+    Fault::of::<patterns::CapturesShortest>(),
+    Fault::of::<patterns::CapturesSwapped>(),
+    Fault::of::<patterns::FirstCaptureEverywhere>(),
+    Fault::of::<report::ListingKeepsOldNames>(),
+    Fault::of::<report::ListingShowsBlocked>(),
+    Fault::of::<report::ListingLeaksTeams>(),
+    Fault::of::<report::ListingOmitsTeamNames>(),
+    Fault::of::<report::NewNamesUnlisted>(),
+    Fault::of::<report::ClaimsOmitBlocked>(),
 ];
 
 #[cfg(test)]
@@ -195,27 +196,12 @@ mod tests {
         }
     }
 
-    #[derive(Clone)]
-    struct NameOfType;
-
-    impl Visit for NameOfType {
-        type Output = (String, &'static str);
-
-        fn visit<R: Trial>(self, fault: &'static Fault) -> Self::Output {
-            (R::describe().router, fault.name)
-        }
-    }
-
     #[test]
-    fn a_name_leads_to_its_own_type() {
-        let visited = each(&NameOfType);
-        assert_eq!(visited.len(), FAULTS.len());
-        for (router, name) in visited.into_iter().chain(with("none", NameOfType)) {
-            assert_eq!(router, format!("faulty:{name}"));
+    fn a_name_leads_to_the_router_of_its_fault() {
+        for fault in FAULTS.iter().chain([&NO_FAULT]) {
+            let found = find(fault.name).expect("it is registered");
+            assert_eq!(found.router().hello().router, format!("faulty:{}", fault.name));
         }
-        for fault in FAULTS {
-            assert_eq!(fault.router().hello().router, format!("faulty:{}", fault.name));
-        }
-        assert!(with("no-such-fault", NameOfType).is_none());
+        assert!(find("no-such-fault").is_none());
     }
 }

@@ -1,29 +1,42 @@
-//! The router on trial: [`Tables`] and the [`Steps`] that keep them.
+//! The router on trial: [`Tables`] and the steps that keep them.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::marker::PhantomData;
 
 use protocol::wire::PROTOCOL_VERSION;
 use protocol::{Answer, Capability, Change, Changed, Dialect, Hello, Local, Outcome, Query, Row};
 
-use crate::steps::Steps;
+use crate::faults::{Fault, NO_FAULT};
 use crate::tables::{REGISTRY, Tables};
 
 /// The weight of a row that states none.
 const WEIGHT_DEFAULT: u32 = 1;
 
-/// A router whose derived structures are kept by the steps `S`.
+/// A router whose derived structures are kept by the steps of a fault.
 ///
-/// Equality and hash cover its whole state, so that an explorer can keep it in its states. Lookups write to the memo of
-/// the router that is asked: ask a router before it becomes the key of a map, or ask a clone.
-pub struct Router<S> {
+/// Equality and hash cover its fault and its whole state, so that an explorer can keep it in its states. Lookups write to
+/// the memo of the router that is asked: ask a router before it becomes the key of a map, or ask a clone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Router {
+    fault: &'static Fault,
     tables: Tables,
-    steps: PhantomData<fn() -> S>,
 }
 
-impl<S: Steps> Router<S> {
+impl Default for Router {
+    /// The router without a fault.
+    fn default() -> Self {
+        Self::new(&NO_FAULT)
+    }
+}
+
+impl Router {
+    /// Returns a router with this fault that holds nothing.
+    pub fn new(fault: &'static Fault) -> Self {
+        Self {
+            fault,
+            tables: Tables::default(),
+        }
+    }
+
     /// Returns the rows that are held, in the order of the model list.
     pub fn rows(&self) -> &[Row] {
         &self.tables.rows
@@ -37,11 +50,11 @@ impl<S: Steps> Router<S> {
     }
 }
 
-impl<S: Steps> Local for Router<S> {
-    fn describe() -> Hello {
+impl Local for Router {
+    fn describe(&self) -> Hello {
         Hello {
             protocol: PROTOCOL_VERSION,
-            router: format!("faulty:{}", S::NAME),
+            router: format!("faulty:{}", self.fault.name),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: vec![
                 Capability::Upsert,
@@ -69,7 +82,7 @@ impl<S: Steps> Local for Router<S> {
     fn reset(&mut self, initial: &[Row]) -> Changed {
         self.tables = Tables::default();
         let rows: Vec<Row> = initial.iter().map(taken).collect();
-        let outcome = match S::replace(&mut self.tables, &rows) {
+        let outcome = match (self.fault.calls.replace)(&mut self.tables, &rows) {
             Outcome::Applied | Outcome::Unchanged => Outcome::Applied,
             refused @ Outcome::Refused(_) => refused,
         };
@@ -78,26 +91,27 @@ impl<S: Steps> Local for Router<S> {
 
     fn change(&mut self, change: &Change) -> Changed {
         let rows: Vec<Row> = change.rows().iter().map(taken).collect();
+        let (calls, tables) = (&self.fault.calls, &mut self.tables);
         let outcome = match change {
-            Change::Upsert(_) => S::upsert(&mut self.tables, &rows[0]),
-            Change::Add(_) => S::add(&mut self.tables, &rows[0]),
-            Change::Delete(id) => S::delete(&mut self.tables, id),
-            Change::Replace(_) => S::replace(&mut self.tables, &rows),
+            Change::Upsert(_) => (calls.upsert)(tables, &rows[0]),
+            Change::Add(_) => (calls.add)(tables, &rows[0]),
+            Change::Delete(id) => (calls.delete)(tables, id),
+            Change::Replace(_) => (calls.replace)(tables, &rows),
         };
-        S::forget(&mut self.tables);
+        (calls.forget)(tables);
         self.changed(outcome)
     }
 
     fn lookup(&self, query: &Query) -> Vec<Answer> {
-        vec![S::lookup(&self.tables, query)]
+        vec![(self.fault.calls.lookup)(&self.tables, query)]
     }
 
     fn listing(&self, team: Option<&str>) -> Vec<String> {
-        S::listing(&self.tables, team)
+        (self.fault.calls.listing)(&self.tables, team)
     }
 
     fn claims(&self) -> Vec<String> {
-        S::held(&self.tables)
+        (self.fault.calls.held)(&self.tables)
     }
 
     fn holds(&self) -> BTreeMap<String, Vec<String>> {
@@ -118,42 +132,24 @@ fn taken(row: &Row) -> Row {
     }
 }
 
-// Derived implementations would require these traits of `S`, although there is never a value of it.
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, RandomState};
 
-impl<S> Default for Router<S> {
-    fn default() -> Self {
-        Self {
-            tables: Tables::default(),
-            steps: PhantomData,
+    use super::*;
+    use crate::faults::find;
+
+    #[test]
+    fn routers_are_equal_where_both_the_fault_and_the_tables_are() {
+        let with = |fault: &str| Router::new(find(fault).expect("it is registered"));
+        let mut changed = with("none");
+        changed.change(&Change::Upsert(Row::new("d1", "a", "b", "v1")));
+        let state = RandomState::new();
+        for other in [with("delete-by-prefix"), changed] {
+            assert_ne!(with("none"), other);
+            assert_ne!(state.hash_one(with("none")), state.hash_one(&other));
+            assert_eq!(other, other.clone());
+            assert_eq!(state.hash_one(&other), state.hash_one(other.clone()));
         }
-    }
-}
-
-impl<S> Clone for Router<S> {
-    fn clone(&self) -> Self {
-        Self {
-            tables: self.tables.clone(),
-            steps: PhantomData,
-        }
-    }
-}
-
-impl<S> PartialEq for Router<S> {
-    fn eq(&self, other: &Self) -> bool {
-        self.tables == other.tables
-    }
-}
-
-impl<S> Eq for Router<S> {}
-
-impl<S> Hash for Router<S> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.tables.hash(state);
-    }
-}
-
-impl<S> fmt::Debug for Router<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tables.fmt(f)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use adapter_faulty::{FAULTS, Fault, Trial, Visit, with};
-use protocol::{Changed, Outcome, Query, Step};
+use adapter_faulty::{FAULTS, Router, find};
+use protocol::{Changed, Local, Outcome, Query, Step};
 use serde::Deserialize;
 use testdata::answer_text;
 
@@ -41,31 +41,26 @@ fn cases() -> Vec<Case> {
     cases.case
 }
 
-/// Carries out the steps and says what is seen then, as the cases write it.
-struct Seen<'a>(&'a [Step], &'a See);
-
-impl Visit for Seen<'_> {
-    type Output = String;
-
-    fn visit<R: Trial>(self, _: &'static Fault) -> String {
-        let mut router = R::default();
-        let mut last = router.reset(&[]);
-        for step in self.0 {
-            match step {
-                Step::Change(change) => last = router.change(change),
-                Step::Ask(None, question) => drop(router.ask(question)),
-                _ => panic!("the cases are of one router"),
-            }
+/// Carries out the steps on the router with the fault of that name and says what is seen then, as the cases write it.
+fn seen(name: &str, steps: &[Step], see: &See) -> String {
+    let fault = find(name).unwrap_or_else(|| panic!("there is no fault `{name}`"));
+    let mut router = Router::new(fault);
+    let mut last = router.reset(&[]);
+    for step in steps {
+        match step {
+            Step::Change(change) => last = router.change(change),
+            Step::Ask(None, question) => drop(router.ask(question)),
+            _ => panic!("the cases are of one router"),
         }
-        match self.1 {
-            See::Lookup(query) => answer_text(router.lookup(query).remove(0)),
-            See::Listing(team) => router
-                .listing(Some(team.as_str()).filter(|team| !team.is_empty()))
-                .join(" "),
-            See::Size(structure) => router.sizes()[structure].to_string(),
-            See::Held => last.held.expect("this router states its claims").join(" "),
-            See::Outcome => outcome_of(&last).to_owned(),
-        }
+    }
+    match see {
+        See::Lookup(query) => answer_text(router.lookup(query).remove(0)),
+        See::Listing(team) => router
+            .listing(Some(team.as_str()).filter(|team| !team.is_empty()))
+            .join(" "),
+        See::Size(structure) => router.sizes()[structure].to_string(),
+        See::Held => last.held.expect("this router states its claims").join(" "),
+        See::Outcome => outcome_of(&last).to_owned(),
     }
 }
 
@@ -75,10 +70,6 @@ fn outcome_of(changed: &Changed) -> &'static str {
         Outcome::Unchanged => "unchanged",
         Outcome::Refused(_) => "refused",
     }
-}
-
-fn seen(name: &str, steps: &[Step], see: &See) -> String {
-    with(name, Seen(steps, see)).unwrap_or_else(|| panic!("there is no fault `{name}`"))
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Reference {
 }
 
 impl Local for Reference {
-    fn describe() -> Hello {
+    fn describe(&self) -> Hello {
         Hello {
             protocol: PROTOCOL_VERSION,
             router: "reference".to_owned(),

@@ -108,7 +108,7 @@ impl LocalReplica for ReferenceReplica {
     type Task = Task;
 
     fn describe(&self) -> Hello {
-        let mut hello = Reference::describe();
+        let mut hello = Reference::default().describe();
         hello.capabilities.extend([Capability::Holds, Capability::Fleet]);
         hello.capabilities.extend(Capability::OF_FLEETS);
         hello.dialect.registry = Some(ask::REGISTRY.to_owned());

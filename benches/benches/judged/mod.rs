@@ -12,12 +12,12 @@ const LOOKUPS: usize = 64;
 
 /// The judge of the reference by every rule, which has kept nothing yet.
 pub(crate) fn judge() -> Judge {
-    Judge::new(&Reference::describe(), RuleSet::of(Level::Router)).expect("the preset is known")
+    Judge::new(&Reference::default().describe(), RuleSet::of(Level::Router)).expect("the preset is known")
 }
 
 /// Puts random traces on trial, drawing included, by a judge that may have kept what it found out before.
 pub(crate) fn random_traces(judge: &Judge) -> Hunt {
-    let hello = Reference::describe();
+    let hello = Reference::default().describe();
     let settings = SearchSettings {
         seed: 1,
         sweep: Vec::new(),

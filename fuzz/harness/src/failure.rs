@@ -158,8 +158,8 @@ impl<R: Local + Default> Guarded<R> {
 }
 
 impl<R: Local + Default> Local for Guarded<R> {
-    fn describe() -> Hello {
-        R::describe()
+    fn describe(&self) -> Hello {
+        self.router.describe()
     }
 
     fn reset(&mut self, initial: &[Row]) -> Changed {

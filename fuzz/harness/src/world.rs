@@ -127,7 +127,7 @@ pub struct World {
 
 impl World {
     fn new(universe: &Universe) -> Self {
-        let scope = Scope::new(universe, &Reference::describe());
+        let scope = Scope::new(universe, &Reference::default().describe());
         let names: Vec<&str> = universe.names.iter().chain(universe.patterns).copied().collect();
         let mut targets = Vec::new();
         for stars in 0..=STARS_MAX {

@@ -144,7 +144,7 @@ fn close_stdout() {
 pub(crate) struct Plain(Vec<Row>);
 
 impl Local for Plain {
-    fn describe() -> Hello {
+    fn describe(&self) -> Hello {
         Hello {
             protocol: PROTOCOL_VERSION,
             router: "plain".into(),
@@ -310,7 +310,7 @@ fn spoil_runs(kind: &str, reply: &mut Value) {
     };
     match kind {
         "wrong-id" => reply["id"] = json!(7),
-        "hello-for-runs" => reply["reply"] = json!({"hello": Plain::describe()}),
+        "hello-for-runs" => reply["reply"] = json!({"hello": Plain::default().describe()}),
         "unknown-field" => reply["time"] = json!(1),
         "long-error" => {
             reply["reply"] =

@@ -93,16 +93,13 @@ pub(super) struct InMemory<R> {
     router: R,
 }
 
-impl<R: Default> InMemory<R> {
-    pub(super) fn new(questions: Matrix) -> Self {
-        Self {
-            questions,
-            router: R::default(),
-        }
+impl<R> InMemory<R> {
+    pub(super) fn new(router: R, questions: Matrix) -> Self {
+        Self { questions, router }
     }
 }
 
-impl<R: Local + Default + Clone + Eq + Hash> Explorable for InMemory<R> {
+impl<R: Local + Clone + Eq + Hash> Explorable for InMemory<R> {
     type State = R;
     const WHOLE_MEMORY: bool = true;
 

@@ -193,7 +193,7 @@ impl<P: Policy, M: Mistake> Fake<P, M> {
 }
 
 impl<P: Policy, M: Mistake> Local for Fake<P, M> {
-    fn describe() -> Hello {
+    fn describe(&self) -> Hello {
         Hello {
             protocol: PROTOCOL_VERSION,
             router: "fake".to_owned(),
@@ -444,8 +444,8 @@ pub(crate) struct Lagging<M> {
 }
 
 impl<M: Mistake + Clone> Local for Lagging<M> {
-    fn describe() -> Hello {
-        let mut hello = <Fake<All, M>>::describe();
+    fn describe(&self) -> Hello {
+        let mut hello = self.held.describe();
         hello.dialect.settles = Settles::Within { stale_for: STALE_FOR };
         hello
     }

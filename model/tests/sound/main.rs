@@ -134,7 +134,7 @@ fn a_router_that_settles_within_a_stated_time_is_told_from_its_twins() {
 
 #[test]
 fn each_id_and_name_of_a_universe_becomes_one_that_the_router_takes() {
-    let hello = <Fake<Narrow, Right>>::describe();
+    let hello = <Fake<Narrow, Right>>::default().describe();
     for universe in UNIVERSES {
         let scope = Scope::new(universe, &hello).universe;
         let distinct: BTreeSet<&str> = scope.ids.iter().copied().collect();
@@ -156,7 +156,7 @@ fn each_id_and_name_of_a_universe_becomes_one_that_the_router_takes() {
 
 #[test]
 fn what_is_not_judged_is_listed_with_its_reason() {
-    let hello = <Fake<Narrow, Right>>::describe();
+    let hello = <Fake<Narrow, Right>>::default().describe();
     let told = unjudged(&hello, &RuleSet::of(Level::Router));
     let has = |rule, whole, word: &str| {
         let mut told = told.iter();
