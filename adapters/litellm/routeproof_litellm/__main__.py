@@ -15,9 +15,10 @@ from typing import Any, BinaryIO, NoReturn
 
 from routeproof_litellm import wire
 from routeproof_litellm.dialect import ENVIRONMENT, Dialect, parse_version, refusal
+from routeproof_litellm.fields import Json, WireError
 from routeproof_litellm.parent import end_with_the_parent
 from routeproof_litellm.router import LiteLlm
-from routeproof_litellm.wire import Hello, Json, WireError
+from routeproof_litellm.wire import Hello
 from routeproof_litellm.zygote import Zygote
 
 EXIT_UNUSABLE = 2
@@ -62,7 +63,7 @@ def serve(router: LiteLlm | Zygote, requests: BinaryIO, replies: BinaryIO) -> No
 
 
 def _reply(router: LiteLlm | Zygote, value: object) -> Json:
-    call = wire.parse_request(value).call
+    call = wire.parse_request(value, wire.run_of).call
     if not isinstance(call, Hello):
         try:
             return {"runs": router.runs(call)}

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from routeproof_litellm.wire import Json
+    from routeproof_litellm.fields import Json
 
 Pick: TypeAlias = Callable[[str | None], Awaitable[Any]]
 """Makes the lookup once, under the named strategy or the router's own."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from routeproof_litellm.wire import PROTOCOL_VERSION, Add, Json, Replace, Row, Run, Upsert, WireError
+from routeproof_litellm.fields import Json, WireError
+from routeproof_litellm.wire import PROTOCOL_VERSION, Add, Replace, Row, Run, Upsert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from routeproof_litellm.candidates import identity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from routeproof_litellm.fields import Json
     from routeproof_litellm.surface import Surface
-    from routeproof_litellm.wire import Json
 
 _LISTS = ("model_list", "deployment_names", "provider_default_deployment_ids")
 _TABLES = (

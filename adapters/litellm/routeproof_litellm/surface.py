@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from routeproof_litellm.wire import Json
+    from routeproof_litellm.fields import Json
 
 _PICKS = {"sync": ("get_available_deployment",), "async": ("async_get_available_deployment", "select")}
 """The code paths of a lookup, each with the methods that walk it, the one to prefer first."""

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from routeproof_litellm.fields import (
+    Json,
+    WireError,
+    fields_of,
+    integer_of,
+    list_of,
+    text_of,
+    text_or_none,
+    verb_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,33 +30,11 @@ BATCH_RUNS_MAX = 256
 RUN_STEPS_MAX = 10_000
 RUN_QUESTIONS_MAX = 4_096
 LIST_ROWS_MAX = 10_000
-TEXT_BYTES_MAX = 4_096
 HELLO_ITEMS_MAX = 256
 
 _U16_MAX = (1 << 16) - 1
-_U32_MAX = (1 << 32) - 1
+U32_MAX = (1 << 32) - 1
 _U64_MAX = (1 << 64) - 1
-
-Json: TypeAlias = dict[str, Any]
-ErrorCode: TypeAlias = Literal["bad_request", "unsupported", "too_large", "internal"]
-
-
-class WireError(Exception):
-    """A request that cannot be served, with the reply that says so."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        """Take the code of the reply and its sentence for a person."""
-        super().__init__(message)
-        self.code: ErrorCode = code
-
-    def __reduce__(self) -> tuple[type[WireError], tuple[ErrorCode, str]]:
-        """Say how to make the same error in another process."""
-        return type(self), (self.code, str(self))
-
-    @classmethod
-    def of_bug(cls, error: Exception) -> WireError:
-        """Report what the adapter should never have raised."""
-        return cls("internal", f"the adapter broke: {type(error).__name__}: {error}; this is a bug, please report it")
 
 
 class Row(NamedTuple):
@@ -102,6 +91,7 @@ class Replace(NamedTuple):
 Change: TypeAlias = Upsert | Add | Delete | Replace
 Question: TypeAlias = Query | Listing | Literal["claims", "holds", "sizes"]
 Step: TypeAlias = Change | Question
+Asked = TypeVar("Asked")
 
 
 class Round(NamedTuple):
@@ -109,6 +99,10 @@ class Round(NamedTuple):
 
     after: int
     order: list[int] | None = None
+
+    def of(self, asked: list[Asked]) -> list[Asked]:
+        """List the questions of this round, in the order in which they are asked."""
+        return asked if self.order is None else [asked[place] for place in self.order]
 
 
 @dataclass(frozen=True)
@@ -122,7 +116,7 @@ class Run:
 
     def questions(self, at: Round) -> list[Question]:
         """List the questions of one round, in the order in which they are asked."""
-        return self.asked if at.order is None else [self.asked[place] for place in at.order]
+        return at.of(self.asked)
 
 
 @dataclass(frozen=True)
@@ -132,12 +126,15 @@ class Hello:
     protocol: int
 
 
+RunT = TypeVar("RunT")
+
+
 @dataclass(frozen=True)
-class Request:
+class Request(Generic[RunT]):
     """One line from the gate."""
 
     id: int
-    call: Hello | list[Run]
+    call: Hello | list[RunT]
 
 
 def read_line(stream: BinaryIO) -> bytes | None:
@@ -171,16 +168,16 @@ def id_of(value: object) -> int:
     return found if type(found) is int and 0 <= found <= _U64_MAX else 0
 
 
-def parse_request(value: object) -> Request:
-    """Read one request, held against every limit."""
-    fields = _fields(value, "the request", required=("id", "call"))
-    number = _integer(fields["id"], "`id`", _U64_MAX)
-    verb, body = _verb(fields["call"], "`call`")
+def parse_request(value: object, parse_run: Callable[[object], RunT]) -> Request[RunT]:
+    """Read one request, whose runs are read by `parse_run`, held against every limit."""
+    fields = fields_of(value, "the request", required=("id", "call"))
+    number = integer_of(fields["id"], "`id`", _U64_MAX)
+    verb, body = verb_of(fields["call"], "`call`")
     if verb == "hello":
-        hello = _fields(body, "`hello`", required=("protocol",))
-        return Request(number, Hello(_integer(hello["protocol"], "`protocol`", _U32_MAX)))
+        hello = fields_of(body, "`hello`", required=("protocol",))
+        return Request(number, Hello(integer_of(hello["protocol"], "`protocol`", U32_MAX)))
     if verb == "runs":
-        return Request(number, _list(body, "a message", "runs", BATCH_RUNS_MAX, _run))
+        return Request(number, list_of(body, "a message", "runs", BATCH_RUNS_MAX, parse_run))
     raise WireError("bad_request", f"`call` is `hello` or `runs`, not `{verb}`")
 
 
@@ -199,34 +196,47 @@ def error_reply(error: WireError) -> Json:
     return {"error": {"code": error.code, "message": str(error)}}
 
 
-def _run(value: object) -> Run:
-    fields = _fields(value, "a run", required=("trace",), optional=("questions",))
-    trace = _fields(fields["trace"], "a trace", required=("steps",), optional=("level", "setup"))
-    setup = _fields(trace.get("setup", {}), "`setup`", optional=("replicas", "rows", "config", "order"))
+def run_of(value: object) -> Run:
+    """Read one run of a router."""
+    fields = fields_of(value, "a run", required=("trace",), optional=("questions",))
+    trace = fields_of(fields["trace"], "a trace", required=("steps",), optional=("level", "setup"))
+    setup = fields_of(trace.get("setup", {}), "`setup`", optional=("replicas", "rows", "config", "order"))
     if trace.get("level", "router") != "router" or not _FLEET_SETUP.isdisjoint(setup):
         raise WireError("unsupported", "`litellm` is one router here and no fleet; take a router-level trace")
-    steps = _list(trace["steps"], "a run", "steps", RUN_STEPS_MAX, _step)
-    asked = _fields(fields.get("questions", {}), "`questions`", optional=("asked", "rounds"))
-    questions = _list(asked.get("asked", []), "a run", "questions", RUN_QUESTIONS_MAX, _question)
-    rounds = _list(asked.get("rounds", []), "a run", "rounds", RUN_STEPS_MAX + 1, lambda at: _round(at, len(questions)))
-    for before, (after, _) in zip([-1, *(at.after for at in rounds)], rounds, strict=False):
-        if before >= after:
-            raise WireError("too_large", f"`rounds` must ascend, and {after} does not; sort them and drop doubles")
-        if after > len(steps):
-            raise WireError("too_large", f"a round comes after step {after} of a run with {len(steps)} steps")
-    return Run(_list(setup.get("rows", []), "a list", "rows", LIST_ROWS_MAX, _row), steps, questions, rounds)
+    steps = list_of(trace["steps"], "a run", "steps", RUN_STEPS_MAX, _step)
+    return Run(
+        rows_of(setup.get("rows", [])), steps, *questions_of(fields.get("questions", {}), len(steps), question_of)
+    )
 
 
 _FLEET_SETUP = frozenset({"replicas", "config", "order"})
 
 
+def questions_of(value: object, steps: int, question_of: Callable[[object], Asked]) -> tuple[list[Asked], list[Round]]:
+    """Read the questions of a run of so many steps, and the rounds in which they are asked."""
+    fields = fields_of(value, "`questions`", optional=("asked", "rounds"))
+    asked = list_of(fields.get("asked", []), "a run", "questions", RUN_QUESTIONS_MAX, question_of)
+    rounds = list_of(fields.get("rounds", []), "a run", "rounds", RUN_STEPS_MAX + 1, lambda at: _round(at, len(asked)))
+    for before, (after, _) in zip([-1, *(at.after for at in rounds)], rounds, strict=False):
+        if before >= after:
+            raise WireError("too_large", f"`rounds` must ascend, and {after} does not; sort them and drop doubles")
+        if after > steps:
+            raise WireError("too_large", f"a round comes after step {after} of a run with {steps} steps")
+    return asked, rounds
+
+
+def rows_of(value: object) -> list[Row]:
+    """Read a list of rows."""
+    return list_of(value, "a list", "rows", LIST_ROWS_MAX, row_of)
+
+
 def _round(value: object, questions: int) -> Round:
-    fields = _fields(value, "a round", required=("after",), optional=("order",))
-    after = _integer(fields["after"], "`after`", _U32_MAX)
+    fields = fields_of(value, "a round", required=("after",), optional=("order",))
+    after = integer_of(fields["after"], "`after`", U32_MAX)
     if fields.get("order") is None:
         return Round(after)
-    order = _list(
-        fields["order"], "a round", "questions", RUN_QUESTIONS_MAX, lambda at: _integer(at, "`order`", _U16_MAX)
+    order = list_of(
+        fields["order"], "a round", "questions", RUN_QUESTIONS_MAX, lambda at: integer_of(at, "`order`", _U16_MAX)
     )
     for place in order:
         if place >= questions:
@@ -235,7 +245,7 @@ def _round(value: object, questions: int) -> Round:
 
 
 def _step(value: object) -> Step:
-    verb, body = _verb(value, "a step")
+    verb, body = verb_of(value, "a step")
     if parse := _STEPS.get(verb):
         return parse(body)
     if verb in _FLEET_VERBS:
@@ -245,7 +255,7 @@ def _step(value: object) -> Step:
 
 def _listing(body: object) -> Listing:
     fields = _asked(body, "a listing", optional=("team",))
-    return Listing(_optional(fields.get("team"), "`team`"))
+    return Listing(text_or_none(fields.get("team"), "`team`"))
 
 
 def _claims(body: object) -> Question:
@@ -286,7 +296,8 @@ _FLEET_VERBS = frozenset(
 )
 
 
-def _question(value: object) -> Question:
+def question_of(value: object) -> Question:
+    """Read one question that is put to a router."""
     if value == "claims":
         return "claims"
     if value == "holds":
@@ -295,16 +306,17 @@ def _question(value: object) -> Question:
         return "sizes"
     if value == "store":
         raise WireError("unsupported", "`store` is asked of a fleet, and `litellm` is one router here")
-    verb, body = _verb(value, "a question")
+    verb, body = verb_of(value, "a question")
     if verb == "lookup":
         return _query(body)
     if verb == "listing":
-        return Listing(_optional(body, "`listing`"))
+        return Listing(text_or_none(body, "`listing`"))
     raise WireError("bad_request", f"there is no question `{verb}`")
 
 
-def _row(value: object) -> Row:
-    fields = _fields(
+def row_of(value: object) -> Row:
+    """Read one row."""
+    fields = fields_of(
         value,
         "a row",
         required=("id", "model_name", "model", "tag"),
@@ -315,83 +327,38 @@ def _row(value: object) -> Row:
         raise WireError("bad_request", "`blocked` must be true or false")
     weight = fields.get("weight")
     return Row(
-        _text(fields["id"], "`id`"),
-        _text(fields["model_name"], "`model_name`"),
-        _text(fields["model"], "`model`"),
-        _text(fields["tag"], "`tag`"),
-        _optional(fields.get("team"), "`team`"),
-        _optional(fields.get("team_model_name"), "`team_model_name`"),
+        text_of(fields["id"], "`id`"),
+        text_of(fields["model_name"], "`model_name`"),
+        text_of(fields["model"], "`model`"),
+        text_of(fields["tag"], "`tag`"),
+        text_or_none(fields.get("team"), "`team`"),
+        text_or_none(fields.get("team_model_name"), "`team_model_name`"),
         blocked,
-        None if weight is None else _integer(weight, "`weight`", _U32_MAX),
-        _optional(fields.get("extra"), "`extra`"),
+        None if weight is None else integer_of(weight, "`weight`", U32_MAX),
+        text_or_none(fields.get("extra"), "`extra`"),
     )
 
 
 def _query(value: object) -> Query:
     fields = _asked(value, "a query", required=("model",), optional=("team",))
-    return Query(_text(fields["model"], "`model`"), _optional(fields.get("team"), "`team`"))
+    return Query(text_of(fields["model"], "`model`"), text_or_none(fields.get("team"), "`team`"))
 
 
 def _asked(value: object, where: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Json:
-    fields = _fields(value, where, required, (*optional, "replica"))
+    fields = fields_of(value, where, required, (*optional, "replica"))
     if fields.get("replica") is not None:
         raise WireError("unsupported", "`replica` names one of a fleet, and `litellm` is one router here")
     return fields
 
 
 _STEPS: dict[str, Callable[[object], Step]] = {
-    "upsert": lambda body: Upsert(_row(body)),
-    "add": lambda body: Add(_row(body)),
-    "delete": lambda body: Delete(_text(body, "`delete`")),
-    "replace": lambda body: Replace(_list(body, "a list", "rows", LIST_ROWS_MAX, _row)),
+    "upsert": lambda body: Upsert(row_of(body)),
+    "add": lambda body: Add(row_of(body)),
+    "delete": lambda body: Delete(text_of(body, "`delete`")),
+    "replace": lambda body: Replace(rows_of(body)),
     "lookup": _query,
     "listing": _listing,
     "claims": _claims,
     "holds": _holds,
     "sizes": _sizes,
 }
-
-
-def _verb(value: object, where: str) -> tuple[str, object]:
-    if not isinstance(value, dict) or len(value) != 1:
-        raise WireError("bad_request", f"{where} must be an object with one key")
-    return next(iter(value.items()))
-
-
-def _fields(value: object, where: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Json:
-    if not isinstance(value, dict):
-        raise WireError("bad_request", f"{where} must be an object")
-    for name in required:
-        if name not in value:
-            raise WireError("bad_request", f"{where} has no `{name}`")
-    for name in value:
-        if name not in required and name not in optional:
-            raise WireError("bad_request", f"{where} has an unknown field `{name}`")
-    return value
-
-
-def _list(value: object, whole: str, of: str, most: int, parse: Callable[[object], Any]) -> list[Any]:
-    if not isinstance(value, list):
-        raise WireError("bad_request", f"the {of} of {whole} must be a list")
-    if len(value) > most:
-        raise WireError("too_large", f"{whole} may have at most {most} {of}, and this has {len(value)}")
-    return [parse(item) for item in value]
-
-
-def _integer(value: object, field: str, most: int) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise WireError("bad_request", f"{field} must be a whole number from 0 to {most}")
-    return value
-
-
-def _text(value: object, field: str) -> str:
-    if not isinstance(value, str):
-        raise WireError("bad_request", f"{field} must be a string")
-    # A character has at most four bytes, so that a short text needs no encoding to be measured.
-    if len(value) * 4 > TEXT_BYTES_MAX and len(value.encode("utf-8", errors="replace")) > TEXT_BYTES_MAX:
-        raise WireError("too_large", f"{field} may have at most {TEXT_BYTES_MAX} bytes")
-    return value
-
-
-def _optional(value: object, field: str) -> str | None:
-    return None if value is None else _text(value, field)

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
-import pickle
-import signal
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING
 
-from routeproof_litellm.parent import end_with_the_parent
-from routeproof_litellm.router import LiteLlm, Offer
-from routeproof_litellm.wire import Change, WireError
+from routeproof_litellm.asking import Offer
+from routeproof_litellm.router import LiteLlm
+from routeproof_litellm.wire import Change
+from routeproof_litellm.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from routeproof_litellm.dialect import Dialect
-    from routeproof_litellm.wire import Json, Run
+    from routeproof_litellm.fields import Json
+    from routeproof_litellm.wire import Run
 
 RUNS_MAX = 256
 """How many runs a process begins before another takes its place."""
@@ -35,24 +34,9 @@ class Zygote:
 
     def __init__(self, dialect: Dialect) -> None:
         """Import LiteLLM, and find out in another process what its routers offer."""
-        for name in ("litellm", "litellm.types.router"):
-            importlib.import_module(name)
-        _reserve()
-        first = _Worker(lambda _: _found_out(dialect))
-        try:
-            found = first.ask(None)
-        finally:
-            first.end()
-        if isinstance(found, str):
-            raise ImportError(found)  # noqa: TRY004  what was found is why it cannot be driven
-        offer, modules = found
-        # What the first router imports late is imported here once, and not again in each process.
-        for name in modules:
-            # A module that was made at run time, or that minds who imports it, is left to the runs.
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
+        offer = tried_out(("litellm", "litellm.types.router"), lambda: LiteLlm(dialect).offer())
         self._router = LiteLlm(dialect, offer)
-        self._workers: dict[bool, _Worker] = {}
+        self._workers: dict[bool, Worker] = {}
 
     def hello(self) -> Json:
         """Introduce the router."""
@@ -75,7 +59,7 @@ class Zygote:
         self._workers.clear()
 
     def _carry_out(self, kind: bool, runs: list[Run]) -> list[Json]:  # noqa: FBT001  it is a key
-        worker = self._workers.pop(kind, None) or _Worker(self._router.runs)
+        worker = self._workers.pop(kind, None) or Worker(self._router.runs)
         try:
             replies: list[Json] = worker.ask(runs)
         except Exception:
@@ -89,10 +73,31 @@ class Zygote:
         return replies
 
 
-def _found_out(dialect: Dialect) -> tuple[Offer, list[str]] | str:
+def tried_out(names: Iterable[str], find: Callable[[], Offer]) -> Offer:
+    """Import these modules, and find out in another process what the release offers; make this one ready to fork."""
+    for name in names:
+        importlib.import_module(name)
+    _reserve()
+    first = Worker(lambda _: _found_out(find))
+    try:
+        found = first.ask(None)
+    finally:
+        first.end()
+    if isinstance(found, str):
+        raise ImportError(found)  # noqa: TRY004  what was found is why it cannot be driven
+    offer, modules = found
+    # What the first router imports late is imported here once, and not again in each process.
+    for name in modules:
+        # A module that was made at run time, or that minds who imports it, is left to the runs.
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    return Offer(*offer)
+
+
+def _found_out(find: Callable[[], Offer]) -> tuple[Offer, list[str]] | str:
     """Return what the release offers, and all modules that are loaded by then; or why it cannot be driven."""
     try:
-        return LiteLlm(dialect).offer(), sorted(sys.modules)
+        return find(), sorted(sys.modules)
     except (ImportError, AttributeError) as error:
         return str(error)
 
@@ -104,73 +109,3 @@ def _reserve() -> None:
     except ImportError:
         return
     guard.reserve_process_for_forking("the process that the runs are forked from")
-
-
-class _Worker:
-    """A process forked from this one, which does the same work on whatever it is asked, until it is ended."""
-
-    def __init__(self, work: Callable[..., object]) -> None:
-        """Fork."""
-        self.begun = 0
-        # What is still to be written here would be written by both.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        requests, asking = os.pipe()
-        answers, replies = os.pipe()
-        self._process = os.fork()
-        if self._process == 0:
-            os.close(asking)
-            os.close(answers)
-            _serve(work, os.fdopen(requests, "rb"), os.fdopen(replies, "wb"))
-        os.close(requests)
-        os.close(replies)
-        self._asking, self._answers = os.fdopen(asking, "wb"), os.fdopen(answers, "rb")
-
-    def ask(self, request: object) -> Any:
-        """Return what comes of the work; what it raises there is raised here."""
-        try:
-            pickle.dump(request, self._asking)
-            self._asking.flush()
-            reply = pickle.load(self._answers)  # noqa: S301  it comes from this program
-        except (EOFError, BrokenPipeError) as error:
-            how = self.end()
-            message = f"a process of runs ended ({how}) before they were done; send fewer at a time to see which"
-            raise WireError("internal", message) from error
-        if isinstance(reply, WireError):
-            raise reply
-        return reply
-
-    def end(self) -> str:
-        """End the process, unless it has ended; return how it did."""
-        if self._process == 0:
-            return "it was ended"
-        with contextlib.suppress(BrokenPipeError):
-            self._asking.close()
-        self._answers.close()
-        os.kill(self._process, signal.SIGKILL)
-        _, status = os.waitpid(self._process, 0)
-        self._process = 0
-        code = os.waitstatus_to_exitcode(status)
-        return f"signal {-code}" if code < 0 else f"code {code}"
-
-
-def _serve(work: Callable[..., object], requests: BinaryIO, replies: BinaryIO) -> NoReturn:
-    """Do the work in the forked process, until it is ended or its parent is."""
-    end_with_the_parent()
-    try:
-        while True:
-            request = pickle.load(requests)  # noqa: S301  it comes from this program
-            reply: object
-            try:
-                reply = work(request)
-            except WireError as error:
-                reply = error
-            except Exception as error:  # noqa: BLE001  it is raised where it was asked for
-                reply = WireError.of_bug(error)
-            pickle.dump(reply, replies)
-            replies.flush()
-            sys.stdout.flush()
-            sys.stderr.flush()
-    finally:
-        # At once: what is above on the stack belongs to the process that this one was forked from.
-        os._exit(1)

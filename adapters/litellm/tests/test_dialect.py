@@ -8,7 +8,8 @@ import pytest
 
 from routeproof_litellm import dialect as dialects
 from routeproof_litellm.dialect import BUNDLES, NEWEST_WITH_PRESET, Dialect, parse_version, refusal, semantics
-from routeproof_litellm.wire import HELLO_ITEMS_MAX, Add, Json, Replace, Row, Run, WireError
+from routeproof_litellm.fields import Json, WireError
+from routeproof_litellm.wire import HELLO_ITEMS_MAX, Add, Replace, Row, Run
 
 PATHS = ("sync", "async")
 

@@ -125,9 +125,9 @@ def test_the_router_of_the_proxy_is_another_one() -> None:
 
 def test_a_bug_of_the_adapter_is_said_to_be_one() -> None:
     release()
-    broken = "import routeproof_litellm.router as r\n"
-    broken += "def listing(self, team): raise RuntimeError('lost')\n"
-    broken += "r.LiteLlm._listing = listing\n"
+    broken = "import routeproof_litellm.asking as r\n"
+    broken += "def listing(self, router, team): raise RuntimeError('lost')\n"
+    broken += "r.Asker._listing = listing\n"
     with adapter(before=broken) as process:
         run = run_of([], {"listing": None})
         error = call(process, 1, {"runs": [run]})["error"]
@@ -138,21 +138,22 @@ def test_a_bug_of_the_adapter_is_said_to_be_one() -> None:
 
 def test_no_network_is_reached() -> None:
     release()
-    nosy = "import routeproof_litellm.router as r, socket\n"
-    nosy += "def listing(self, team):\n"
+    nosy = "import routeproof_litellm.asking as r, socket\n"
+    nosy += "def listing(self, router, team):\n"
     nosy += "  with socket.socket() as s: s.connect(('127.0.0.1', 9))\n"
-    nosy += "r.LiteLlm._listing = listing\n"
+    nosy += "r.Asker._listing = listing\n"
     with adapter(before=nosy) as process:
         run = run_of([], {"listing": None})
         assert "no network here" in call(process, 1, {"runs": [run]})["error"]["message"]
 
 
 LEAKY = """
+import routeproof_litellm.asking as a
 import routeproof_litellm.router as r
 r.LiteLlm.left = []
 change = r.LiteLlm._change
 r.LiteLlm._change = lambda s, c: (r.LiteLlm.left.append('left'), change(s, c))[1]
-r.LiteLlm._listing = lambda s, team: list(r.LiteLlm.left)
+a.Asker._listing = lambda s, router, team: list(r.LiteLlm.left)
 """
 
 
@@ -173,8 +174,8 @@ def test_what_changes_leave_in_their_process_is_not_in_that_of_a_fresh_router(ru
 
 def test_a_run_that_ends_its_process_is_an_error_and_leaves_no_process() -> None:
     release()
-    dying = "import routeproof_litellm.router as r, os\n"
-    dying += "r.LiteLlm._listing = lambda s, team: os.kill(os.getpid(), 9) if team else []\n"
+    dying = "import routeproof_litellm.asking as r, os\n"
+    dying += "r.Asker._listing = lambda s, router, team: os.kill(os.getpid(), 9) if team else []\n"
     with adapter(before=dying) as process:
         error = call(process, 1, {"runs": [run_of([], {"listing": "A"})]})["error"]
         assert error["code"] == "internal"
@@ -187,9 +188,9 @@ def test_a_run_that_ends_its_process_is_an_error_and_leaves_no_process() -> None
 
 def test_a_run_under_way_ends_with_the_adapter() -> None:
     release()
-    hanging = "import routeproof_litellm.router as r, sys, time\n"
-    hanging += "def listing(s, team):\n  print('hangs', file=sys.stderr, flush=True)\n  time.sleep(600)\n"
-    hanging += "r.LiteLlm._listing = listing\n"
+    hanging = "import routeproof_litellm.asking as r, sys, time\n"
+    hanging += "def listing(s, router, team):\n  print('hangs', file=sys.stderr, flush=True)\n  time.sleep(600)\n"
+    hanging += "r.Asker._listing = listing\n"
     with adapter(before=hanging) as process:
         assert process.stdin is not None
         assert process.stderr is not None
@@ -233,7 +234,7 @@ def test_the_end_of_its_parent_ends_it() -> None:
 
 def test_a_release_that_cannot_be_driven_is_refused() -> None:
     version = release()
-    with adapter(before="import routeproof_litellm.router as r\nr.WAYS = ()") as process:
+    with adapter(before="import routeproof_litellm.asking as r\nr.WAYS = ()") as process:
         _, errors = process.communicate(timeout=START_SECONDS)
         assert process.returncode == 2
         said = f"routeproof_litellm: litellm {version} cannot be driven by this adapter: there is no way to see"

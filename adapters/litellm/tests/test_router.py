@@ -13,14 +13,16 @@ import pytest
 
 from routeproof_litellm import dialect as dialects
 from routeproof_litellm.candidates import WAYS, Listed
+from routeproof_litellm.fields import WireError
 from routeproof_litellm.surface import Surface
-from routeproof_litellm.wire import Add, Delete, Listing, Query, Replace, Round, Row, Run, Upsert, WireError
+from routeproof_litellm.wire import Add, Delete, Listing, Query, Replace, Round, Row, Run, Upsert
 
 if TYPE_CHECKING:
     from routeproof_litellm.candidates import Way
     from routeproof_litellm.dialect import Bundle, Dialect
+    from routeproof_litellm.fields import Json
     from routeproof_litellm.router import LiteLlm
-    from routeproof_litellm.wire import Json, Step
+    from routeproof_litellm.wire import Step
 
 EXACT = Row("d1", "m", "openai/m", "v1")
 WILD = Row("d2", "x*", "openai/*", "v1")
@@ -244,7 +246,7 @@ def test_every_way_to_see_candidates_shows_the_same(
     router: LiteLlm, dialect: Dialect, monkeypatch: pytest.MonkeyPatch, way: type[Way]
 ) -> None:
     driver = sys.modules["routeproof_litellm.router"]
-    monkeypatch.setattr(driver, "WAYS", (way,))
+    monkeypatch.setattr(sys.modules["routeproof_litellm.asking"], "WAYS", (way,))
     try:
         other: LiteLlm = driver.LiteLlm(dialect)
     except AttributeError:
@@ -258,13 +260,13 @@ def test_every_way_to_see_candidates_shows_the_same(
 
 def test_the_last_resort_shows_the_async_path(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = sys.modules["routeproof_litellm.router"]
-    monkeypatch.setattr(driver, "WAYS", (Listed,))
+    monkeypatch.setattr(sys.modules["routeproof_litellm.asking"], "WAYS", (Listed,))
     assert driver.LiteLlm(dialect).hello()["dialect"]["paths"] == ["async"]
 
 
 def test_a_router_that_shows_no_candidates_is_not_driven(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = sys.modules["routeproof_litellm.router"]
-    monkeypatch.setattr(driver, "WAYS", ())
+    monkeypatch.setattr(sys.modules["routeproof_litellm.asking"], "WAYS", ())
     with pytest.raises(AttributeError, match="no way to see what its router picks from"):
         driver.LiteLlm(dialect)
 
@@ -296,7 +298,7 @@ def test_the_entry_points_stand_in_for_the_methods(
     driver = sys.modules["routeproof_litellm.router"]
     if not hasattr(driver.importlib.import_module("litellm").Router, "apply"):
         pytest.skip("this release has no entry points")
-    monkeypatch.setattr(driver, "Surface", EntryPoints)
+    monkeypatch.setattr(sys.modules["routeproof_litellm.asking"], "Surface", EntryPoints)
     other: LiteLlm = driver.LiteLlm(dialect)
     steps: list[Step] = [Upsert(EXACT), Upsert(EXACT), Add(WILD), Add(WILD), Delete("d1"), Delete("d1"), Upsert(TEAM)]
     wanted, got = (ask(driven, MIXED, steps, *ASKED) for driven in (router, other))
@@ -314,7 +316,7 @@ class Bare(Surface):
 
 def test_what_a_release_lacks_is_neither_declared_nor_tried(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = sys.modules["routeproof_litellm.router"]
-    monkeypatch.setattr(driver, "Surface", Bare)
+    monkeypatch.setattr(sys.modules["routeproof_litellm.asking"], "Surface", Bare)
     bare: LiteLlm = driver.LiteLlm(dialect)
     said = bare.hello()
     assert said["dialect"]["paths"] == ["async"]

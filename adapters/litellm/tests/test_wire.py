@@ -9,20 +9,8 @@ from typing import Any
 import pytest
 
 from routeproof_litellm import wire
-from routeproof_litellm.wire import (
-    Add,
-    Delete,
-    Hello,
-    Listing,
-    Query,
-    Replace,
-    Request,
-    Round,
-    Row,
-    Run,
-    Upsert,
-    WireError,
-)
+from routeproof_litellm.fields import WireError
+from routeproof_litellm.wire import Add, Delete, Hello, Listing, Query, Replace, Request, Round, Row, Run, Upsert
 
 ROW = {"id": "d1", "model_name": "openai/*", "model": "openai/*", "tag": "v1"}
 RUN: dict[str, Any] = {"trace": {"steps": []}}
@@ -65,7 +53,8 @@ def test_reads_every_step_and_question() -> None:
                 "trace": {"level": "router", "setup": {"rows": [ROW]}, "steps": steps},
                 "questions": {"asked": asked, "rounds": rounds},
             }
-        )
+        ),
+        wire.run_of,
     )
     row = Row("d1", "openai/*", "openai/*", "v1")
     run = Run(
@@ -89,11 +78,11 @@ def test_reads_every_step_and_question() -> None:
 
 
 def test_what_a_run_leaves_out_is_empty() -> None:
-    assert wire.parse_request(runs(RUN)) == Request(1, [Run([], [], [], [])])
+    assert wire.parse_request(runs(RUN), wire.run_of) == Request(1, [Run([], [], [], [])])
 
 
 def test_reads_hello() -> None:
-    assert wire.parse_request({"id": 0, "call": {"hello": {"protocol": 2}}}) == Request(0, Hello(2))
+    assert wire.parse_request({"id": 0, "call": {"hello": {"protocol": 2}}}, wire.run_of) == Request(0, Hello(2))
 
 
 REFUSED: list[tuple[str, object, str, str]] = [
@@ -142,14 +131,14 @@ REFUSED: list[tuple[str, object, str, str]] = [
 @pytest.mark.parametrize(("value", "code", "part"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
 def test_refuses(value: object, code: str, part: str) -> None:
     with pytest.raises(WireError) as refused:
-        wire.parse_request(value)
+        wire.parse_request(value, wire.run_of)
     assert refused.value.code == code
     assert part in str(refused.value)
 
 
 def test_a_text_at_the_limit_is_read() -> None:
     for text in ("a" * 4096, "é" * 2048, "😀" * 1024):
-        assert wire.parse_request(step({"delete": text}))
+        assert wire.parse_request(step({"delete": text}), wire.run_of)
 
 
 def test_refuses_what_is_no_json() -> None:
