@@ -1,6 +1,7 @@
 """The process: stdin and stdout carry the protocol and nothing else.
 
-`python -m routeproof_litellm [--ignore-invalid]` drives the LiteLLM of its own environment until the input ends.
+`python -m routeproof_litellm [--ignore-invalid | --fleet]` drives the LiteLLM of its own environment until the input
+ends.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ import signal
 import socket
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeAlias
 
-from routeproof_litellm import wire
+from routeproof_litellm import fleet_wire, wire
 from routeproof_litellm.dialect import ENVIRONMENT, Dialect, parse_version, refusal
 from routeproof_litellm.fields import Json, WireError
+from routeproof_litellm.fleet import Fleet
 from routeproof_litellm.parent import end_with_the_parent
 from routeproof_litellm.router import LiteLlm
 from routeproof_litellm.wire import Hello
 from routeproof_litellm.zygote import Zygote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Driven: TypeAlias = LiteLlm | Zygote | Fleet
 
 EXIT_UNUSABLE = 2
 """LiteLLM is missing here, or is a release that is not driven."""
@@ -33,19 +40,28 @@ def main() -> NoReturn:
         action="store_true",
         help="make the router as the LiteLLM proxy makes it: it swallows its refusals",
     )
-    ignore_invalid: bool = options.parse_args().ignore_invalid
+    options.add_argument(
+        "--fleet",
+        action="store_true",
+        help="drive replicas of the LiteLLM proxy over one store, and not a single router",
+    )
+    given = options.parse_args()
     release = _release()
     end_with_the_parent()
     requests, replies = _take_the_pipes()
     _seclude()
-    router = _router(Dialect(release, ignore_invalid=ignore_invalid))
-    serve(router, requests, replies)
-    router.close()
+    # The proxy makes its routers so that they swallow their refusals.
+    dialect = Dialect(release, ignore_invalid=given.ignore_invalid or given.fleet)
+    driven: Driven
+    parse_run: Callable[[object], Any]
+    driven, parse_run = (_fleet(dialect), fleet_wire.run_of) if given.fleet else (_router(dialect), wire.run_of)
+    serve(driven, parse_run, requests, replies)
+    driven.close()
     # At once, whatever threads LiteLLM may have left.
     os._exit(0)
 
 
-def serve(router: LiteLlm | Zygote, requests: BinaryIO, replies: BinaryIO) -> None:
+def serve(driven: Driven, parse_run: Callable[[object], Any], requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer each line of `requests` on `replies`; an error is a reply as well, and the conversation goes on."""
     while True:
         number = 0
@@ -55,18 +71,18 @@ def serve(router: LiteLlm | Zygote, requests: BinaryIO, replies: BinaryIO) -> No
                 return
             value = wire.parse_json(line)
             number = wire.id_of(value)
-            reply = _reply(router, value)
+            reply = _reply(driven, parse_run, value)
         except WireError as error:
             reply = wire.error_reply(error)
         replies.write(wire.reply_line(number, reply))
         replies.flush()
 
 
-def _reply(router: LiteLlm | Zygote, value: object) -> Json:
-    call = wire.parse_request(value, wire.run_of).call
+def _reply(driven: Driven, parse_run: Callable[[object], Any], value: object) -> Json:
+    call = wire.parse_request(value, parse_run).call
     if not isinstance(call, Hello):
         try:
-            return {"runs": router.runs(call)}
+            return {"runs": driven.runs(call)}
         except WireError:
             raise
         except Exception as error:
@@ -77,7 +93,7 @@ def _reply(router: LiteLlm | Zygote, value: object) -> Json:
             "update the older side"
         )
         raise WireError("unsupported", message)
-    return {"hello": router.hello()}
+    return {"hello": driven.hello()}
 
 
 def _release() -> str:
@@ -100,6 +116,14 @@ def _router(dialect: Dialect) -> LiteLlm | Zygote:
         return Zygote(dialect) if hasattr(os, "fork") else LiteLlm(dialect)
     except (ImportError, AttributeError, WireError) as error:
         _refuse(f"litellm {dialect.release} cannot be driven by this adapter: {error}")
+
+
+def _fleet(dialect: Dialect) -> Fleet:
+    """Import the proxy of the LiteLLM beside us; a release, or an installation, that lacks what it needs is refused."""
+    try:
+        return Fleet(dialect)
+    except (ImportError, AttributeError, WireError) as error:
+        _refuse(f"the proxy of litellm {dialect.release} cannot be driven by this adapter: {error}")
 
 
 def _refuse(why: str) -> NoReturn:

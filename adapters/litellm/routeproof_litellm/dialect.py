@@ -354,6 +354,31 @@ def semantics(version: Version) -> str | None:
     return next(name for since, name in _SEMANTICS if since <= version)
 
 
+_PARAMS = MappingProxyType({"model": "model", "tag": "api_key", "weight": "weight"})
+_INFO = MappingProxyType(
+    {"id": "id", "blocked": "blocked", "team": "team_id", "team_model_name": "team_public_model_name"}
+)
+
+
+def parts(fields: Mapping[str, Any]) -> tuple[Json, Json]:
+    """Say fields of a row in LiteLLM's words: its parameters and its model info, without those that are `None`."""
+    params, info = (
+        {theirs: fields[ours] for ours, theirs in words.items() if fields.get(ours) is not None}
+        for words in (_PARAMS, _INFO)
+    )
+    return params, info
+
+
+def fields(params: Mapping[str, Any], info: Mapping[str, Any]) -> Json:
+    """Say parameters and model info of LiteLLM as fields of a row: the inverse of `parts`."""
+    return {
+        ours: found[theirs]
+        for found, words in ((params, _PARAMS), (info, _INFO))
+        for ours, theirs in words.items()
+        if found.get(theirs) is not None
+    }
+
+
 _ROWS = (Upsert, Add, Replace)
 
 
@@ -397,14 +422,8 @@ class Dialect:
 
     def deployment(self, row: Row) -> tuple[Json, Json]:
         """Say a row in LiteLLM's words: its parameters and its model info."""
-        params: Json = {"model": row.model, "api_key": row.tag}
-        info: Json = {"id": row.id, "db_model": True, "blocked": row.blocked}
-        if row.weight is not None:
-            params["weight"] = row.weight
-        if row.team is not None:
-            info["team_id"] = row.team
-        if row.team_model_name is not None:
-            info["team_public_model_name"] = row.team_model_name
+        params, info = parts(row._asdict())
+        info["db_model"] = True
         if row.extra is not None:
             bundle = self.bundles[row.extra]
             # Copies: the router changes some of these values in place.

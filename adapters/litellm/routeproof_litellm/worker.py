@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Worker:
     """A process forked from this one, which does the same work on whatever it is asked, until it is ended."""
 
-    def __init__(self, work: Callable[..., object]) -> None:
-        """Fork."""
+    def __init__(self, work: Callable[..., object], last: Callable[[], None] | None = None) -> None:
+        """Fork; `last` is done there should this process be gone before it has ended the other."""
         self.begun = 0
         # What is still to be written here would be written by both.
         sys.stdout.flush()
@@ -32,7 +32,7 @@ class Worker:
         if self._process == 0:
             os.close(asking)
             os.close(answers)
-            _serve(work, os.fdopen(requests, "rb"), os.fdopen(replies, "wb"))
+            _serve(work, last, os.fdopen(requests, "rb"), os.fdopen(replies, "wb"))
         os.close(requests)
         os.close(replies)
         self._asking, self._answers = os.fdopen(asking, "wb"), os.fdopen(answers, "rb")
@@ -67,9 +67,11 @@ class Worker:
         return f"signal {-code}" if code < 0 else f"code {code}"
 
 
-def _serve(work: Callable[..., object], requests: BinaryIO, replies: BinaryIO) -> NoReturn:
+def _serve(
+    work: Callable[..., object], last: Callable[[], None] | None, requests: BinaryIO, replies: BinaryIO
+) -> NoReturn:
     """Do the work in the forked process, until it is ended or its parent is."""
-    end_with_the_parent()
+    end_with_the_parent(last)
     try:
         while True:
             request = pickle.load(requests)  # noqa: S301  it comes from this program

@@ -1,0 +1,74 @@
+"""LiteLLM replicas over one store as a fleet under test.
+
+Each run has a store and a configuration file in a directory of its own, and a process for each replica, forked from
+one in which the proxy has been imported and nothing has run. The steps are carried out as the fleet driver of the
+`protocol` crate does: a step runs one replica until nothing moves there, and the others stand still.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+from routeproof_litellm.asking import Asker
+from routeproof_litellm.log import Log
+from routeproof_litellm.proxy import MODULES, SALT
+from routeproof_litellm.rows import Rows
+from routeproof_litellm.schedule import Schedule
+from routeproof_litellm.site import Site
+from routeproof_litellm.wire import Row
+from routeproof_litellm.zygote import tried_out
+
+if TYPE_CHECKING:
+    from routeproof_litellm.asking import Offer
+    from routeproof_litellm.dialect import Dialect
+    from routeproof_litellm.fields import Json
+    from routeproof_litellm.fleet_wire import FleetRun
+
+
+class Fleet:
+    """Fleets of one release, a fresh one for each run."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        """Import the proxy, and find out in another process what its routers offer."""
+        os.environ["LITELLM_SALT_KEY"] = SALT
+        self._dialect = dialect
+        Log()
+        for name in MODULES:
+            importlib.import_module(name)
+        self._rows = Rows()
+        self._offer = tried_out(MODULES, self._found_out)
+        self._asker = Asker(self._offer)
+        # What the imports left is never freed, and to walk it in each replica would copy its pages.
+        gc.collect()
+        gc.freeze()
+
+    def hello(self) -> Json:
+        """Introduce the fleet."""
+        hello = self._dialect.hello(self._asker.paths(), self._asker.surface.lacks(), fresh_process=True)
+        lacking = {"replace"} if self._rows.can_block else {"replace", "blocked"}
+        hello["router"] = "litellm-fleet"
+        hello["capabilities"] = [word for word in hello["capabilities"] if word not in lacking] + ["fleet"]
+        hello["dialect"].update(extras=[], registry="model_list")
+        return hello
+
+    def runs(self, runs: list[FleetRun]) -> list[Json]:
+        """Carry out the runs of one message."""
+        return [self.run(run) for run in runs]
+
+    def run(self, run: FleetRun) -> Json:
+        """Carry out one run on a fresh fleet."""
+        with Site(self._dialect, self._rows, self._offer) as site:
+            return Schedule(run, site).carry_out()
+
+    def close(self) -> None:
+        """End; no process outlasts its run."""
+
+    def _found_out(self) -> Offer:
+        """Run a replica in this process, on three rows of one name."""
+        rows = [Row(f"probe-{number}", "probe", "openai/probe", f"probe-{number}") for number in range(3)]
+        with Site(self._dialect, self._rows, None) as site:
+            site.set_up(rows, None)
+            return site.replica().warm_up(rows)

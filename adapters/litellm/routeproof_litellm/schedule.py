@@ -1,0 +1,251 @@
+"""One run of a fleet: carries out its steps, each on one replica, until nothing moves there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from routeproof_litellm.fields import WireError
+from routeproof_litellm.fleet_wire import (
+    Ask,
+    Begin,
+    Config,
+    Crash,
+    Deliver,
+    Finish,
+    Notified,
+    Patch,
+    Point,
+    Poll,
+    Put,
+    Request,
+    Start,
+    StoreFails,
+    StoreOrder,
+    StoreShows,
+    Wait,
+    WriteOp,
+)
+from routeproof_litellm.replica import Go, Pass
+from routeproof_litellm.rows import reply
+from routeproof_litellm.store import Reading
+from routeproof_litellm.wire import Add, Delete
+
+if TYPE_CHECKING:
+    from routeproof_litellm.fields import Json
+    from routeproof_litellm.fleet_wire import FleetQuestion, FleetRun, FleetStep, Op, World, Write
+    from routeproof_litellm.replica import Moves
+    from routeproof_litellm.site import Site
+    from routeproof_litellm.wire import Round
+    from routeproof_litellm.worker import Worker
+
+HELD_MAX = 8
+"""The most operations that are held or waiting at one replica, or straight at the store, when another one is begun."""
+STEP_SECONDS_MAX = 60.0
+"""The longest that a replica may take for one step, or for one round of questions."""
+SET_UP = "#0"
+"""The name of what the set-up begins, which no step has."""
+
+
+class Schedule:
+    """A fleet in the middle of a run."""
+
+    def __init__(self, run: FleetRun, site: Site) -> None:
+        """Set up the store; the replicas come up when the run is carried out."""
+        self._run = run
+        self._site = site
+        self._reading = Reading(order=run.order)
+        self._nodes: list[Worker | None] = [None] * run.replicas
+        self._under_way: dict[str, int | None] = {}
+        """The operations under way, in the order in which they began, each with its replica."""
+        self._straight: dict[str, _Straight] = {}
+
+    def carry_out(self) -> Json:
+        """Carry out the run, and return the reply to it."""
+        run = self._run
+        self._site.set_up(run.rows, run.config)
+        try:
+            for replica in range(run.replicas):
+                self._begin(SET_UP, Start(replica), None)
+                self._under_way.pop(SET_UP, None)
+            steps: list[Json] = []
+            rounds: list[list[Json]] = []
+            due = {at.after: at for at in run.rounds}
+            for done, step in enumerate([*run.steps, None]):
+                if done in due:
+                    rounds.append(self._observe(due[done]))
+                if step is not None:
+                    steps.append(self._step(done + 1, step))
+        finally:
+            for node in self._nodes:
+                if node is not None:
+                    node.end()
+        return {"setup": {"outcome": "applied"}, "steps": steps, "rounds": rounds}
+
+    def _step(self, number: int, step: FleetStep) -> Json:
+        own = f"#{number}"
+        if isinstance(step, Ask):
+            if (shown := self._shown(step.replica, step.question)) is not None:
+                return {"shown": shown}
+            moves: Moves = []
+        elif isinstance(step, Begin):
+            moves = self._begin_held(step)
+            own = step.op
+        elif isinstance(step, Finish):
+            moves = self._finish(step.op)
+            own = step.op
+        elif isinstance(step, WriteOp | Poll | Start | Deliver | Request):
+            moves = self._begin(own, step, None)
+        else:
+            moves = self._befall(step)
+        return {"moved": self._told(own, moves)}
+
+    def _told(self, own: str, moves: Moves) -> list[Json]:
+        """Return the moves, that of the step first, and forget the operations that are over."""
+        for name, now in moves:
+            if not (isinstance(now, dict) and ("held" in now or "waiting" in now)):
+                self._under_way.pop(name, None)
+                self._straight.pop(name, None)
+        moves.sort(key=lambda move: move[0] != own)
+        return [{"op": name, "now": now} for name, now in moves]
+
+    def _begin_held(self, begin: Begin) -> Moves:
+        replica = _replica_of(begin.act)
+        if begin.op in self._under_way:
+            return [
+                (begin.op, {"failed": f"an operation `{begin.op}` is under way; finish it, or choose another name"})
+            ]
+        if sum(1 for other in self._under_way.values() if other == replica) >= HELD_MAX:
+            why = f"at most {HELD_MAX} operations are held at a replica; finish one first"
+            return [(begin.op, {"failed": why})]
+        return self._begin(begin.op, begin.act, begin.until)
+
+    def _begin(self, name: str, act: Op, until: Point | None) -> Moves:
+        """Begin an operation, carry it out as far as it goes, and return what moved."""
+        replica = _replica_of(act)
+        if replica is None:
+            assert isinstance(act, WriteOp)  # noqa: S101  nothing else has no replica
+            straight = self._straight[name] = _Straight(act.write, until)
+            self._under_way[name] = None
+            return [(name, straight.go_on(self._site))]
+        if replica >= len(self._nodes):
+            return [(name, {"failed": f"there is no replica {replica}"})]
+        if isinstance(act, Start):
+            if self._nodes[replica] is not None:
+                return [(name, "done")]
+            self._nodes[replica] = self._site.fork()
+        if self._nodes[replica] is None:
+            return [(name, {"failed": f"replica {replica} is down; start it first"})]
+        self._under_way[name] = replica
+        moves: Moves = self._order(replica, Go(name, act, until, self._reading))
+        return moves
+
+    def _finish(self, name: str) -> Moves:
+        if name not in self._under_way:
+            return []
+        if (straight := self._straight.get(name)) is not None:
+            straight.until = None
+            return [(name, straight.go_on(self._site))]
+        replica = self._under_way[name]
+        assert replica is not None  # noqa: S101  what has none is straight
+        moves: Moves = self._order(replica, Go(name, None, None, self._reading))
+        return moves
+
+    def _befall(self, world: World) -> Moves:
+        """Carry out what happens to the fleet at once, and return what moved."""
+        if isinstance(world, StoreFails):
+            self._reading = self._reading._replace(fails=world.fails)
+        elif isinstance(world, StoreShows):
+            self._reading = self._reading._replace(view=world.view, fails=False)
+        elif isinstance(world, StoreOrder):
+            self._reading = self._reading._replace(order=world.order)
+        elif isinstance(world, Config):
+            self._site.configure(world.rows)
+        elif isinstance(world, Crash):
+            return self._crash(world.replica)
+        elif isinstance(world, Wait):
+            for replica, node in enumerate(self._nodes):
+                if node is not None:
+                    self._order(replica, Pass(world.milliseconds / 1000))
+        else:
+            assert isinstance(world, Notified)  # noqa: S101  the last of the events
+            raise WireError("unsupported", "there are no notifications here")
+        return []
+
+    def _crash(self, replica: int) -> Moves:
+        node = self._nodes[replica] if replica < len(self._nodes) else None
+        if node is None:
+            return []
+        node.end()
+        self._nodes[replica] = None
+        return [(name, "lost") for name, at in self._under_way.items() if at == replica]
+
+    def _order(self, replica: int, order: object) -> Any:
+        node = self._nodes[replica]
+        assert node is not None  # noqa: S101  only a replica that is up is given orders
+        return node.ask(order, STEP_SECONDS_MAX)
+
+    def _shown(self, replica: int | None, question: FleetQuestion) -> Json | None:
+        """Return the answer to a question; none by a replica that is down."""
+        if question == "store":
+            return self._rows()
+        if replica is None or replica >= len(self._nodes) or self._nodes[replica] is None:
+            return None
+        [shown] = self._order(replica, [question])
+        answer: Json = shown
+        return answer
+
+    def _observe(self, at: Round) -> list[Json]:
+        """Ask the questions of a round: one observation of each replica that is up."""
+        asked = at.of(self._run.asked)
+        seen = []
+        for replica, node in enumerate(self._nodes):
+            if node is None:
+                continue
+            answers = iter(self._order(replica, [question for question in asked if question != "store"]))
+            shown = [self._rows() if question == "store" else next(answers) for question in asked]
+            seen.append({"replica": replica, "shown": shown})
+        return seen
+
+    def _rows(self) -> Json:
+        with self._site.store() as store:
+            return {"rows": [reply(self._site.rows.row(record)) for record in store.rows()]}
+
+
+class _Straight:
+    """A write straight into the store, which is one access, and which no fault stops."""
+
+    def __init__(self, write: Write, until: Point | None) -> None:
+        self._write = write
+        self.until = until
+        self._outcome: Json | None = None
+
+    def go_on(self, site: Site) -> Json:
+        """Go on to the place where it is held, or to the end."""
+        if self._outcome is None:
+            if self.until == Point("before-write", 1):
+                return {"held": self.until.said()}
+            self._outcome = {"changed": {"outcome": self._carry_out(site)}}
+            if self.until == Point("after-write", 1):
+                return {"held": self.until.said()}
+        return self._outcome
+
+    def _carry_out(self, site: Site) -> Json | str:
+        write, rows = self._write, site.rows
+        with site.store() as store:
+            record = store.row(write.row.id if isinstance(write, Put | Add) else write.id)
+            if isinstance(write, Add) and record is not None:
+                return {"refused": f"the id `{write.row.id}` exists"}
+            if isinstance(write, Put | Add):
+                store.put(rows.record(write.row))
+            elif record is None:
+                return "unchanged"
+            elif isinstance(write, Delete):
+                store.remove(write.id)
+            else:
+                assert isinstance(write, Patch)  # noqa: S101  the last of the writes
+                store.put(rows.patched(record, write.fields))
+        return "applied"
+
+
+def _replica_of(act: Op) -> int | None:
+    return act.via if isinstance(act, WriteOp) else act.replica
