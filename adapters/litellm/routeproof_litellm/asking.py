@@ -149,7 +149,9 @@ async def found_out(router: Any, rows: Sequence[Row]) -> Offer:
 
 def said(error: BaseException) -> str:
     """Return the text of an exception, as much of it as is passed on."""
-    return f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS_MAX]
+    # The exceptions of the proxy keep their text to themselves.
+    text = str(error) or getattr(error, "message", "")
+    return f"{type(error).__name__}: {text}"[:TEXT_CHARACTERS_MAX]
 
 
 # A new one each time: the router writes into it.

@@ -13,16 +13,15 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from routeproof_litellm.holding import access, current
+from routeproof_litellm.rows import DEPLOYMENTS
 from routeproof_litellm.store import Reading, Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from routeproof_litellm.fields import Json
+    from routeproof_litellm.rows import Rows
     from routeproof_litellm.store import Store
-
-DEPLOYMENTS = "LiteLLM_ProxyModelTable"
-"""The table of deployments as SQL names it."""
 
 _FIRST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -38,14 +37,14 @@ class UniqueViolationError(Exception):
 class Client:
     """The client as the proxy knows it."""
 
-    def __init__(self, store: Store, *, can_block: bool) -> None:
-        """Take the store, and whether the release's table has the column `blocked`."""
+    def __init__(self, store: Store, rows: Rows) -> None:
+        """Take the store, and the way in which the release sees its rows."""
         self.store = store
         self.reading = Reading()
         """The behaviour of reads from now on."""
         self.missing: list[str] = []
         """The calls for which there is no stand-in."""
-        self.db = _Database(self, can_block=can_block)
+        self.db = _Database(self, rows)
         self.writer_db = self.db
 
     async def get_generic_data(self, **_: object) -> None:
@@ -63,9 +62,9 @@ class Client:
 class _Database:
     """The tables."""
 
-    def __init__(self, client: Client, *, can_block: bool) -> None:
+    def __init__(self, client: Client, rows: Rows) -> None:
         self._client = client
-        self.litellm_proxymodeltable = _Deployments(client, can_block=can_block)
+        self.litellm_proxymodeltable = _Deployments(client, rows)
         self.litellm_teamtable = _Teams()
 
     def __getattr__(self, name: str) -> Any:
@@ -110,28 +109,25 @@ class _Empty:
 
 
 class _Teams(_Empty):
-    """The table of teams, in which every team is."""
+    """The table of teams, in which every team is, and none is changed."""
 
     async def find_unique(self, where: Mapping[str, str], **_: object) -> Any:
         """Return that team."""
         types = importlib.import_module("litellm.proxy._types")
         return types.LiteLLM_TeamTable(team_id=where["team_id"])
 
+    async def update(self, where: Mapping[str, str], **_: object) -> Any:
+        """Return that team."""
+        return await self.find_unique(where)
+
 
 class _Deployments:
     """The table of deployments."""
 
-    def __init__(self, client: Client, *, can_block: bool) -> None:
+    def __init__(self, client: Client, rows: Rows) -> None:
         self._client = client
         self._store = client.store
-        self._can_block = can_block
-        pydantic = importlib.import_module("pydantic")
-        columns: dict[str, Any] = dict.fromkeys(Record._fields, (Any, None))
-        if not can_block:
-            del columns["blocked"]
-        self._model = pydantic.create_model(
-            DEPLOYMENTS, __config__=pydantic.ConfigDict(protected_namespaces=()), **columns
-        )
+        self._rows = rows
 
     def __getattr__(self, name: str) -> Any:
         self._client.missing.append(f"litellm_proxymodeltable.{name}")
@@ -141,7 +137,7 @@ class _Deployments:
         """Return the rows that meet the condition."""
         if any(option is not None for option in options.values()):
             self._client.missing.append(f"find_many with {sorted(options)}")
-        return [self._shown(record) for record in await self._read(where)]
+        return [self._rows.shown(record) for record in await self._read(where)]
 
     async def find_unique(self, where: Mapping[str, Any], **_: object) -> Any:
         """Return the row of an id."""
@@ -150,7 +146,7 @@ class _Deployments:
     async def find_first(self, where: Mapping[str, Any] | None = None, **_: object) -> Any:
         """Return the first row that meets the condition."""
         found = await self._read(where)
-        return self._shown(found[0]) if found else None
+        return self._rows.shown(found[0]) if found else None
 
     async def count(self, where: Mapping[str, Any] | None = None, **_: object) -> int:
         """Count the rows that meet the condition."""
@@ -167,7 +163,7 @@ class _Deployments:
             blank = Record(data["model_id"], "", "{}", "{}", False, time, "", time, "")  # noqa: FBT003  columns in order
             return self._put(blank, data)
 
-        return self._shown(await self._write(insert))
+        return self._rows.shown(await self._write(insert))
 
     async def update(self, where: Mapping[str, Any], data: Mapping[str, Any], **_: object) -> Any:
         """Change columns of a row; `None` where there is none."""
@@ -178,7 +174,7 @@ class _Deployments:
             return None if found is None else self._put(found._replace(updated_at=self._client.time()), data)
 
         changed = await self._write(change)
-        return None if changed is None else self._shown(changed)
+        return None if changed is None else self._rows.shown(changed)
 
     async def delete(self, where: Mapping[str, Any], **_: object) -> Any:
         """Remove a row, and return it; `None` where there was none."""
@@ -192,7 +188,7 @@ class _Deployments:
             return found
 
         removed = await self._write(remove)
-        return None if removed is None else self._shown(removed)
+        return None if removed is None else self._rows.shown(removed)
 
     async def _read(self, where: Mapping[str, Any] | None) -> list[Record]:
         def read() -> list[Record]:
@@ -224,16 +220,6 @@ class _Deployments:
     def _made(self) -> None:
         if (operation := current()) is not None:
             operation.wrote = True
-
-    def _shown(self, record: Record) -> Any:
-        columns: Json = {
-            **record._asdict(),
-            "litellm_params": json.loads(record.litellm_params),
-            "model_info": json.loads(record.model_info),
-            "created_at": datetime.fromisoformat(record.created_at),
-            "updated_at": datetime.fromisoformat(record.updated_at),
-        }
-        return self._model(**{name: value for name, value in columns.items() if self._can_block or name != "blocked"})
 
     def _meets(self, record: Record, where: Mapping[str, Any] | None) -> bool:
         for name, wanted in (where or {}).items():

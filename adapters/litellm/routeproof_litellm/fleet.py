@@ -13,7 +13,9 @@ import os
 from typing import TYPE_CHECKING
 
 from routeproof_litellm.asking import Asker
+from routeproof_litellm.leftovers import Leftovers
 from routeproof_litellm.log import Log
+from routeproof_litellm.pages import in_huge_pages
 from routeproof_litellm.proxy import MODULES, SALT
 from routeproof_litellm.rows import Rows
 from routeproof_litellm.schedule import Schedule
@@ -41,9 +43,11 @@ class Fleet:
         self._rows = Rows()
         self._offer = tried_out(MODULES, self._found_out)
         self._asker = Asker(self._offer)
+        self._warm_up()
         # What the imports left is never freed, and to walk it in each replica would copy its pages.
         gc.collect()
         gc.freeze()
+        in_huge_pages()
 
     def hello(self) -> Json:
         """Introduce the fleet."""
@@ -67,8 +71,21 @@ class Fleet:
         """End; no process outlasts its run."""
 
     def _found_out(self) -> Offer:
-        """Run a replica in this process, on three rows of one name."""
-        rows = [Row(f"probe-{number}", "probe", "openai/probe", f"probe-{number}") for number in range(3)]
+        """Run a replica in this process, and see what its router offers."""
         with Site(self._dialect, self._rows, None) as site:
-            site.set_up(rows, None)
-            return site.replica().warm_up(rows)
+            site.set_up(_PROBE, None)
+            return site.replica().find_out(_PROBE)
+
+    def _warm_up(self) -> None:
+        """Run a replica in this process once, so that no other has to do for itself what is done once a process."""
+        leftovers = Leftovers()
+        with Site(self._dialect, self._rows, self._offer) as site:
+            site.set_up(_PROBE, None)
+            replica = site.replica()
+            replica.warm_up(_PROBE)
+            replica.leave()
+        leftovers.put_back()
+
+
+# A way that does not work shows at most the two rows of two picks, and of two rows it may by chance show all.
+_PROBE = [Row(f"probe-{number}", "probe", "openai/probe", f"probe-{number}") for number in range(3)]

@@ -105,7 +105,6 @@ class Loop:
         setattr(loop, "time", self.monotonic)  # noqa: B010
         self._operations: list[Operation] = []
         self._locks = _Locks()
-        self._locks.watch()
 
     def monotonic(self) -> float:
         """Return the time of the loop, in seconds."""
@@ -120,6 +119,14 @@ class Loop:
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self._time += seconds
+
+    def close(self) -> None:
+        """End the loop, with every task of it, and put the process back as it was."""
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._turn()
+        self._loop.close()
+        self._locks.leave()
 
     def until_done(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Do work that cannot be held."""
@@ -197,12 +204,13 @@ class _Locks:
     """Knows which operation has which lock of asyncio, and which waits for one."""
 
     def __init__(self) -> None:
+        """Watch every lock of this process from now on."""
         self._owners: dict[asyncio.Lock, Operation | None] = {}
         self._awaited: dict[Operation, asyncio.Lock] = {}
-
-    def watch(self) -> None:
-        """Watch every lock of this process from now on."""
         acquire = asyncio.Lock.acquire
+        # mypy does not know that a method can be replaced.
+        self._lock: Any = vars(asyncio)["Lock"]
+        self._acquire: Any = acquire
 
         async def watched(lock: asyncio.Lock) -> Literal[True]:
             operation = _OPERATION.get()
@@ -216,8 +224,11 @@ class _Locks:
             self._owners[lock] = operation
             return True
 
-        lock: Any = asyncio.Lock
-        lock.acquire = watched
+        self._lock.acquire = watched
+
+    def leave(self) -> None:
+        """Watch no more."""
+        self._lock.acquire = self._acquire
 
     def makes_wait(self, operation: Operation) -> bool:
         """Return true if the operation waits for a lock."""

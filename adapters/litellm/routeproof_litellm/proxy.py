@@ -16,6 +16,7 @@ from routeproof_litellm.asking import said
 from routeproof_litellm.dialect import parts
 from routeproof_litellm.fleet_wire import Patch, Put
 from routeproof_litellm.holding import current
+from routeproof_litellm.surface import Surface
 from routeproof_litellm.wire import Add, Delete
 
 if TYPE_CHECKING:
@@ -36,6 +37,18 @@ MODULES = (
     "litellm.proxy.route_llm_request",
 )
 """The modules that are imported before any process is forked."""
+
+_GLOBALS = (
+    "general_settings",
+    "llm_model_list",
+    "llm_router",
+    "master_key",
+    "premium_user",
+    "prisma_client",
+    "store_model_in_db",
+    "user_config_file_path",
+)
+"""What a start, or a trial, sets in the module of the proxy."""
 
 SALT = "sk-of-a-trial-0123456789abcdef0123456789abcdef"
 """The key with which the values of the database are encrypted, and the master key of the proxy."""
@@ -75,6 +88,7 @@ class Proxy:
         self._client = client
         self._config = str(config)
         self._rows = rows
+        self._before = {name: vars(self._server).get(name) for name in _GLOBALS}
         self._server.prisma_client = client
         self._server.user_config_file_path = self._config
         self._server.premium_user = True
@@ -86,6 +100,12 @@ class Proxy:
     def router(self) -> Any:
         """The router that serves requests now; `None` before the start."""
         return self._server.llm_router
+
+    def leave(self) -> None:
+        """Put back what the proxy keeps, as it was before the start."""
+        if self.router is not None:
+            Surface.of(self.router).retire(self.router)
+        vars(self._server).update(self._before)
 
     async def start(self) -> str:
         """Come up: load the configuration file, and then what the database has."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import random
+import sys
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from routeproof_litellm.asking import Asker, found_out, said
@@ -60,29 +61,35 @@ class Replica:
         gc.disable()
         random.seed(0)
         self._loop = Loop()
-        for name in _CLOCKED:
-            try:
-                module: Any = importlib.import_module(name)
-            except ImportError:
-                continue
+        self._clocked: list[Any] = [sys.modules[name] for name in _CLOCKED if name in sys.modules]
+        for module in self._clocked:
             module.time = self._loop.clock()
-        self._client = Client(Store(store), can_block=rows.can_block)
+        self._client = Client(Store(store), rows)
         self._proxy = Proxy(self._client, config, rows)
         self._asker: Asker
         if offer is not None:
             self._asker = Asker(offer)
 
-    def warm_up(self, rows: list[Row]) -> Offer:
+    def find_out(self, rows: list[Row]) -> Offer:
         """Find out what the release offers, with these rows of one name in the store, and walk every path once."""
-        self._loop.begin("start", None, self._proxy.start())
+        self._walk(Start(0))
         offer = self._loop.until_done(found_out(self._proxy.router, rows))
         self._asker = Asker(offer)
-        first = rows[0]
-        writes: list[Write] = [Add(first._replace(id="warm")), Patch(first.id, {"tag": "warm"}), Delete(first.id)]
-        acts: list[Op] = [*(WriteOp(0, write) for write in writes), Request(0, Query("warm")), Poll(0)]
-        for number, act in enumerate(acts):
-            self._loop.begin(str(number), None, self._carry_out(act))
+        self._walk(*_warm(rows), Request(0, Query("warm")))
         return offer
+
+    def warm_up(self, rows: list[Row]) -> None:
+        """Come up, and walk every path once but those of a request: native code must not run where forks begin."""
+        self._walk(Start(0), *_warm(rows))
+
+    def leave(self) -> None:
+        """Put the process back as it was, for others to be forked from it."""
+        self._loop.close()
+        self._proxy.leave()
+        self._client.store.close()
+        for module in self._clocked:
+            module.time = time
+        gc.enable()
 
     def serve(self, order: Go | Pass | list[FleetQuestion]) -> Moves | list[Json] | None:
         """Do what is asked of the replica."""
@@ -99,6 +106,10 @@ class Replica:
         if self._client.missing:
             raise WireError("internal", f"there is no stand-in for a call of the proxy: {self._client.missing[0]}")
         return self._loop.moved()
+
+    def _walk(self, *acts: Op) -> None:
+        for number, act in enumerate(acts):
+            self._loop.begin(str(number), None, self._carry_out(act))
 
     async def _carry_out(self, act: Op) -> Json | str:
         try:
@@ -117,3 +128,9 @@ class Replica:
     async def _answer(self, question: FleetQuestion) -> Json:
         assert question != "store"  # noqa: S101  it is never put to a replica
         return await self._asker.ask(self._proxy.router, question)
+
+
+def _warm(rows: list[Row]) -> list[Op]:
+    warm = rows[0]._replace(id="warm", model_name="warm")
+    writes: list[Write] = [Add(warm), Patch("warm", {"tag": "warm"}), Delete("warm")]
+    return [*(WriteOp(0, write) for write in writes), Poll(0)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
-import itertools
 import sys
 import warnings
 from time import perf_counter_ns
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from routeproof_litellm.asking import TEXT_CHARACTERS_MAX, Asker, found_out, said
 from routeproof_litellm.fields import Json, WireError
+from routeproof_litellm.leftovers import Leftovers
 from routeproof_litellm.log import Log
 from routeproof_litellm.surface import Surface
 from routeproof_litellm.wire import Add, Change, Delete, Row, Run, Upsert
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
     from routeproof_litellm.wire import Step
 
 Result = TypeVar("Result")
-
-_CALLBACK_LISTS = (
-    "callbacks",
-    "success_callback",
-    "failure_callback",
-    "_async_success_callback",
-    "_async_failure_callback",
-    "input_callback",
-    "service_callback",
-)
 
 
 class _PassThroughEndpoints:
@@ -75,12 +65,7 @@ class LiteLlm:
         # Made at the first run: processes that are forked from this one must not share it.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._router: Any = None
-        self._callbacks = {
-            name: list(found)
-            for name in _CALLBACK_LISTS
-            if isinstance(found := getattr(self._litellm, name, None), list)
-        }
-        self._catalog = frozenset(self._litellm.model_cost)
+        self._leftovers = Leftovers()
         self._log = Log()
         self._asker = Asker(self._until_done(self._probe()) if offer is None else offer)
         self._surface = self._asker.surface
@@ -257,13 +242,7 @@ class LiteLlm:
             self._surface.retire(self._router)
             self._asker.ns += perf_counter_ns() - began
             self._router = None
-        for name, before in self._callbacks.items():
-            getattr(self._litellm, name)[:] = before
-        # What was merged into a built-in price stays, and no lookup reads a price.
-        cost = self._litellm.model_cost
-        for name in list(itertools.islice(reversed(cost), len(cost) - len(self._catalog))):
-            if name not in self._catalog:
-                del cost[name]
+        self._leftovers.put_back()
 
 
 def _module(name: str) -> Any:

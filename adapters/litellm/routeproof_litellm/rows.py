@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from routeproof_litellm.fields import Json
+
+DEPLOYMENTS = "LiteLLM_ProxyModelTable"
+"""The table of deployments as SQL names it."""
 
 _WRITER = "admin"
 _NEVER = "2026-01-01T00:00:00+00:00"
@@ -31,11 +35,16 @@ class Rows:
         self._decrypt = cipher.decrypt_value_helper
         proxy = importlib.import_module("litellm.proxy")
         schema = Path(next(iter(proxy.__path__)), "schema.prisma").read_text(encoding="utf-8")
-        table = re.search(r"^model LiteLLM_ProxyModelTable \{(.*?)^\}", schema, re.MULTILINE | re.DOTALL)
+        table = re.search(rf"^model {DEPLOYMENTS} {{(.*?)^}}", schema, re.MULTILINE | re.DOTALL)
         if table is None:
             raise ImportError("its schema has no table of deployments")
         self.can_block = re.search(r"^\s*blocked\s", table[1], re.MULTILINE) is not None
         """True if the table has a column for rows that are paused."""
+        pydantic = importlib.import_module("pydantic")
+        self._columns = [name for name in Record._fields if name != "blocked" or self.can_block]
+        columns: dict[str, Any] = dict.fromkeys(self._columns, (Any, None))
+        config = pydantic.ConfigDict(protected_namespaces=())
+        self._model = pydantic.create_model(DEPLOYMENTS, __config__=config, **columns)
 
     def record(self, row: Row) -> Record:
         """Return the row as an instance of the proxy would have stored it."""
@@ -75,6 +84,17 @@ class Rows:
             model_info=json.dumps({**json.loads(record.model_info), **info}),
             blocked=record.blocked if blocked is None or not self.can_block else blocked,
         )
+
+    def shown(self, record: Record) -> Any:
+        """Return the row as the database client shows it."""
+        columns: Json = {
+            **record._asdict(),
+            "litellm_params": json.loads(record.litellm_params),
+            "model_info": json.loads(record.model_info),
+            "created_at": datetime.fromisoformat(record.created_at),
+            "updated_at": datetime.fromisoformat(record.updated_at),
+        }
+        return self._model(**{name: columns[name] for name in self._columns})
 
     def encrypted(self, params: Json) -> Json:
         """Return parameters as they are stored."""
