@@ -54,7 +54,7 @@ pub use adapter::cache::Cache;
 pub use adapter::spec::{Release, Spec};
 pub use adapter::store::Store;
 pub use adapter::supervisor::Waits;
-pub use adapter::venv::prepare_venv;
+pub use adapter::venv::{Part, prepare_venv};
 pub use adapter::{AdapterSettings, open_router};
 pub use cli::{Cli, Environment};
 pub use commands::dispatch;

@@ -25,7 +25,7 @@ use self::several::Several;
 use self::spec::{Release, Spec};
 use self::store::Store;
 use self::supervisor::{Supervisor, Waits};
-use self::venv::Progress;
+use self::venv::{Part, Progress};
 
 /// The settings that a router is opened with.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ fn open_fleet(
         Spec::Reference => settings.store.fleet(),
         Spec::Faulty(_) | Spec::Strategy(_) | Spec::Exec(_) => open_router(spec, settings, progress),
         Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
-            let mut launch = prepared(release, settings, progress)?;
+            let mut launch = prepared(release, Part::Proxy, settings, progress)?;
             launch.name = spec.to_string();
             launch.args.push("--fleet".into());
             progress(&format!("starting a fleet of litellm {release}"));
@@ -105,7 +105,7 @@ pub fn open_router(
         Spec::Faulty(name) => builtin::faulty(name).ok_or_else(|| not_built_in(spec)),
         Spec::Strategy(name) => builtin::strategy(name).ok_or_else(|| not_built_in(spec)),
         Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
-            let mut launch = prepared(release, settings, progress)?;
+            let mut launch = prepared(release, Part::Router, settings, progress)?;
             if matches!(spec, Spec::LiteLlmProxy(_)) {
                 launch.name = spec.to_string();
                 launch.args.push("--ignore-invalid".into());
@@ -117,13 +117,14 @@ pub fn open_router(
     }
 }
 
-/// Returns the command that starts an adapter on that release of LiteLLM, once it is installed.
+/// Returns the command that starts an adapter on that part of a release of LiteLLM, once it is installed.
 ///
 /// # Errors
 ///
 /// An adapter fault, and nothing half-made in the cache.
 pub(crate) fn prepared(
     release: &Release,
+    part: Part,
     settings: &AdapterSettings,
     progress: Progress<'_>,
 ) -> Result<Launch, AdapterFault> {
@@ -131,7 +132,7 @@ pub(crate) fn prepared(
         let message = "there is no cache directory, since `HOME` is not set; name one with `--cache-dir`";
         AdapterFault::new(FaultKind::Missing, message)
     })?;
-    venv::prepare_venv(release, &Cache::open(root)?, settings.path.as_deref(), progress)
+    venv::prepare_venv(release, part, &Cache::open(root)?, settings.path.as_deref(), progress)
 }
 
 /// Starts the processes of an adapter. Of a router in this process a fresh value is a fresh router; of one behind a pipe only

@@ -1,8 +1,8 @@
 //! A release of LiteLLM in a virtual environment of its own: made once, kept in the cache, and either whole or not
 //! there.
 //!
-//! uv makes it where uv is found, otherwise Python's own `venv` and `pip`. LiteLLM is installed without extras, which
-//! the router does not need. Some releases pin packages to versions that no registry serves, so that they cannot be
+//! uv makes it where uv is found, otherwise Python's own `venv` and `pip`. For a router LiteLLM is installed without extras,
+//! which it does not need; the replicas of a fleet need those of its proxy. Some releases pin packages to versions that no registry serves, so that they cannot be
 //! installed as they are; then these pins alone are relaxed, see [`pins`](super::pins).
 
 use std::ffi::{OsStr, OsString};
@@ -39,6 +39,25 @@ const FREE_BYTES_MIN: u64 = 300 << 20;
 /// Written last: an environment without it is not whole.
 const MARKER: &str = "routeproof-complete";
 
+/// The part of LiteLLM that an environment is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The router alone.
+    Router,
+    /// The proxy, with what its extra requires.
+    Proxy,
+}
+
+impl Part {
+    /// The name of its extra; empty where it needs none.
+    fn extra(self) -> &'static str {
+        match self {
+            Self::Router => "",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
 /// Prints a line of progress.
 pub(crate) type Progress<'a> = &'a dyn Fn(&str);
 
@@ -51,6 +70,7 @@ pub(crate) type Progress<'a> = &'a dyn Fn(&str);
 /// A fault of kind [`FaultKind::Missing`] that says what to do. Nothing is left half-made.
 pub fn prepare_venv(
     release: &Release,
+    part: Part,
     cache: &Cache,
     path: Option<&OsStr>,
     progress: Progress<'_>,
@@ -61,14 +81,17 @@ pub fn prepare_venv(
     }
     let install = Install {
         release,
+        part,
         cache,
         path,
         progress,
     };
     let waiting = || progress(&format!("waiting for another process that installs litellm {release}"));
-    let venv = cache.once(&format!("litellm-{release}"), &is_whole, &waiting, &|dir| {
-        install.make(dir)
-    })?;
+    let name = match part {
+        Part::Router => format!("litellm-{release}"),
+        Part::Proxy => format!("litellm-{release}-proxy"),
+    };
+    let venv = cache.once(&name, &is_whole, &waiting, &|dir| install.make(dir))?;
     Ok(Launch {
         name: format!("litellm=={release}"),
         program: python_of(&venv).into_os_string(),
@@ -100,6 +123,7 @@ fn is_whole(venv: &Path) -> bool {
 
 struct Install<'a> {
     release: &'a Release,
+    part: Part,
     cache: &'a Cache,
     path: Option<&'a OsStr>,
     progress: Progress<'a>,
@@ -210,6 +234,7 @@ impl Install<'_> {
                     RELAX.as_ref(),
                     overrides.as_ref(),
                     requirements.as_os_str(),
+                    self.part.extra().as_ref(),
                 ],
             )?;
             let required = ["--requirement".as_ref(), requirements.as_os_str()];
@@ -221,7 +246,10 @@ impl Install<'_> {
     }
 
     fn wanted(&self) -> String {
-        format!("{PACKAGE}=={}", self.release)
+        match self.part {
+            Part::Router => format!("{PACKAGE}=={}", self.release),
+            Part::Proxy => format!("{PACKAGE}[{}]=={}", self.part.extra(), self.release),
+        }
     }
 
     /// Relaxes the pin to which the failure points, and writes all that are relaxed by now.
@@ -332,15 +360,17 @@ impl Install<'_> {
     }
 }
 
-/// Writes what LiteLLM requires to the second file, with the pins of the first file in the place of its own.
+/// Writes what LiteLLM and its extra of that name require to the second file, with the pins of the first file in the place of
+/// its own.
 const RELAX: &str = r#"
 import importlib.metadata, re, sys
 name = lambda line: re.match(r"[\w.-]+", line)[0].lower()
 relaxed = {name(line): line.strip() for line in open(sys.argv[1])}
 with open(sys.argv[2], "w") as out:
     for line in importlib.metadata.requires("litellm") or ():
-        if "extra ==" not in line:
-            print(relaxed.get(name(line), line), file=out)
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
+        if extra is None or extra[1] == sys.argv[3]:
+            print(relaxed.get(name(line), line.partition(";")[0] if extra else line), file=out)
 "#;
 
 /// Advice to the user, by the words of an installer. The first row that fits is taken: offline, pip also says that

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use gate::{Cache, Release, prepare_venv};
+use gate::{Cache, Part, Release, prepare_venv};
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -84,7 +84,7 @@ fn installed(tools_name: &str) {
     let root = tempfile::tempdir().unwrap();
     let cache = Cache::open(root.path()).unwrap();
     let release = Release::parse("1.109.1").unwrap();
-    let prepare = |tools: &Path| prepare_venv(&release, &cache, Some(tools.as_os_str()), &|_| ());
+    let prepare = |tools: &Path| prepare_venv(&release, Part::Router, &cache, Some(tools.as_os_str()), &|_| ());
     let launch = prepare(&tools(tools_name)).unwrap();
     assert!(Path::new(&launch.program).is_file());
     assert_eq!(left_in(root.path()), ["litellm-1.109.1"]);

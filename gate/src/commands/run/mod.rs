@@ -26,6 +26,7 @@ use self::suspect::Watched;
 use super::interruption;
 use crate::adapter::spec::{Release, Spec};
 use crate::adapter::store::Store;
+use crate::adapter::venv::Part;
 use crate::adapter::{AdapterSettings, open, prepared};
 use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing};
 use crate::cli::RunArgs;
@@ -145,7 +146,7 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
         let bench = |release: &Release| -> Result<Bench, AdapterFault> {
             Ok(Bench {
                 release: release.clone(),
-                launch: prepared(release, &settings, &progress)?,
+                launch: prepared(release, Part::Router, &settings, &progress)?,
             })
         };
         let mended = mended.map(|release| bench(&release)).transpose();
