@@ -112,6 +112,8 @@ pub enum Allowed {
     Outcome(Outcome),
     /// A fresh router that can be built of the rows.
     Built,
+    /// One of these cells of the store.
+    OneOf(Vec<Cell>),
 }
 
 /// The answer, names, ids or sizes that came.
@@ -136,6 +138,20 @@ pub enum Got {
     Outcome(Outcome),
     /// No fresh router can be built of the rows, for the router's own reason.
     Unbuildable(String),
+    /// A cell of the store.
+    Cell(Cell),
+}
+
+/// One field of one row in the store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// The row.
+    pub id: String,
+    /// The field by its name in trace files, or `exists`.
+    pub field: String,
+    /// The value in JSON.
+    pub value: String,
 }
 
 /// One version of a deployment.
@@ -186,6 +202,7 @@ pub fn finding_words(rule: RuleId, allowed: &Allowed, got: &Got) -> [String; 2] 
         Got::Size(Size { structure, entries }) => format!("{structure}: {entries}"),
         Got::Outcome(outcome) => outcome_text(outcome),
         Got::Unbuildable(why) => why.clone(),
+        Got::Cell(cell) => cell.to_string(),
     };
     [allowed_text(allowed, whole), got]
 }
@@ -209,6 +226,7 @@ fn allowed_text(allowed: &Allowed, whole: bool) -> String {
         Allowed::NoFewer(Size { structure, entries }) => format!("{structure}: at least {entries}"),
         Allowed::Outcome(outcome) => outcome_text(outcome),
         Allowed::Built => "a fresh router of the rows".to_owned(),
+        Allowed::OneOf(cells) => cells.iter().map(Cell::to_string).collect::<Vec<_>>().join(" or "),
     }
 }
 
@@ -238,6 +256,13 @@ fn answer_text(answer: &Answer, whole: bool) -> String {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.id, self.tag)
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, field, value } = self;
+        write!(f, "{id}: {field} = {value}")
     }
 }
 

@@ -73,6 +73,9 @@ fn of_schedule(schedule: &Schedule) -> String {
         by_pattern,
         left,
     } = schedule;
+    if let Some(what) = whatever_the_schedule(*left) {
+        return what.to_owned();
+    }
     let when = steps_of(race.as_ref(), store, write.as_deref(), last.as_deref());
     let restarted = if *restarts { " and a restart" } else { "" };
     let by = match by_pattern {
@@ -81,6 +84,16 @@ fn of_schedule(schedule: &Schedule) -> String {
         None => "",
     };
     format!("{when}{restarted}: {}{by}", left_behind(*left))
+}
+
+/// The headline of what a router answers whatever led to its state.
+fn whatever_the_schedule(left: Left) -> Option<&'static str> {
+    match left {
+        Left::OtherTeam => Some("Another team's deployment is served"),
+        Left::Blocked => Some("A blocked deployment is served"),
+        Left::Target => Some("A request is sent to another upstream model than the row says"),
+        _ => None,
+    }
 }
 
 /// The schedule of a fleet, as a phrase that begins a sentence.
@@ -133,8 +146,9 @@ fn left_behind(left: Left) -> &'static str {
         Left::Missing => "a row is missing",
         Left::Twice => "a row comes twice",
         Left::Size => "a structure has another size",
+        Left::Write => "an acknowledged write is lost in the store",
         Left::Decision => "a change is decided wrongly",
-        Left::Other => "a replica answers as it should not",
+        Left::OtherTeam | Left::Blocked | Left::Target | Left::Other => "a replica answers as it should not",
     }
 }
 

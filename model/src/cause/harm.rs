@@ -83,12 +83,15 @@ impl Harm {
 fn kind(finding: &Finding) -> HarmKind {
     match finding.rule {
         RuleId::Scoped => HarmKind::OtherTeam,
-        RuleId::Current | RuleId::NotBlocked | RuleId::Monotonic | RuleId::ReadYourWrites | RuleId::NoFuture => {
-            HarmKind::Outdated
-        }
+        RuleId::Current
+        | RuleId::NotBlocked
+        | RuleId::Monotonic
+        | RuleId::ReadYourWrites
+        | RuleId::KeepsWrites
+        | RuleId::NoFuture => HarmKind::Outdated,
         RuleId::AtomicRefusal | RuleId::FailsSafe => HarmKind::Refusal,
         RuleId::Resolved => HarmKind::Target,
-        RuleId::Complete => HarmKind::Missing,
+        RuleId::Complete | RuleId::Undisturbed => HarmKind::Missing,
         RuleId::NoDuplicate => HarmKind::Copy,
         RuleId::HistoryFree | RuleId::OrderFree | RuleId::Heals | RuleId::Converges => HarmKind::History,
         RuleId::Listing | RuleId::Bounded => HarmKind::Listing,
@@ -100,6 +103,7 @@ fn effect(finding: &Finding, kind: HarmKind) -> Effect {
     let asks_for_no_answer = !matches!(finding.question, Some(Question::Lookup(_)));
     match (&finding.allowed, &finding.got) {
         (Allowed::Built | Allowed::Outcome(Outcome::Applied), _) => Effect::Fails,
+        (Allowed::OneOf(_), _) => finding.rule.rule().effect,
         _ if asks_for_no_answer => Effect::NoRequest,
         (Allowed::Answer(Answer::Refused(_)), Got::Answer(Answer::Refused(_))) => Effect::NoRequest,
         (Allowed::AnyAnswer, _) => Effect::Fails,

@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Allowed, Failure, Finding, Got, Tier};
+use crate::rules::RuleId;
 
 /// What a schedule cannot do without for a fleet to fail, and what it leaves behind.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Schedule {
     /// The operation that was held and what overtook it; none where nothing was held.
     pub race: Option<Race>,
@@ -41,7 +42,7 @@ pub struct Race {
 }
 
 /// What a schedule leaves behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Left {
     /// A version that should not be served: old, deleted or not yet written.
@@ -54,8 +55,24 @@ pub enum Left {
     Size,
     /// A change was decided wrongly.
     Decision,
+    /// The store has lost a write that was acknowledged.
+    Write,
+    /// The state is right, and another team's row is served.
+    OtherTeam,
+    /// The state is right, and a blocked row is served.
+    Blocked,
+    /// The state is right, and a request goes to another upstream model than the row says.
+    Target,
     /// Another answer than is allowed, in some other way.
+    #[default]
     Other,
+}
+
+impl Left {
+    /// Returns whether the router answers so whatever led to its state.
+    fn is_of_lookups(self) -> bool {
+        matches!(self, Self::OtherTeam | Self::Blocked | Self::Target)
+    }
 }
 
 /// Returns the cause of the failure of a fleet. It rests on the shrunk schedule alone, each step of which is needed.
@@ -67,6 +84,13 @@ pub(super) fn schedule(failure: &Failure) -> Schedule {
     let before = &trace.steps[..end];
     let last_write = before.iter().rev().find_map(Step::write);
     let at_replica = |step: &&Step| replica.is_some() && operation(step).is_some_and(|op| op.replica() == replica);
+    let left = left(finding);
+    if left.is_of_lookups() {
+        return Schedule {
+            left,
+            ..Schedule::default()
+        };
+    }
     Schedule {
         race: race(trace),
         store: before.iter().filter_map(misbehaviour).collect(),
@@ -82,7 +106,7 @@ pub(super) fn schedule(failure: &Failure) -> Schedule {
         by_pattern: finding
             .tier
             .map(|tier| matches!(tier, Tier::TeamPattern | Tier::GlobalPattern)),
-        left: left(finding),
+        left,
     }
 }
 
@@ -145,10 +169,17 @@ fn misbehaviour(step: &Step) -> Option<String> {
 }
 
 fn left(finding: &Finding) -> Left {
+    match finding.rule {
+        RuleId::Scoped => return Left::OtherTeam,
+        RuleId::NotBlocked => return Left::Blocked,
+        RuleId::Resolved => return Left::Target,
+        _ => {}
+    }
     match (&finding.allowed, &finding.got) {
         (Allowed::Once(_) | Allowed::IdOnce(_), _) => Left::Twice,
         (_, Got::Sizes(_) | Got::Size(_)) => Left::Size,
         (_, Got::Outcome(_)) => Left::Decision,
+        (_, Got::Cell(_)) => Left::Write,
         (Allowed::Answer(allowed), Got::Answer(got)) => between(allowed, got),
         (Allowed::Version(_) | Allowed::AtLeast(_), Got::Answer(got)) if got.candidates().is_empty() => Left::Missing,
         (Allowed::Version(_) | Allowed::AtLeast(_) | Allowed::NoRow(_), Got::Answer(_)) => Left::Old,

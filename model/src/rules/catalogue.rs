@@ -40,6 +40,10 @@ pub enum RuleId {
     Monotonic,
     /// After a replica acknowledges a write, it serves that version or a newer one.
     ReadYourWrites,
+    /// A write that was acknowledged stays in the store until another one replaces it.
+    KeepsWrites,
+    /// Operations under way at a replica take nothing away from its callers.
+    Undisturbed,
     /// One successful poll, from every reachable state, makes every lookup agree with the store.
     Heals,
     /// A failed, empty-by-error or partial poll changes nothing.
@@ -52,7 +56,7 @@ pub enum RuleId {
 
 impl RuleId {
     /// Every rule, in the order of reports, which is that of the variants.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Current,
         Self::Complete,
         Self::NoDuplicate,
@@ -66,6 +70,8 @@ impl RuleId {
         Self::Bounded,
         Self::Monotonic,
         Self::ReadYourWrites,
+        Self::KeepsWrites,
+        Self::Undisturbed,
         Self::Heals,
         Self::FailsSafe,
         Self::Converges,
@@ -88,6 +94,8 @@ impl RuleId {
             Self::Bounded => "bounded",
             Self::Monotonic => "monotonic",
             Self::ReadYourWrites => "read-your-writes",
+            Self::KeepsWrites => "keeps-writes",
+            Self::Undisturbed => "undisturbed",
             Self::Heals => "heals",
             Self::FailsSafe => "fails-safe",
             Self::Converges => "converges",
@@ -199,7 +207,7 @@ const FLEET: &[Level] = &[Level::Fleet];
 const BOTH: &[Level] = &[Level::Router, Level::Fleet];
 
 /// Every rule, in the order of [`RuleId::ALL`].
-pub static RULES: [Rule; 17] = [
+pub static RULES: [Rule; 19] = [
     Rule {
         id: RuleId::Current,
         levels: BOTH,
@@ -356,6 +364,26 @@ pub static RULES: [Rule; 17] = [
         explanation: "The admin endpoint writes to the store and leaves the replica's own tables to the next poll, or a \
             poll that was under way undoes the write. A write that must be refused, and was, is no acknowledgement. `older` \
             is a candidate of a version that the store had replaced by then, `lost` a row that is held no more.",
+    },
+    Rule {
+        id: RuleId::KeepsWrites,
+        levels: FLEET,
+        sentence: "the store holds what was acknowledged until a later write replaces it",
+        oracle: Oracle::Absolute,
+        needs: &[Capability::Fleet],
+        effect: Effect::WrongDeployment,
+        premise: "a look at the store, and a row of which a write was acknowledged by then",
+        explanation: "An endpoint reads a row, changes a field and writes the whole row back over what was written meanwhile, or             brings back a row that was deleted. A write replaces another on a field if both cover it, the other had ended             before it began, and it was acknowledged; of writes that overlap either may win, field by field. `lost` is a             field, or the existence of a row, that holds what was replaced.",
+    },
+    Rule {
+        id: RuleId::Undisturbed,
+        levels: FLEET,
+        sentence: "while operations are under way on a replica, what they do not change is answered as before",
+        oracle: Oracle::Absolute,
+        needs: &[Capability::Fleet, Capability::Hold],
+        effect: Effect::Fails,
+        premise: "a lookup on a replica with an operation under way, which was put before it began too",
+        explanation: "A reload drops everything before it reads, and callers meet the gap. `changed` is an answer that no row             which changed can touch, `gone` a row that is not answered with although it was only given a new tag. It is not             judged across crashes and starts, nor while the store misbehaves.",
     },
     Rule {
         id: RuleId::Heals,

@@ -8,7 +8,9 @@ mod fleet;
 mod metamorphic;
 mod notes;
 mod prescribed;
+mod undisturbed;
 mod unjudged;
+mod writes;
 
 use protocol::Level;
 
@@ -18,7 +20,9 @@ use self::fleet::{claims_each_once, converges, fails_safe, heals, monotonic, rea
 use self::metamorphic::{bounded, history_free, order_free, refuses_alike};
 use self::notes::Notes;
 use self::prescribed::{complete, listing, resolved, takes_what_is_valid};
+use self::undisturbed::undisturbed;
 pub use self::unjudged::{Unjudged, left_to_router, unjudged};
+use self::writes::keeps_writes;
 use crate::evidence::fleet::History;
 use crate::evidence::{Ground, Moment, Transition};
 use crate::failure::Finding;
@@ -46,7 +50,12 @@ fn predicates(id: RuleId) -> (Option<OfMoment>, Option<OfTransition>) {
         RuleId::Bounded => (Some(bounded), None),
         RuleId::Heals => (Some(heals), None),
         RuleId::Converges => (Some(converges), None),
-        RuleId::Monotonic | RuleId::ReadYourWrites | RuleId::FailsSafe | RuleId::NoFuture => (None, None),
+        RuleId::Monotonic
+        | RuleId::ReadYourWrites
+        | RuleId::KeepsWrites
+        | RuleId::Undisturbed
+        | RuleId::FailsSafe
+        | RuleId::NoFuture => (None, None),
     }
 }
 
@@ -57,6 +66,8 @@ fn predicate_of_history(id: RuleId) -> Option<OfHistory> {
         RuleId::AtomicRefusal => Some(refuses_atomically),
         RuleId::Monotonic => Some(monotonic),
         RuleId::ReadYourWrites => Some(read_your_writes),
+        RuleId::KeepsWrites => Some(keeps_writes),
+        RuleId::Undisturbed => Some(undisturbed),
         RuleId::FailsSafe => Some(fails_safe),
         _ => None,
     }

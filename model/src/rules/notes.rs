@@ -31,6 +31,12 @@ impl Notes {
         self.after = after;
     }
 
+    /// Sets the number of steps done at which the store was looked at.
+    pub(super) fn at_store(&mut self, after: usize) {
+        self.replica = None;
+        self.after = after;
+    }
+
     /// Adds the notes of the one, of several ways to judge, that has the fewest findings.
     pub(super) fn best_of(&mut self, ways: impl IntoIterator<Item = Self>) {
         if let Some(best) = ways.into_iter().min_by_key(|notes| notes.findings.len()) {

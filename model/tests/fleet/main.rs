@@ -82,6 +82,8 @@ fn each_planted_fault_is_found_by_the_rule_that_it_breaks() {
         (Fault::StaleIndex, &[RuleId::Current]),
         (Fault::RefusalLoses, &[RuleId::AtomicRefusal]),
         (Fault::AcceptsInvalid, &[RuleId::AtomicRefusal]),
+        (Fault::PatchOverwrites, &[RuleId::KeepsWrites]),
+        (Fault::DropsMeanwhile, &[RuleId::Undisturbed]),
     ];
     for (fault, rules) in rows {
         let mut fleet = InProcessFleet::new(Planted::new(Some(fault)));

@@ -28,6 +28,10 @@ pub(crate) enum Fault {
     RefusalLoses,
     /// Takes rows that must be refused.
     AcceptsInvalid,
+    /// Writes the whole row that it read for a patch, whatever was written meanwhile.
+    PatchOverwrites,
+    /// Drops all rows before a write, and has them again once the write is made.
+    DropsMeanwhile,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +42,8 @@ pub(crate) struct Planted {
     rows: Table,
     /// The rows that it answers from.
     index: Table,
+    /// The rows that it dropped for the time being.
+    dropped: Table,
     applied: Option<u64>,
     /// The revision of the latest write of each row that went through this replica.
     own: BTreeMap<String, u64>,
@@ -56,6 +62,7 @@ impl Planted {
             tells: true,
             rows: Table::new(),
             index: Table::new(),
+            dropped: Table::new(),
             applied: None,
             own: BTreeMap::new(),
             spec: Rc::new(Spec::new(&STRICT, &[])),
@@ -123,11 +130,22 @@ impl Planted {
 
     fn write(&mut self, write: &Write, served: &mut Option<Change>, given: Given) -> Want {
         let refused = |why: &str| ended(Outcome::Refused(why.to_owned()));
+        if self.has(Fault::DropsMeanwhile) {
+            if given == Given::Begun {
+                self.dropped = std::mem::take(&mut self.rows);
+            } else if matches!(given, Given::Wrote(_)) {
+                self.rows = std::mem::take(&mut self.dropped);
+            }
+            self.index();
+        }
         let (write_now, only_if) = match (given, write) {
             (Given::Begun, Write::Patch(patch)) => return Want::ReadRow(patch.id.clone()),
             (Given::Row(Ok(Some(mut stored))), Write::Patch(patch)) => {
                 patch.fields.apply_to(&mut stored.row);
-                (Write::Put(stored.row), Some(stored.revision))
+                (
+                    Write::Put(stored.row),
+                    Some(stored.revision).filter(|_| !self.has(Fault::PatchOverwrites)),
+                )
             }
             (Given::Row(Ok(_)), _) => return refused("there is no such row"),
             (Given::Wrote(Ok(written)), write) => {

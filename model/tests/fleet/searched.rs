@@ -77,6 +77,8 @@ fn each_planted_fault_is_found_by_schedules_that_are_swept_or_drawn_and_made_sma
         (Fault::StaleIndex, 6),
         (Fault::RefusalLoses, 4),
         (Fault::AcceptsInvalid, 2),
+        (Fault::PatchOverwrites, 4),
+        (Fault::DropsMeanwhile, 4),
     ];
     for (fault, most) in rows {
         let mut shortest = usize::MAX;

@@ -320,3 +320,90 @@ fn a_signature_names_the_last_write_of_the_row() {
     };
     assert_eq!(Signature::of(&of_any_row, &written).last, "put");
 }
+
+fn tagged(tag: &str) -> Fields {
+    Fields {
+        tag: Some(tag.into()),
+        ..Fields::default()
+    }
+}
+
+#[test]
+fn keeps_writes() {
+    let rule = RuleId::KeepsWrites;
+    let overtaken = vec![
+        begin(patch("d1", tagged("v2")), Place::AfterRead),
+        write(
+            Via::Replica(1),
+            Write::Put(Row {
+                blocked: true,
+                ..row("d1", "v3")
+            }),
+        ),
+        finish(),
+    ];
+    let lost = "replica no replica: lost d1 in nothing after 3: d1: blocked = true; d1: blocked = false";
+    Story(overtaken).breaks(rule, Fault::PatchOverwrites, lost);
+    let brought_back = vec![
+        begin(patch("d1", tagged("v2")), Place::AfterRead),
+        delete(Via::Store, "d1"),
+        finish(),
+    ];
+    let lost = "replica no replica: lost d1 in nothing after 3: d1: exists = false; d1: exists = true";
+    Story(brought_back).breaks(rule, Fault::PatchOverwrites, lost);
+    // Of writes that overlap either may win.
+    let either = vec![
+        begin(patch("d1", tagged("v2")), Place::AfterRead),
+        Step::Begin(Begin::new("other", patch("d1", tagged("v3")), Place::AfterRead)),
+        finish(),
+        Step::Finish(OpId("other".into())),
+    ];
+    Story(either).keeps(rule);
+    // A write that was refused decides nothing.
+    Story(vec![put(HERE, "d1", "v2"), invalid(HERE, "d1", "v3")]).keeps(rule);
+    Story(vec![
+        delete(HERE, "d1"),
+        put(Via::Store, "d1", "v2"),
+        delete(Via::Replica(1), "d1"),
+    ])
+    .keeps(rule);
+    // What no write of the trace touches is no premise.
+    Story(vec![poll(0)]).leaves_open(rule, Fault::PatchOverwrites);
+}
+
+#[test]
+fn undisturbed() {
+    let rule = RuleId::Undisturbed;
+    let meanwhile = vec![poll(0), begin(patch("d1", tagged("v2")), Place::BeforeWrite), finish()];
+    let gone = "replica 0: gone d1 in lookup after 2: d1 v1 or newer; refused: unknown model";
+    Story(meanwhile.clone()).breaks(rule, Fault::DropsMeanwhile, gone);
+    // A row that another change may stand before, or that is deleted meanwhile, is left alone.
+    let deleted = vec![
+        poll(0),
+        begin(Op::Poll(0), Place::AfterRead),
+        delete(HERE, "d1"),
+        delete(HERE, "d2"),
+        finish(),
+    ];
+    Story(deleted).keeps(rule);
+    // It is not judged before the replica has polled, nor while the store misbehaves, nor across a crash.
+    Story(meanwhile[1..].to_vec()).leaves_open(rule, Fault::DropsMeanwhile);
+    let mut faulty = meanwhile.clone();
+    faulty.insert(1, shows(StoreView::FirstRow));
+    Story(faulty).leaves_open(rule, Fault::DropsMeanwhile);
+    let mut crashed = meanwhile.clone();
+    crashed.splice(
+        2..2,
+        [
+            Step::World(World::Crash(0)),
+            Step::Do(Op::Start(0)),
+            begin(Op::Poll(0), Place::AfterRead),
+        ],
+    );
+    let tally = Story(crashed).judge(Some(Fault::DropsMeanwhile), rule);
+    assert!(
+        tally.findings.iter().all(|finding| finding.after == 2),
+        "{:?}",
+        tally.findings
+    );
+}
