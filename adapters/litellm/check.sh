@@ -15,7 +15,12 @@ environment() { # NAME PACKAGE...: prints the Python of an environment with thes
     if [ ! -e "$environments/$1/whole" ]; then
         uv venv --quiet --clear "$environments/$1"
         # Some releases pin packages to versions that no registry serves.
-        printf 'certifi>=2025\nlitellm-proxy-extras>=0.4.0\n' >"$environments/$1/overrides"
+        cat >"$environments/$1/overrides" <<'END'
+certifi>=2025
+litellm-proxy-extras>=0.4.0
+litellm-enterprise>=0.1
+litellm-proxy ; sys_platform == "never"
+END
         uv pip install --quiet --python "$python" --override "$environments/$1/overrides" "${@:2}"
         touch "$environments/$1/whole"
     fi
@@ -35,4 +40,7 @@ for release in "$@"; do
     echo "litellm $release"
     python=$(environment "$release" "litellm==$release" "$pytest")
     "$python" -m pytest --quiet
+    # The replicas of a fleet are those of the proxy, which needs more packages.
+    python=$(environment "$release-proxy" "litellm[proxy]==$release" "$pytest")
+    "$python" -m pytest --quiet tests/test_fleet.py
 done

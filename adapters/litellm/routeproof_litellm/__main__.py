@@ -121,9 +121,19 @@ def _router(dialect: Dialect) -> LiteLlm | Zygote:
 def _fleet(dialect: Dialect) -> Fleet:
     """Import the proxy of the LiteLLM beside us; a release, or an installation, that lacks what it needs is refused."""
     try:
-        return Fleet(dialect)
+        fleet = Fleet(dialect)
     except (ImportError, AttributeError, WireError) as error:
-        _refuse(f"the proxy of litellm {dialect.release} cannot be driven by this adapter: {error}")
+        why = f"the proxy of litellm {dialect.release} cannot be driven by this adapter: {error}"
+        _refuse(f"{why}; it needs what `litellm[proxy]=={dialect.release}` installs")
+
+    def end(number: int, _: object) -> None:
+        fleet.close()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return fleet
 
 
 def _refuse(why: str) -> NoReturn:

@@ -417,8 +417,12 @@ class Dialect:
             step.rows if isinstance(step, Replace) else [step.row] for step in run.steps if isinstance(step, _ROWS)
         )
         for row in (row for rows in (run.rows, *changed) for row in rows):
-            if row.extra is not None and row.extra not in self.bundles:
-                raise WireError("bad_request", f"litellm {self.release} has no extra `{row.extra}`; see its `hello`")
+            self.check_extra(row.extra)
+
+    def check_extra(self, name: str | None) -> None:
+        """Refuse a bundle that this release does not have."""
+        if name is not None and name not in self.bundles:
+            raise WireError("bad_request", f"litellm {self.release} has no extra `{name}`; see its `hello`")
 
     def deployment(self, row: Row) -> tuple[Json, Json]:
         """Say a row in LiteLLM's words: its parameters and its model info."""

@@ -13,6 +13,8 @@ import os
 from typing import TYPE_CHECKING
 
 from routeproof_litellm.asking import Asker
+from routeproof_litellm.fields import WireError
+from routeproof_litellm.fleet_wire import REPLICAS_MAX, Begin, Config, Deliver, Notified, Patch, Put, WriteOp
 from routeproof_litellm.leftovers import Leftovers
 from routeproof_litellm.log import Log
 from routeproof_litellm.pages import in_huge_pages
@@ -20,7 +22,7 @@ from routeproof_litellm.proxy import MODULES, SALT
 from routeproof_litellm.rows import Rows
 from routeproof_litellm.schedule import Schedule
 from routeproof_litellm.site import Site
-from routeproof_litellm.wire import Row
+from routeproof_litellm.wire import Add, Row
 from routeproof_litellm.zygote import tried_out
 
 if TYPE_CHECKING:
@@ -30,6 +32,21 @@ if TYPE_CHECKING:
     from routeproof_litellm.fleet_wire import FleetRun
 
 
+WORDS = (
+    "fleet",
+    "admin",
+    "patch",
+    "hold",
+    "request",
+    "store_fails",
+    "store_shows",
+    "store_order",
+    "config",
+    "crash",
+)
+"""What a fleet is asked for, beside what its routers are."""
+
+
 class Fleet:
     """Fleets of one release, a fresh one for each run."""
 
@@ -37,6 +54,9 @@ class Fleet:
         """Import the proxy, and find out in another process what its routers offer."""
         os.environ["LITELLM_SALT_KEY"] = SALT
         self._dialect = dialect
+        # No bundle has been tried by way of the database.
+        dialect.bundles.clear()
+        self._site: Site | None = None
         Log()
         for name in MODULES:
             importlib.import_module(name)
@@ -54,8 +74,8 @@ class Fleet:
         hello = self._dialect.hello(self._asker.paths(), self._asker.surface.lacks(), fresh_process=True)
         lacking = {"replace"} if self._rows.can_block else {"replace", "blocked"}
         hello["router"] = "litellm-fleet"
-        hello["capabilities"] = [word for word in hello["capabilities"] if word not in lacking] + ["fleet"]
-        hello["dialect"].update(extras=[], registry="model_list")
+        hello["capabilities"] = [*(word for word in hello["capabilities"] if word not in lacking), *WORDS]
+        hello["dialect"].update(registry="model_list", replicas=REPLICAS_MAX)
         return hello
 
     def runs(self, runs: list[FleetRun]) -> list[Json]:
@@ -64,11 +84,32 @@ class Fleet:
 
     def run(self, run: FleetRun) -> Json:
         """Carry out one run on a fresh fleet."""
-        with Site(self._dialect, self._rows, self._offer) as site:
-            return Schedule(run, site).carry_out()
+        self._check(run)
+        with Site(self._dialect, self._rows, self._offer) as self._site:
+            return Schedule(run, self._site).carry_out()
 
     def close(self) -> None:
-        """End; no process outlasts its run."""
+        """End the run under way, if there is one."""
+        if self._site is not None:
+            self._site.end()
+
+    def _check(self, run: FleetRun) -> None:
+        """Refuse a run that asks for what no fleet of LiteLLM has."""
+        for row in (*run.rows, *(run.config or [])):
+            self._dialect.check_extra(row.extra)
+        for step in run.steps:
+            act = step.act if isinstance(step, Begin) else step
+            if isinstance(act, Deliver | Notified):
+                raise WireError("unsupported", "there are no notifications in this fleet; leave the step out")
+            if isinstance(act, Config):
+                for row in act.rows or []:
+                    self._dialect.check_extra(row.extra)
+            elif isinstance(act, WriteOp):
+                write = act.write
+                if isinstance(write, Put | Add):
+                    self._dialect.check_extra(write.row.extra)
+                elif isinstance(write, Patch):
+                    self._dialect.check_extra(write.fields.get("extra"))
 
     def _found_out(self) -> Offer:
         """Run a replica in this process, and see what its router offers."""

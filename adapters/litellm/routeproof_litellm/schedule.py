@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from routeproof_litellm.fields import WireError
 from routeproof_litellm.fleet_wire import (
     Ask,
     Begin,
@@ -12,7 +11,6 @@ from routeproof_litellm.fleet_wire import (
     Crash,
     Deliver,
     Finish,
-    Notified,
     Patch,
     Point,
     Poll,
@@ -63,22 +61,17 @@ class Schedule:
         """Carry out the run, and return the reply to it."""
         run = self._run
         self._site.set_up(run.rows, run.config)
-        try:
-            for replica in range(run.replicas):
-                self._begin(SET_UP, Start(replica), None)
-                self._under_way.pop(SET_UP, None)
-            steps: list[Json] = []
-            rounds: list[list[Json]] = []
-            due = {at.after: at for at in run.rounds}
-            for done, step in enumerate([*run.steps, None]):
-                if done in due:
-                    rounds.append(self._observe(due[done]))
-                if step is not None:
-                    steps.append(self._step(done + 1, step))
-        finally:
-            for node in self._nodes:
-                if node is not None:
-                    node.end()
+        for replica in range(run.replicas):
+            self._begin(SET_UP, Start(replica), None)
+            self._under_way.pop(SET_UP, None)
+        steps: list[Json] = []
+        rounds: list[list[Json]] = []
+        due = {at.after: at for at in run.rounds}
+        for done, step in enumerate([*run.steps, None]):
+            if done in due:
+                rounds.append(self._observe(due[done]))
+            if step is not None:
+                steps.append(self._step(done + 1, step))
         return {"setup": {"outcome": "applied"}, "steps": steps, "rounds": rounds}
 
     def _step(self, number: int, step: FleetStep) -> Json:
@@ -88,7 +81,10 @@ class Schedule:
                 return {"shown": shown}
             moves: Moves = []
         elif isinstance(step, Begin):
-            moves = self._begin_held(step)
+            if (why := self._why_not(step)) is not None:
+                # One of the same name may be under way, and stays so.
+                return {"moved": [{"op": step.op, "now": {"failed": why}}]}
+            moves = self._begin(step.op, step.act, step.until)
             own = step.op
         elif isinstance(step, Finish):
             moves = self._finish(step.op)
@@ -108,16 +104,14 @@ class Schedule:
         moves.sort(key=lambda move: move[0] != own)
         return [{"op": name, "now": now} for name, now in moves]
 
-    def _begin_held(self, begin: Begin) -> Moves:
-        replica = _replica_of(begin.act)
+    def _why_not(self, begin: Begin) -> str | None:
+        """Return why the operation cannot be begun; `None` where it can."""
         if begin.op in self._under_way:
-            return [
-                (begin.op, {"failed": f"an operation `{begin.op}` is under way; finish it, or choose another name"})
-            ]
+            return f"an operation `{begin.op}` is under way; finish it, or choose another name"
+        replica = _replica_of(begin.act)
         if sum(1 for other in self._under_way.values() if other == replica) >= HELD_MAX:
-            why = f"at most {HELD_MAX} operations are held at a replica; finish one first"
-            return [(begin.op, {"failed": why})]
-        return self._begin(begin.op, begin.act, begin.until)
+            return f"at most {HELD_MAX} operations are held at a replica; finish one first"
+        return None
 
     def _begin(self, name: str, act: Op, until: Point | None) -> Moves:
         """Begin an operation, carry it out as far as it goes, and return what moved."""
@@ -166,9 +160,6 @@ class Schedule:
             for replica, node in enumerate(self._nodes):
                 if node is not None:
                     self._order(replica, Pass(world.milliseconds / 1000))
-        else:
-            assert isinstance(world, Notified)  # noqa: S101  the last of the events
-            raise WireError("unsupported", "there are no notifications here")
         return []
 
     def _crash(self, replica: int) -> Moves:

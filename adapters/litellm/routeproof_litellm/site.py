@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
 
 
 class Site:
-    """A directory of its own, which is gone at the end, whatever ends the run."""
+    """A directory of its own and what runs there, all gone at the end of the run, whatever ends it."""
 
     def __init__(self, dialect: Dialect, rows: Rows, offer: Offer | None) -> None:
         """Take what is the same for every run of the release."""
         self._dialect = dialect
         self._offer = offer
         self.rows = rows
-        self._directory = Path(tempfile.mkdtemp(prefix="routeproof-litellm-"))
+        self._directory = Path(tempfile.mkdtemp(prefix=f"routeproof-litellm-{os.getpid()}-"))
+        self._workers: list[Worker] = []
         self._store = self._directory / "store"
         self._config = self._directory / "config.yaml"
 
@@ -40,12 +42,14 @@ class Site:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Remove it."""
-        self.remove()
+        """End everything."""
+        self.end()
 
-    def remove(self) -> None:
-        """Remove the directory."""
-        shutil.rmtree(self._directory, ignore_errors=True)
+    def end(self) -> None:
+        """End the processes that have not ended, and remove the directory."""
+        for worker in self._workers:
+            worker.end()
+        self._remove()
 
     def set_up(self, rows: list[Row], config: list[Row] | None) -> None:
         """Make the store with these rows, and the configuration file."""
@@ -74,4 +78,9 @@ class Site:
                 replica.append(self.replica())
             return replica[0].serve(order)
 
-        return Worker(serve, self.remove)
+        worker = Worker(serve, self._remove)
+        self._workers.append(worker)
+        return worker
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)

@@ -71,6 +71,9 @@ def _serve(
     work: Callable[..., object], last: Callable[[], None] | None, requests: BinaryIO, replies: BinaryIO
 ) -> NoReturn:
     """Do the work in the forked process, until it is ended or its parent is."""
+    # What the parent does at a signal is not for its children to do.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     end_with_the_parent(last)
     try:
         while True:
