@@ -17,6 +17,7 @@ from routeproof_litellm.fields import WireError
 from routeproof_litellm.fleet_wire import REPLICAS_MAX, Begin, Config, Deliver, Notified, Patch, Put, WriteOp
 from routeproof_litellm.leftovers import Leftovers
 from routeproof_litellm.log import Log
+from routeproof_litellm.news import are_offered
 from routeproof_litellm.pages import in_huge_pages
 from routeproof_litellm.proxy import MODULES, SALT
 from routeproof_litellm.rows import Rows
@@ -75,6 +76,8 @@ class Fleet:
         lacking = {"replace"} if self._rows.can_block else {"replace", "blocked"}
         hello["router"] = "litellm-fleet"
         hello["capabilities"] = [*(word for word in hello["capabilities"] if word not in lacking), *WORDS]
+        if are_offered():
+            hello["capabilities"].append("notify")
         hello["dialect"].update(registry="model_list", replicas=REPLICAS_MAX)
         return hello
 
@@ -99,8 +102,8 @@ class Fleet:
             self._dialect.check_extra(row.extra)
         for step in run.steps:
             act = step.act if isinstance(step, Begin) else step
-            if isinstance(act, Deliver | Notified):
-                raise WireError("unsupported", "there are no notifications in this fleet; leave the step out")
+            if isinstance(act, Deliver | Notified) and not are_offered():
+                raise WireError("unsupported", "this release has no notifications of rows; leave the step out")
             if isinstance(act, Config):
                 for row in act.rows or []:
                     self._dialect.check_extra(row.extra)

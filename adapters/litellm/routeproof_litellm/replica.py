@@ -13,6 +13,7 @@ from routeproof_litellm.client import Client
 from routeproof_litellm.fields import WireError
 from routeproof_litellm.fleet_wire import Patch, Poll, Request, Start, WriteOp
 from routeproof_litellm.holding import Loop
+from routeproof_litellm.news import News
 from routeproof_litellm.proxy import Proxy
 from routeproof_litellm.store import Store
 from routeproof_litellm.wire import Add, Delete, Query
@@ -31,11 +32,17 @@ _CLOCKED = ("litellm.caching.in_memory_cache", "litellm.proxy.common_utils.regis
 """The modules that remember until a time has come what a lookup did not find."""
 
 
+class Hear(NamedTuple):
+    """A change notification reaches the replica."""
+
+    message: str
+
+
 class Go(NamedTuple):
     """Begin an operation, or let the one of that name go on where there is no act."""
 
     name: str
-    act: Op | None
+    act: Op | Hear | None
     until: Point | None
     reading: Reading
 
@@ -48,6 +55,13 @@ class Pass(NamedTuple):
 
 Moves = list[tuple[str, "Json | str"]]
 """The operations whose state changed, in the order in which they began, each with its state."""
+
+
+class Gone(NamedTuple):
+    """What came of a step: the operations that moved, and the change notifications that were published."""
+
+    moves: Moves
+    published: list[str]
 
 
 class Replica:
@@ -64,6 +78,7 @@ class Replica:
         self._clocked: list[Any] = [sys.modules[name] for name in _CLOCKED if name in sys.modules]
         for module in self._clocked:
             module.time = self._loop.clock()
+        self._news = News()
         self._client = Client(Store(store), rows)
         self._proxy = Proxy(self._client, config, rows)
         self._asker: Asker
@@ -87,11 +102,12 @@ class Replica:
         self._loop.close()
         self._proxy.leave()
         self._client.store.close()
+        self._news.leave()
         for module in self._clocked:
             module.time = time
         gc.enable()
 
-    def serve(self, order: Go | Pass | list[FleetQuestion]) -> Moves | list[Json] | None:
+    def serve(self, order: Go | Pass | list[FleetQuestion]) -> Gone | list[Json] | None:
         """Do what is asked of the replica."""
         if isinstance(order, Pass):
             self._loop.wait(order.seconds)
@@ -105,13 +121,13 @@ class Replica:
             self._loop.begin(order.name, order.until, self._carry_out(order.act))
         if self._client.missing:
             raise WireError("internal", f"there is no stand-in for a call of the proxy: {self._client.missing[0]}")
-        return self._loop.moved()
+        return Gone(self._loop.moved(), self._news.published())
 
     def _walk(self, *acts: Op) -> None:
         for number, act in enumerate(acts):
             self._loop.begin(str(number), None, self._carry_out(act))
 
-    async def _carry_out(self, act: Op) -> Json | str:
+    async def _carry_out(self, act: Op | Hear) -> Json | str:
         try:
             if isinstance(act, Start):
                 return await self._proxy.start()
@@ -119,6 +135,8 @@ class Replica:
                 return await self._proxy.poll()
             if isinstance(act, WriteOp):
                 return await self._proxy.write(act.write, self._asker)
+            if isinstance(act, Hear):
+                await self._news.hear(act.message)
             if isinstance(act, Request):
                 return await self._proxy.request(act.query, self._asker)
         except Exception as error:  # noqa: BLE001  whatever the proxy throws is the end of the operation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from routeproof_litellm.fleet_wire import (
@@ -11,6 +12,7 @@ from routeproof_litellm.fleet_wire import (
     Crash,
     Deliver,
     Finish,
+    Notified,
     Patch,
     Point,
     Poll,
@@ -23,7 +25,8 @@ from routeproof_litellm.fleet_wire import (
     Wait,
     WriteOp,
 )
-from routeproof_litellm.replica import Go, Pass
+from routeproof_litellm.news import of_write
+from routeproof_litellm.replica import Go, Hear, Pass
 from routeproof_litellm.rows import reply
 from routeproof_litellm.store import Reading
 from routeproof_litellm.wire import Add, Delete
@@ -31,7 +34,7 @@ from routeproof_litellm.wire import Add, Delete
 if TYPE_CHECKING:
     from routeproof_litellm.fields import Json
     from routeproof_litellm.fleet_wire import FleetQuestion, FleetRun, FleetStep, Op, World, Write
-    from routeproof_litellm.replica import Moves
+    from routeproof_litellm.replica import Gone, Moves
     from routeproof_litellm.site import Site
     from routeproof_litellm.wire import Round
     from routeproof_litellm.worker import Worker
@@ -56,6 +59,8 @@ class Schedule:
         self._under_way: dict[str, int | None] = {}
         """The operations under way, in the order in which they began, each with its replica."""
         self._straight: dict[str, _Straight] = {}
+        self._notified: list[deque[str]] = [deque() for _ in range(run.replicas)]
+        """The notifications under way to each replica, the oldest first."""
 
     def carry_out(self) -> Json:
         """Carry out the run, and return the reply to it."""
@@ -92,7 +97,7 @@ class Schedule:
         elif isinstance(step, WriteOp | Poll | Start | Deliver | Request):
             moves = self._begin(own, step, None)
         else:
-            moves = self._befall(step)
+            moves = self._befall(own, step)
         return {"moved": self._told(own, moves)}
 
     def _told(self, own: str, moves: Moves) -> list[Json]:
@@ -118,11 +123,14 @@ class Schedule:
         replica = _replica_of(act)
         if replica is None:
             assert isinstance(act, WriteOp)  # noqa: S101  nothing else has no replica
-            straight = self._straight[name] = _Straight(act.write, until)
+            self._straight[name] = _Straight(act.write, until)
             self._under_way[name] = None
-            return [(name, straight.go_on(self._site))]
+            return self._go_on_straight(name)
         if replica >= len(self._nodes):
             return [(name, {"failed": f"there is no replica {replica}"})]
+        if isinstance(act, Deliver):
+            heard = self._oldest(replica)
+            return [(name, "done")] if heard is None else self._hear(name, replica, heard, until)
         if isinstance(act, Start):
             if self._nodes[replica] is not None:
                 return [(name, "done")]
@@ -130,21 +138,51 @@ class Schedule:
         if self._nodes[replica] is None:
             return [(name, {"failed": f"replica {replica} is down; start it first"})]
         self._under_way[name] = replica
-        moves: Moves = self._order(replica, Go(name, act, until, self._reading))
-        return moves
+        return self._go(replica, Go(name, act, until, self._reading))
+
+    def _hear(self, name: str, replica: int, message: str, until: Point | None) -> Moves:
+        self._under_way[name] = replica
+        return self._go(replica, Go(name, Hear(message), until, self._reading))
+
+    def _go(self, replica: int, order: Go) -> Moves:
+        """Let a replica go on, and return what moved."""
+        gone: Gone = self._order(replica, order)
+        for message in gone.published:
+            self._notify(message, but=replica)
+        return gone.moves
+
+    def _notify(self, message: str, but: int | None) -> None:
+        """Send a notification to every replica that is up, but not to the one through which the write went."""
+        for replica, node in enumerate(self._nodes):
+            if node is not None and replica != but:
+                self._notified[replica].append(message)
+
+    def _oldest(self, replica: int, *, keep: bool = False) -> str | None:
+        """Return the oldest notification under way to that replica, which is under way no more unless it is kept."""
+        notified = self._notified[replica] if replica < len(self._notified) else None
+        if not notified:
+            return None
+        return notified[0] if keep else notified.popleft()
+
+    def _go_on_straight(self, name: str) -> Moves:
+        straight = self._straight[name]
+        made = straight.made
+        now = straight.go_on(self._site)
+        if straight.made and not made:
+            self._notify(of_write(straight.write), but=None)
+        return [(name, now)]
 
     def _finish(self, name: str) -> Moves:
         if name not in self._under_way:
             return []
         if (straight := self._straight.get(name)) is not None:
             straight.until = None
-            return [(name, straight.go_on(self._site))]
+            return self._go_on_straight(name)
         replica = self._under_way[name]
         assert replica is not None  # noqa: S101  what has none is straight
-        moves: Moves = self._order(replica, Go(name, None, None, self._reading))
-        return moves
+        return self._go(replica, Go(name, None, None, self._reading))
 
-    def _befall(self, world: World) -> Moves:
+    def _befall(self, own: str, world: World) -> Moves:
         """Carry out what happens to the fleet at once, and return what moved."""
         if isinstance(world, StoreFails):
             self._reading = self._reading._replace(fails=world.fails)
@@ -156,10 +194,21 @@ class Schedule:
             self._site.configure(world.rows)
         elif isinstance(world, Crash):
             return self._crash(world.replica)
+        elif isinstance(world, Notified):
+            return self._mishear(own, world)
         elif isinstance(world, Wait):
             for replica, node in enumerate(self._nodes):
                 if node is not None:
                     self._order(replica, Pass(world.milliseconds / 1000))
+        return []
+
+    def _mishear(self, own: str, world: Notified) -> Moves:
+        """Deliver the oldest notification twice, or never, or after the others."""
+        heard = self._oldest(world.replica, keep=world.what == "duplicate")
+        if heard is not None and world.what == "duplicate":
+            return self._hear(own, world.replica, heard, None)
+        if heard is not None and world.what == "defer":
+            self._notified[world.replica].append(heard)
         return []
 
     def _crash(self, replica: int) -> Moves:
@@ -168,6 +217,7 @@ class Schedule:
             return []
         node.end()
         self._nodes[replica] = None
+        self._notified[replica].clear()
         return [(name, "lost") for name, at in self._under_way.items() if at == replica]
 
     def _order(self, replica: int, order: object) -> Any:
@@ -206,8 +256,9 @@ class _Straight:
     """A write straight into the store, which is one access, and which no fault stops."""
 
     def __init__(self, write: Write, until: Point | None) -> None:
-        self._write = write
+        self.write = write
         self.until = until
+        self.made = False
         self._outcome: Json | None = None
 
     def go_on(self, site: Site) -> Json:
@@ -215,13 +266,15 @@ class _Straight:
         if self._outcome is None:
             if self.until == Point("before-write", 1):
                 return {"held": self.until.said()}
-            self._outcome = {"changed": {"outcome": self._carry_out(site)}}
+            outcome = self._carry_out(site)
+            self.made = outcome == "applied"
+            self._outcome = {"changed": {"outcome": outcome}}
             if self.until == Point("after-write", 1):
                 return {"held": self.until.said()}
         return self._outcome
 
     def _carry_out(self, site: Site) -> Json | str:
-        write, rows = self._write, site.rows
+        write, rows = self.write, site.rows
         with site.store() as store:
             record = store.row(write.row.id if isinstance(write, Put | Add) else write.id)
             if isinstance(write, Add) and record is not None:
