@@ -40,6 +40,13 @@ fn the_reference_conforms_and_the_founding_bug_is_found() {
     );
     assert!(!dir.path().join("out").exists());
 
+    // Files of an earlier exploration, as links: what they lead to is not written into.
+    let elsewhere = dir.path().join("elsewhere");
+    fs::write(&elsewhere, "as it was").expect("a file");
+    fs::create_dir(dir.path().join("out")).expect("a directory");
+    for ending in ["toml", "itf.json", "svg"] {
+        std::os::unix::fs::symlink(&elsewhere, dir.path().join(format!("out/current.{ending}"))).expect("a link");
+    }
     let (code, stdout, _) = run(
         dir.path(),
         "--strategy litellm-1.85 --actions create,update,read,apply --admin",
@@ -53,6 +60,7 @@ fn the_reference_conforms_and_the_founding_bug_is_found() {
     assert!(itf.contains("\"#meta\""));
     let svg = fs::read_to_string(dir.path().join("out/current.svg")).expect("a diagram");
     assert!(svg.starts_with("<svg ") && svg.contains("2. update d1 at r1"), "{svg}");
+    assert_eq!(fs::read_to_string(&elsewhere).expect("a file"), "as it was");
 }
 
 #[test]

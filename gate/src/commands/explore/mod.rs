@@ -4,8 +4,6 @@ mod diagram;
 mod table;
 mod told;
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +19,8 @@ use crate::clock::Clock;
 use crate::document::{Document, ExploreReport, FleetReport};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::files::write_whole;
+use crate::foreign;
 use crate::output::progress;
 
 /// Explores, and writes the counterexamples.
@@ -156,10 +156,10 @@ fn write_counterexamples<M: Machine>(
 ) -> Result<Vec<String>, Error> {
     let mut files = Vec::new();
     for violation in violations {
-        fs::create_dir_all(&args.out).map_err(|why| cannot_write(&args.out, &why))?;
         let mut put = |ending: &str, text: &str| {
             let path = args.out.join(format!("{}.{ending}", violation.rule));
-            fs::write(&path, text).map_err(|why| cannot_write(&path, &why))?;
+            write_whole(&path, text)
+                .map_err(|why| Error::Usage(format!("cannot write {}: {why}", foreign::path(&path))))?;
             files.push(path.display().to_string());
             Ok::<(), Error>(())
         };
@@ -173,8 +173,4 @@ fn write_counterexamples<M: Machine>(
         put("itf.json", &format!("{:#}\n", trace.to_itf()))?;
     }
     Ok(files)
-}
-
-fn cannot_write(path: &Path, why: &std::io::Error) -> Error {
-    Error::Usage(format!("cannot write `{}`: {why}", path.display()))
 }
