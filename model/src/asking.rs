@@ -91,30 +91,25 @@ pub(crate) fn quietly(trace: Trace, asked: Vec<Question>, gaps: &[usize], choice
     let mut run = in_rounds(trace, asked, &moments, choices);
     if choices.percent(OFTEN_PERCENT) {
         let times = 2 << choices.below(OFTEN_BITS_MAX);
-        let round = choices.below(run.questions.rounds.len());
-        ask_often(&mut run.questions, round, times);
+        let Questions { asked, rounds } = &mut run.questions;
+        let round = choices.below(rounds.len());
+        rounds[round].order = Some(repeated(asked, &rounds[round], times));
     }
     run
 }
 
-/// The places of the questions of a round, in the order in which they are asked.
-pub(crate) fn places_of(asked: &[Question], round: &Round) -> Vec<u16> {
+/// The places of the questions of a round, in the order in which they are asked: each lookup so many times in a row, as
+/// far as a round has room for it, and any other question once.
+pub(crate) fn repeated(asked: &[Question], round: &Round, times: usize) -> Vec<u16> {
     let all = || (0..=u16::MAX).take(asked.len()).collect();
-    round.order.clone().unwrap_or_else(all)
-}
-
-/// Puts each lookup of a round so many times in a row, as far as a round has room for it.
-fn ask_often(questions: &mut Questions, round: usize, times: usize) {
-    let Questions { asked, rounds } = questions;
-    let round = &mut rounds[round];
-    let places = places_of(asked, round);
-    let times = times.min(RUN_QUESTIONS_MAX / places.len().max(1)).max(1);
-    round.order = Some(
-        places
-            .into_iter()
-            .flat_map(|place| std::iter::repeat_n(place, times))
-            .collect(),
-    );
+    let places: Vec<u16> = round.order.clone().unwrap_or_else(all);
+    let room = RUN_QUESTIONS_MAX / places.len().max(1);
+    let times_of = |place: u16| match asked.get(usize::from(place)) {
+        Some(Question::Lookup(_)) => times.min(room).max(1),
+        _ => 1,
+    };
+    let often = |place| std::iter::repeat_n(place, times_of(place));
+    places.into_iter().flat_map(often).collect()
 }
 
 /// The run of this trace with these questions, at moments and in an order that are drawn.
@@ -197,5 +192,29 @@ fn in_rounds(trace: Trace, asked: Vec<Question>, moments: &BTreeSet<usize>, choi
     Run {
         questions: Questions { asked, rounds },
         trace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Query;
+
+    use super::*;
+
+    #[test]
+    fn a_lookup_comes_as_often_as_a_round_has_room_for_and_any_other_question_once() {
+        let lookup = Question::Lookup(Query::new("a", None));
+        let asked = [lookup.clone(), Question::Sizes];
+        let mut round = Questions::at_end(asked.to_vec(), 0).rounds.remove(0);
+        assert_eq!(repeated(&asked, &round, 3), [0, 0, 0, 1]);
+        assert_eq!(
+            repeated(&asked, &round, RUN_QUESTIONS_MAX).len(),
+            RUN_QUESTIONS_MAX / 2 + 1
+        );
+        let many = vec![lookup; RUN_QUESTIONS_MAX + 1];
+        let all = repeated(&many, &round, 2);
+        assert_eq!(all.len(), many.len(), "without room each is asked all the same");
+        round.order = Some(vec![1, 0]);
+        assert_eq!(repeated(&asked, &round, 2), [1, 0, 0]);
     }
 }

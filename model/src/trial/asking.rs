@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use protocol::wire::RUN_QUESTIONS_MAX;
-use protocol::{Answer, Candidate, Dialect, Level, Observation, Question, Questions, Round, Run, Shown};
+use protocol::{Answer, Candidate, Dialect, Level, Observation, Questions, Round, Run, Shown};
 
-use crate::asking::places_of;
+use crate::asking::repeated;
 use crate::evidence::{Fresh, Look};
 
 /// The picks that each lookup of a round is asked for, of a router of which an answer is one of several.
@@ -27,6 +26,16 @@ const PICKS_SOME: usize = 40;
 /// The picks after which a candidate of one in a hundred has come up but for one time in 25,000.
 const PICKS_MANY: usize = 1_024;
 
+impl Picks {
+    fn times(self) -> usize {
+        match self {
+            Self::Few => PICKS_FEW,
+            Self::Some => PICKS_SOME,
+            Self::Many => PICKS_MANY,
+        }
+    }
+}
+
 /// The runs as they are to be asked of a router of that dialect.
 pub(crate) fn prepared<'a>(dialect: &Dialect, runs: &'a [Run], picks: Picks) -> Cow<'a, [Run]> {
     let wait = dialect.settles.wait_ms();
@@ -39,33 +48,11 @@ pub(crate) fn prepared<'a>(dialect: &Dialect, runs: &'a [Run], picks: Picks) -> 
         for round in rounds {
             round.wait = wait;
             if dialect.picks && trace.level == Level::Router {
-                round.order = Some(repeated(asked, round, picks));
+                round.order = Some(repeated(asked, round, picks.times()));
             }
         }
     }
     Cow::Owned(runs)
-}
-
-/// The places of a round with each lookup as often as picks are wanted.
-fn repeated(asked: &[Question], round: &Round, picks: Picks) -> Vec<u16> {
-    let places = places_of(asked, round);
-    let room = RUN_QUESTIONS_MAX / places.len().max(1);
-    let times = room.clamp(
-        1,
-        match picks {
-            Picks::Few => PICKS_FEW,
-            Picks::Some => PICKS_SOME,
-            Picks::Many => PICKS_MANY,
-        },
-    );
-    let times_of = |place: &u16| match asked.get(usize::from(*place)) {
-        Some(Question::Lookup(_)) => times,
-        _ => 1,
-    };
-    places
-        .iter()
-        .flat_map(|place| std::iter::repeat_n(*place, times_of(place)))
-        .collect()
 }
 
 /// A round in which each question was put as often as picks were wanted, as one in which it was put once and answered by
@@ -107,7 +94,7 @@ impl Gathered {
         }
     }
 
-    /// What was shown to each question, once: where a pick failed, or was refused among others, that one.
+    /// The answer to each question, once: where a pick failed, or was refused among others, that one.
     pub(crate) fn faces(&self) -> Vec<Shown> {
         let places = self.round.order.iter().flatten();
         let last: BTreeMap<&u16, &Shown> = places.zip(&self.seen.shown).collect();
@@ -127,7 +114,7 @@ impl Gathered {
 /// Everything that was shown to one question of a round.
 #[derive(Default)]
 struct Gathering {
-    /// What was shown, with all candidates that were picked; of other questions than lookups the first.
+    /// The answer with all candidates that were picked; of other questions than lookups the first that came.
     whole: Option<Shown>,
     /// The picks without a candidate, each kind once, on each path.
     without: Vec<(usize, Answer)>,
@@ -192,7 +179,7 @@ fn is_alike(one: &Answer, other: &Answer) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{Query, Refusal, Trace};
+    use protocol::{Query, Question, Refusal, Trace};
 
     use super::*;
 
