@@ -143,7 +143,7 @@ pub fn folder(arguments: &[String]) -> Option<&str> {
 ///
 /// # Panics
 ///
-/// It cannot be written.
+/// The page cannot be written.
 pub fn write(folder: &str, file: &str, text: &str) {
     // Cargo runs a benchmark in the folder of its package; the page belongs to the whole workspace.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);

@@ -15,7 +15,7 @@ use crate::spec::{Table, is_visible};
 /// The verb of the rows that a router is constructed with.
 pub const CONSTRUCTION: &str = "construction";
 
-/// What the traces of a search tried.
+/// The changes and lookups that the traces of a search tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Number of changes after which the applied table was another one; constructions are none.
@@ -64,7 +64,8 @@ pub struct LookedUp {
 }
 
 impl Coverage {
-    /// What one run of a router tried, which led to these tables: one for each number of steps, as far as they are known.
+    /// The coverage of one run of a router, which led to these tables: one for each number of steps, as far as they are
+    /// known.
     pub fn of(run: &Run, reply: &RunReply, tables: &[Table], ground: &Ground) -> Self {
         let mut walk = Walk {
             ground,

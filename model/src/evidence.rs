@@ -145,7 +145,7 @@ pub struct Moment<'a> {
     /// Versions beside the issued ones that may have one of their tags. Patches make them: one that keeps the tag of
     /// its row, or one whose row may have been in one of several versions.
     pub variants: &'a [Row],
-    /// What lookups reach of these versions.
+    /// The index by which lookups find their rows among these versions.
     pub reach: &'a Reach<'a>,
     /// Number of steps done by then.
     pub after: usize,
@@ -154,7 +154,7 @@ pub struct Moment<'a> {
     /// The answers of fresh routers of the same rows to the same questions; see [`Beside::at_end`]. Empty where none was
     /// asked.
     pub fresh: &'a [Fresh],
-    /// What is known of the lookups before they are answered.
+    /// The facts on the lookups that do not depend on the answers.
     pub(crate) standing: OnceCell<Standing<'a>>,
 }
 

@@ -19,7 +19,7 @@ pub struct Hunt {
     pub work: Work,
     /// The number of premises of each rule.
     pub premises: BTreeMap<RuleId, u64>,
-    /// What its traces tried; of an exploration nothing.
+    /// The coverage of its traces; empty of an exploration.
     pub coverage: Coverage,
     /// The distinct failures.
     pub failures: BTreeMap<Signature, Failure>,

@@ -25,7 +25,7 @@ const LISTINGS_MAX: usize = 1 << 8;
 /// Stands between the captures of an answer that is kept: a text of a valid row or query holds no such character.
 const BETWEEN: &str = "\u{1f}";
 
-/// What was found out, by two numbers that stand for what was asked and for the rows that it was asked about.
+/// Answers by two numbers, one for the question and one for the rows that it was asked about.
 type Known<T> = RefCell<HashMap<(u64, u64), T, fast::FixedState>>;
 
 /// A row, with a number for those of its fields that decide answers.

@@ -405,7 +405,7 @@ pub struct Judged {
     pub effects: u64,
     /// Nanoseconds inside the router, fresh routers included; 0 where the adapter does not measure.
     pub router_ns: u64,
-    /// What the run tried; nothing where it is of a fleet.
+    /// The coverage of the run; empty where it is of a fleet.
     pub coverage: Coverage,
 }
 

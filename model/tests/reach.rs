@@ -1,4 +1,4 @@
-//! What is kept of the specification, and the index by which it is found, held against the specification itself.
+//! The kept answers of the specification, and the index by which they are found, held against the specification itself.
 
 use adapter_reference::Reference;
 use model::semantics::{PRESETS, STRICT, Semantics};
@@ -145,7 +145,7 @@ fn a_row_that_is_no_version_is_left_to_the_specification() {
     assert!(!reach.held(&table).are_versions());
 }
 
-/// It takes minutes where some part of a judgement looks at each row for each other row.
+/// A judgement takes minutes here where some part of it looks at each row for each other row.
 #[test]
 fn a_list_of_ten_thousand_patterns_is_judged() {
     let row = |number: usize| {

@@ -114,7 +114,7 @@ pub enum Settles {
     Signal,
     /// Within a stated time, before which nothing is judged.
     Within {
-        /// That time, in milliseconds.
+        /// The time within which a change shows, in milliseconds.
         stale_for: u32,
     },
 }

@@ -81,7 +81,7 @@ pub trait Steps: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// What is wrong with it and what to do.
+    /// The fault of the row, and what to do.
     fn check(row: &Row) -> Result<(), String> {
         check_texts(row)?;
         check_wildcards(row)
@@ -157,7 +157,7 @@ pub trait Steps: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// What is wrong with it and what to do.
+    /// The fault of the list, and what to do.
     fn check_list(rows: &[Row]) -> Result<(), String> {
         for (position, row) in rows.iter().enumerate() {
             Self::check(row).map_err(|why| format!("row {position} (`{}`): {why}", row.id.escape_debug()))?;

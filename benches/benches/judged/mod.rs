@@ -1,4 +1,4 @@
-//! What the trial of the reference is measured by: random traces, and one list of many patterns.
+//! The inputs that the trial of the reference is measured on: random traces, and one list of many patterns.
 
 use adapter_reference::Reference;
 use model::universe::{Scope, UNIVERSES};

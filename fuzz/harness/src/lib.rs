@@ -45,7 +45,7 @@ pub trait Body {
     ///
     /// # Errors
     ///
-    /// What is wrong with the code on trial.
+    /// The fault of the code on trial.
     fn run(&mut self, data: &[u8]) -> Ran;
 }
 

@@ -66,7 +66,7 @@ fn every_regression_is_an_input() {
     assert!(count > 0, "there is no regression");
 }
 
-/// What differs are the tags, which number the writes of the one and the rows of the other.
+/// The rows are compared but for their tags, which number the writes of the one and the rows of the other.
 #[test]
 fn the_seed_of_a_fleet_leaves_in_its_store_what_the_trace_leaves_in_a_table() {
     for path in files("testdata/regressions") {

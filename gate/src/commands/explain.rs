@@ -10,7 +10,7 @@ use crate::files::read_text;
 use crate::foreign;
 use crate::report::{REPORT_BYTES_MAX, human};
 
-/// What names of causes begin with, and those of rules do not.
+/// The prefix of the names of causes; no rule has a name with it.
 const CAUSE: &str = "cause-";
 
 /// Everything that is known of a rule, or of a cause that the report at `path` holds.

@@ -18,7 +18,7 @@ pub struct CauseReport {
     pub key: CauseKey,
     /// The key in words.
     pub headline: String,
-    /// What it does to requests, at its worst.
+    /// The harm that it does to requests, at its worst.
     pub harm: Harm,
     /// True if mistakes of Routeproof's own look like this: it is to be checked by a person, and counts as no cause.
     pub to_check: bool,
@@ -36,9 +36,9 @@ pub struct CauseReport {
     pub guilty: Option<usize>,
     /// The structures that hold a version that should be gone, or one copy too many, where the router tells.
     pub structures: BTreeSet<String>,
-    /// What was seen of the router before the first step of the witness and after each.
+    /// The router before the first step of the witness and after each, as far as it was seen.
     pub told: Vec<Told>,
-    /// How long the witness lasts once nothing happens any more; absent where the router cannot wait.
+    /// The time that the witness lasts once nothing happens any more; absent where the router cannot wait.
     pub lasts: Option<Lasts>,
     /// The number of the trace that first showed one of its failures.
     pub trace_number: u32,

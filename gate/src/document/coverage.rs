@@ -13,7 +13,7 @@ const VERBS: [(&str, Capability); 4] = [
     ("replace", Capability::Replace),
 ];
 
-/// What the sweep and the random traces of a run tried; an exploration is not counted, since it is of few texts.
+/// The coverage of the sweep and the random traces of a run. An exploration is not counted, since it is of few texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CoverageReport {
     /// Number of changes that had an effect.
@@ -24,7 +24,7 @@ pub struct CoverageReport {
     pub lookups: Vec<LookupsReport>,
     /// The derived structures of which the router said what they hold.
     pub structures: Vec<String>,
-    /// What the router can be put through and was not.
+    /// The changes and lookups that the router can be put through and was not.
     pub not_tried: Vec<NotTried>,
 }
 
@@ -125,7 +125,7 @@ impl CoverageReport {
         })
     }
 
-    /// What was tried of the router that said `hello`.
+    /// The report of this coverage of the router that said `hello`.
     pub fn new(coverage: &Coverage, hello: &Hello) -> Self {
         Self {
             effects: coverage.effects,
@@ -181,7 +181,8 @@ fn not_tried(coverage: &Coverage, hello: &Hello) -> Vec<NotTried> {
     of_extra.chain(of_tier).collect()
 }
 
-/// What was not looked up often enough by that tier; a tier of which the router refuses every row is named once.
+/// Returns the changes behind which that tier was looked up too rarely; a tier of which the router refuses every row is
+/// named once.
 fn too_few_lookups(coverage: &Coverage, tier: Tier, verbs: &[&'static str]) -> Vec<NotTried> {
     if coverage.taken.get(&tier) == Some(&false) {
         return vec![NotTried::Refused { tier }];

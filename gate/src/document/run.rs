@@ -19,7 +19,7 @@ pub struct RunReport {
     pub explorations: Vec<ExplorationReport>,
     /// The random searches.
     pub searches: Vec<SearchReport>,
-    /// What the searches tried.
+    /// The coverage of the searches.
     pub coverage: Box<CoverageReport>,
     /// Every rule that was asked for.
     pub rules: Vec<RuleReport>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct SuspectReport {
     /// The number of traces in the message that it failed on.
     pub message: usize,
-    /// What came of carrying them out again, one by one.
+    /// The result of carrying them out again, one by one.
     pub brings: Brings,
     /// The command that replays the first trace that was written.
     pub replay: Option<String>,
@@ -16,7 +16,7 @@ pub struct SuspectReport {
     pub files: Vec<String>,
 }
 
-/// What came of carrying out the traces of a message again, one by one.
+/// The result of carrying out the traces of a message again, one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Brings {

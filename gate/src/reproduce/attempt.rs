@@ -20,7 +20,7 @@ const RUNNER: &str = include_str!("runner.py");
 /// The most that is read of what the tests say.
 const SAID_BYTES_MAX: u64 = 4 << 20;
 
-/// What the runner says of one test.
+/// The runner's word on one test.
 #[derive(Deserialize)]
 struct Said {
     file: PathBuf,
@@ -79,7 +79,7 @@ fn run(launch: &Launch, paths: &[PathBuf], time_max: Duration) -> Vec<Said> {
     until(&lines, time_max)
 }
 
-/// What was said until the speaker ended, or time was up.
+/// Returns the lines that were said until the speaker ended, or time was up.
 fn until(lines: &Receiver<String>, time_max: Duration) -> Vec<Said> {
     let clock = Clock::start();
     let mut said = Vec::new();

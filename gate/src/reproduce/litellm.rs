@@ -177,7 +177,7 @@ impl Writer<'_> {
         Some(verdict)
     }
 
-    /// What the router claims to hold.
+    /// The verdict on the ids that the router claims to hold.
     fn claimed(&self, got: &[String], allowed: &Allowed) -> Option<Verdict> {
         if self.cause.finding.rule == RuleId::AtomicRefusal {
             return Some(Verdict::kept("ids(router)"));

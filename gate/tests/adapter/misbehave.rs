@@ -70,7 +70,7 @@ fn hang() -> ! {
     }
 }
 
-/// This program as another kind of adapter.
+/// Returns the command that starts this program as another kind of adapter.
 fn another(kind: &str) -> Command {
     let arguments: Vec<String> = std::env::args().collect();
     let mut command = Command::new(&arguments[0]);

@@ -33,7 +33,7 @@ pub struct Diagnosis {
     pub keeping: BTreeSet<String>,
     /// The first words of the reason for which the guilty step was refused, or no fresh router can be built.
     pub reason: Option<String>,
-    /// What was seen of the router before the first step and after each.
+    /// The router before the first step and after each, as far as it was seen.
     pub told: Vec<Told>,
     /// Number of runs that the diagnosis took.
     pub runs: usize,
@@ -243,8 +243,7 @@ impl<'a> Scene<'a> {
         questions.find(is_of_name).or(finding.question.as_ref())
     }
 
-    /// What the answer breaks if no row is blocked: that a blocked row was found tells less than what it would have been
-    /// found for.
+    /// Returns the findings of the same answer where no row is blocked, which tell more than that a row is.
     fn unblocked(
         &self,
         router: &mut dyn RouterUnderTest,
@@ -491,7 +490,7 @@ fn first_of_last(end: usize, holds: impl Fn(usize) -> bool) -> usize {
     (0..end).rev().take_while(|stage| holds(*stage)).last().unwrap_or(end)
 }
 
-/// What a refused row, or the version before it, became.
+/// Returns the state of a refused row and of the version before it.
 fn remains(row: &Row, before: &Stage, now: &Stage, registry: Option<&str>) -> Remains {
     let old = before.table.get(&row.id).map(|row| row.tag.as_str());
     let has = |face: &Face, tag: Option<&str>| tag.is_some_and(|tag| mentions(face, tag));

@@ -28,7 +28,7 @@ pub struct Member {
     pub place: usize,
     /// The diagnosis.
     pub diagnosis: Diagnosis,
-    /// What it does to requests.
+    /// The harm that it does to requests.
     pub harm: Harm,
 }
 

@@ -9,10 +9,10 @@ use crate::failure::{Allowed, Finding, Got, Version};
 use crate::rules::RuleId;
 use crate::rules::catalogue::Effect;
 
-/// What a failure does to requests. The least of them is the worst.
+/// The harm that a failure does to requests. The least value is the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Harm {
-    /// What becomes of requests.
+    /// The effect on requests.
     pub effect: Effect,
     /// The kind of wrong behind it.
     pub kind: HarmKind,
@@ -34,7 +34,7 @@ pub enum HarmKind {
     Missing,
     /// A row that comes more than once.
     Copy,
-    /// What depends on former changes, or on the order of the rows.
+    /// An answer that depends on former changes, or on the order of the rows.
     History,
     /// A listing, a claim or the size of a structure.
     Listing,

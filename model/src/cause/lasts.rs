@@ -12,13 +12,13 @@ use crate::trial::{Judge, trial};
 /// The parts of the whole wait that are tried, shortest first, where a failure is gone after the whole.
 const PARTS: [u32; 3] = [8, 4, 2];
 
-/// How long a failure lasts once nothing happens any more, in milliseconds.
+/// The time that a failure lasts once nothing happens any more, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lasts {
-    /// It was still there after so long.
+    /// The failure was still there after so long.
     StillAfter(u32),
-    /// It was gone after so long.
+    /// The failure was gone after so long.
     HealedWithin(u32),
 }
 

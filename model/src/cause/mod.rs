@@ -35,7 +35,7 @@ pub enum CauseKey {
     Applied {
         /// The verb of the change.
         verb: String,
-        /// What is wrong with the answers since.
+        /// The way in which the answers are wrong since.
         shows: Wrong,
         /// The structures that hold a version that should be gone, or one copy too many, where the router tells.
         structures: BTreeSet<String>,
@@ -44,7 +44,7 @@ pub enum CauseKey {
     },
     /// A refused row changed something.
     RefusedRow {
-        /// What became of it, and of the version before it.
+        /// The state of the row, and of the version before it.
         remains: Remains,
     },
     /// A refused list changed something.
@@ -106,7 +106,7 @@ pub enum CauseKey {
     },
 }
 
-/// What answers are wrong by, since a change was applied.
+/// The way in which answers are wrong since a change was applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wrong {
@@ -122,7 +122,7 @@ pub enum Wrong {
     Ignored,
 }
 
-/// What a refused row, or the version before it, became.
+/// The state of a refused row and of the version before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remains {
@@ -134,7 +134,7 @@ pub enum Remains {
     LeftBehind,
 }
 
-/// What was seen of a router after one step of a diagnosed trace.
+/// A router after one step of a diagnosed trace, as far as it was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Told {
     /// The router's word on the step, or on its construction; absent of a question.

@@ -17,9 +17,9 @@ pub(super) enum Own {
     Listing,
     /// The size of that structure.
     Size(String),
-    /// How often that id is claimed, or all claims.
+    /// The number of times that this id is claimed, or all claims.
     Claims(Option<String>),
-    /// Whether a fresh router can be built.
+    /// True if a fresh router can be built.
     Built,
 }
 

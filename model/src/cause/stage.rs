@@ -55,7 +55,7 @@ pub(super) struct Stage {
     pub(super) arrivals: Vec<Row>,
     /// The router's answers.
     pub(super) here: Face,
-    /// Those of fresh routers, in different orders of the rows, or the reason why one cannot be built.
+    /// The answers of fresh routers, in different orders of the rows, or the reason why one cannot be built.
     pub(super) fresh: Vec<Result<Face, String>>,
 }
 
@@ -255,7 +255,7 @@ impl Stage {
         matches!(&self.change, Some((_, Outcome::Refused(_))))
     }
 
-    /// What answers are wrong by here, the worst of all questions: which of them showed it first is chance.
+    /// Returns the worst way in which an answer is wrong here: which question showed one first is chance.
     pub(super) fn wrong(&self) -> Wrong {
         let wrong = |misfit: &Misfit| match misfit {
             Misfit::Served(_, tag) if self.is_current(tag) => Some(Wrong::New),
@@ -287,7 +287,7 @@ impl Stage {
     }
 
     /// The structures that hold a version that is not current, or a current one more often than those of a fresh router.
-    /// Where the registry is one of them it alone: the others follow it.
+    /// The registry alone where it is one of them, since the others follow it.
     pub(super) fn keeping(&self, registry: Option<&str>) -> BTreeSet<String> {
         let of = |misfit| match misfit {
             Misfit::Holds(structure, tag, 1..) if !self.is_current(&tag) => Some(structure),
@@ -306,7 +306,7 @@ impl Stage {
         held.is_some_and(|held| held.iter().any(|held| held == id))
     }
 
-    /// What was seen here, as data of a report.
+    /// Returns the router at this stage as data of a report.
     pub(super) fn told(&self) -> Told {
         let version = |id: &str, tag: &str| Version {
             id: id.to_owned(),

@@ -136,7 +136,7 @@ impl<'a> Moment<'a> {
     }
 }
 
-/// What is said where the specification itself answers otherwise.
+/// The message of the panic where the specification itself answers otherwise.
 const KEPT_WRONGLY: &str = "an answer that is kept of the specification is not what it answers";
 
 /// The answers that the preset allows to one lookup on one path.

@@ -158,9 +158,9 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// What can be observed of a router, and the question that it was asked since it was last changed.
+/// A router's state as far as it can be observed, and the question that it was asked since it was last changed.
 ///
-/// Whether the question left a mark cannot be seen: it is taken to, so that every change is made behind each.
+/// A mark that the question left cannot be seen: it is taken to have left one, and every change is made behind each.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Observable {
     shown: Observation,

@@ -27,8 +27,8 @@ const PREFERRED_MAX: usize = 8;
 pub(super) enum Orders {
     /// As they arrived, and the other way round.
     Two,
-    /// Those that routers keep by a plain policy, those with one of these sets of ids at either end, and every one where that
-    /// takes few answers.
+    /// The orders that routers keep by a plain policy, those with one of these sets of ids at either end, and every one
+    /// where that takes few answers.
     Likely(BTreeSet<BTreeSet<String>>),
     /// Every one, of as many rows as that can be done for.
     Every,
@@ -109,7 +109,7 @@ impl Wanted {
         self.at_end + self.refused.len()
     }
 
-    /// What they showed, from one reply for each run.
+    /// The answers of the fresh routers, from one reply for each run.
     pub(super) fn beside(&self, replies: &[RunReply]) -> Beside {
         let (at_end, refused) = replies.split_at(self.at_end);
         let mut beside = Beside {

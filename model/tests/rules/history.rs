@@ -17,7 +17,7 @@ pub(crate) struct History {
     pub(crate) listing: &'static [&'static str],
     pub(crate) sizes: &'static [(&'static str, u64)],
     pub(crate) fresh: Vec<Fresh>,
-    /// What fresh routers of the rows before it say to the last change.
+    /// The replies of fresh routers of the rows before the last change to that change.
     pub(crate) again: Vec<Outcome>,
 }
 

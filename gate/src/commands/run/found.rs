@@ -21,7 +21,7 @@ pub(super) struct Found<'a> {
     pub(super) premises: BTreeMap<RuleId, u64>,
     /// The number of changes with an effect that were judged in traces.
     pub(super) effects: u64,
-    /// What the searches tried.
+    /// The coverage of the searches.
     pub(super) coverage: Coverage,
 }
 

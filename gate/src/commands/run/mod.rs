@@ -419,7 +419,7 @@ impl Trial<'_> {
     }
 }
 
-/// What a hunt came to, and the fault that ended it, if one did.
+/// Returns the hunt as far as it came, and the fault that ended it, if one did.
 fn parted(hunt: Result<Hunt, Interrupted>) -> (Hunt, Option<AdapterFault>) {
     match hunt {
         Ok(hunt) => (hunt, None),

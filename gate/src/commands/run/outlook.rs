@@ -16,7 +16,7 @@ const UNBOUNDED_MAX: Duration = Duration::from_mins(10);
 /// The time after which the speed of a search is known well enough.
 const ADVICE_AFTER: Duration = Duration::from_secs(3);
 
-/// What a random search needs to do for a verdict, and the time that it has.
+/// The work that a random search needs to do for a verdict, and the time that it has.
 pub(super) struct Outlook {
     budget: Option<Duration>,
     effects_min: u64,

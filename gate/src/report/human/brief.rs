@@ -94,7 +94,7 @@ pub(super) fn question_brief(cause: &CauseReport) -> String {
     }
 }
 
-/// What the rule allows and what came, in words that a terminal can take.
+/// Returns the allowed answer and the one that came, in words that a terminal can take.
 pub(super) fn words(finding: &FindingReport) -> [String; 2] {
     finding.words().map(|text| clean(&text))
 }
