@@ -357,6 +357,7 @@ impl LocalReplica for StrategyReplica {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: [
                 Capability::Upsert,
+                Capability::Add,
                 Capability::Delete,
                 Capability::Patterns,
                 Capability::Teams,

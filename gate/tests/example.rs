@@ -1,4 +1,4 @@
-//! The adapter that the book shows: it conforms as it stands, and one broken line of it is found.
+//! The adapters that the book shows: they conform as they stand, and what is broken in them is found.
 
 use std::fs;
 use std::path::Path;
@@ -10,12 +10,18 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const ADAPTER: &str = "../docs/src/my_adapter.py";
+const FLEET: &str = "../docs/src/my_fleet.py";
 /// The line that forgets a row, and the line in its place where the adapter is broken.
 const DELETES: &str = "self.rows.pop(row_id, None)";
 const KEEPS: &str = "pass";
 
 /// The exit code and the JSON report of a short run; nothing where there is no Python.
 fn put_on_trial(adapter: &str) -> Option<(i32, Value)> {
+    tried(adapter, "", &["--traces", "50", "--changes-min", "300"])
+}
+
+/// The exit code and the JSON report of a run of an adapter that is started with that word.
+fn tried(adapter: &str, word: &str, more: &[&str]) -> Option<(i32, Value)> {
     if Command::new("python3").arg("--version").output().is_err() {
         eprintln!("not run: there is no python3");
         return None;
@@ -27,8 +33,15 @@ fn put_on_trial(adapter: &str) -> Option<(i32, Value)> {
     let script = shlex::try_quote(script.to_str().unwrap()).unwrap().into_owned();
     // The number of traces ends the run; the budget only bounds it on a machine that is busy.
     let ran = Command::new(env!("CARGO_BIN_EXE_routeproof"))
-        .args(["run", "--router", &format!("exec:python3 {script}"), "--seed", "1"])
-        .args(["--budget", "5m", "--traces", "50", "--changes-min", "300"])
+        .args([
+            "run",
+            "--router",
+            &format!("exec:python3 {script} {word}"),
+            "--seed",
+            "1",
+        ])
+        .args(["--budget", "5m"])
+        .args(more)
         .args([Path::new("--report"), &report, Path::new("--out"), dir.path()])
         .output()
         .unwrap();
@@ -42,7 +55,11 @@ fn put_on_trial(adapter: &str) -> Option<(i32, Value)> {
 }
 
 fn shown() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(ADAPTER)).unwrap()
+    read(ADAPTER)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 fn status<'a>(report: &'a Value, rule: &str) -> &'a str {
@@ -83,4 +100,46 @@ fn a_delete_that_does_nothing_is_found() {
         .iter()
         .find(|one| one["rule"] == "current" && one["class"] == "ghost");
     assert_eq!(ghost.expect("a deleted row is served")["last"], "delete");
+}
+
+/// The flags of a short run of a fleet: the sweep, and a few schedules that are drawn.
+const OF_A_FLEET: [&str; 6] = ["--level", "fleet", "--traces", "25", "--changes-min", "20"];
+
+#[test]
+fn the_fleet_of_the_book_conforms() {
+    let Some((code, report)) = tried(&read(FLEET), "", &OF_A_FLEET) else {
+        return;
+    };
+    assert_eq!(code, 0, "{report:#}");
+    for rule in [
+        "monotonic",
+        "read-your-writes",
+        "keeps-writes",
+        "undisturbed",
+        "heals",
+        "fails-safe",
+        "converges",
+    ] {
+        assert_eq!(status(&report, rule), "pass", "{rule}");
+    }
+}
+
+#[test]
+fn each_way_in_which_the_fleet_of_the_book_can_be_wrong_is_found() {
+    for (word, rule) in [
+        ("no-lock", "monotonic"),
+        ("keeps-deleted", "heals"),
+        ("failure-empties", "fails-safe"),
+    ] {
+        let flags = [&OF_A_FLEET[..2], &["--traces", "0", "--rule", rule]].concat();
+        let Some((code, report)) = tried(&read(FLEET), word, &flags) else {
+            return;
+        };
+        assert_eq!((code, status(&report, rule)), (1, "fail"), "{word}: {report:#}");
+        let causes = report["causes"].as_array().unwrap();
+        assert!(
+            !causes.is_empty() && causes.iter().all(|cause| cause["key"]["kind"] == "schedule"),
+            "{word}: {causes:#?}"
+        );
+    }
 }

@@ -108,7 +108,7 @@ impl StepKind {
     fn is_possible(self, scope: &Scope) -> bool {
         match self {
             Self::Write | Self::Poll => true,
-            Self::Spoil => scope.malformed,
+            Self::Spoil => scope.malformed && scope.can(Capability::Upsert),
             Self::Patch => scope.can(Capability::Patch),
             Self::Begin | Self::Finish => scope.can(Capability::Hold),
             Self::Deliver | Self::Notification => scope.can(Capability::Notify),

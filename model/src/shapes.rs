@@ -113,8 +113,8 @@ impl Teller<'_> {
                     team: self.team.map(str::to_owned),
                 });
             }
-            Deed::Put => Write::Put(row),
-            Deed::Add => Write::Add(row),
+            Deed::Add if self.scope.can(Capability::Add) => Write::Add(row),
+            Deed::Put | Deed::Add => Write::Put(row),
             Deed::Delete => Write::Delete(row.id),
             Deed::Patch => Write::Patch(Patch {
                 id: row.id,
@@ -130,6 +130,14 @@ impl Teller<'_> {
             Via::Store
         };
         Op::Write(WriteOp { via, write })
+    }
+
+    /// The plainest way in which the row can be changed.
+    fn change(&self) -> Deed {
+        let ways = [Deed::Put, Deed::Patch, Deed::Delete];
+        ways.into_iter()
+            .find(|deed| deed.is_possible(self.scope))
+            .unwrap_or(Deed::Poll)
     }
 
     /// The schedule of two replicas that hold the row, and of these steps; what an addition is to bring is not there before.
@@ -176,7 +184,7 @@ impl Teller<'_> {
     fn passed(&self, held: Deed, place: Place, passing: Deed, replica: u8) -> Trace {
         let mut steps = Vec::new();
         if held == Deed::Deliver {
-            steps.push(Step::Do(self.op(Deed::Put, THERE, 2)));
+            steps.push(Step::Do(self.op(self.change(), THERE, 2)));
         }
         steps.push(Step::Begin(Begin::new(HELD, self.op(held, HERE, 3), place)));
         steps.push(Step::Do(self.op(passing, replica, 4)));
@@ -220,7 +228,7 @@ impl Teller<'_> {
             deeds().map(move |deed| {
                 let during = Step::Do(self.op(deed, HERE, 3));
                 let steps = vec![
-                    Step::Do(self.op(Deed::Put, THERE, 2)),
+                    Step::Do(self.op(self.change(), THERE, 2)),
                     world.clone(),
                     during,
                     mended.clone(),

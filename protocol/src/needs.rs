@@ -40,11 +40,15 @@ fn of_op(op: &Op) -> Vec<Capability> {
         Op::Start(_) => vec![Capability::Crash],
         Op::Deliver(_) => vec![Capability::Notify],
         Op::Request(_) => vec![Capability::Request],
-        Op::Write(WriteOp { via, write }) => needed([
-            (Capability::Admin, *via != Via::Store),
-            (Capability::Patch, matches!(write, Write::Patch(_))),
-        ])
-        .collect(),
+        Op::Write(WriteOp { via, write }) => {
+            let verb = match write {
+                Write::Put(_) => Capability::Upsert,
+                Write::Add(_) => Capability::Add,
+                Write::Delete(_) => Capability::Delete,
+                Write::Patch(_) => Capability::Patch,
+            };
+            needed([(verb, true), (Capability::Admin, *via != Via::Store)]).collect()
+        }
     }
 }
 
@@ -162,7 +166,10 @@ mod tests {
 
     #[test]
     fn a_schedule_needs_what_its_steps_and_its_set_up_use() {
-        use Capability::{Admin, Config, Crash, Fleet, Hold, Notify, Patterns, StoreFails, StoreOrder, StoreShows};
+        use Capability::{
+            Add, Admin, Config, Crash, Delete, Fleet, Hold, Notify, Patterns, StoreFails, StoreOrder, StoreShows,
+            Upsert,
+        };
         let of_fleet = |step| Trace::of_fleet(2, vec![step]);
         let of_setup = |setup| Trace {
             setup,
@@ -184,8 +191,9 @@ mod tests {
             (of_fleet(Step::Do(Op::Poll(0))), &[Fleet]),
             (of_fleet(Step::Do(Op::Start(0))), &[Fleet, Crash]),
             (of_fleet(Step::Do(Op::Deliver(0))), &[Fleet, Notify]),
-            (of_fleet(Step::Do(write(Via::Store, Write::Delete("d1".into())))), &[Fleet]),
-            (of_fleet(Step::Do(write(Via::Replica(1), Write::Put(Row::new("d1", "a*", "up", "v1"))))), &[Fleet, Admin, Patterns]),
+            (of_fleet(Step::Do(write(Via::Store, Write::Delete("d1".into())))), &[Fleet, Delete]),
+            (of_fleet(Step::Do(write(Via::Store, Write::Add(Row::new("d1", "a", "up", "v1"))))), &[Fleet, Add]),
+            (of_fleet(Step::Do(write(Via::Replica(1), Write::Put(Row::new("d1", "a*", "up", "v1"))))), &[Fleet, Upsert, Admin, Patterns]),
             (of_fleet(Step::Begin(Begin::new("a", patch(), Place::AfterRead))), &[Fleet, Capability::Patch, Hold]),
             (of_fleet(Step::Finish(OpId("a".into()))), &[Fleet, Hold]),
             (of_fleet(Step::World(World::StoreFails(true))), &[Fleet, StoreFails]),

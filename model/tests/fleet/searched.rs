@@ -130,7 +130,8 @@ fn what_is_swept_keeps_to_the_capabilities_of_the_fleet() {
         scope.capabilities.retain(|capability| *capability != gone);
         scope
     };
-    for gone in Capability::OF_FLEETS {
+    let verbs = [Capability::Upsert, Capability::Add, Capability::Delete];
+    for gone in Capability::OF_FLEETS.into_iter().chain(verbs) {
         let scope = lacking(gone);
         let settings = SearchSettings {
             seed: 1,
