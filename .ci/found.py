@@ -1,8 +1,8 @@
 """Fail unless a JSON report holds each of the failures named, shrunk to at most that many steps.
 
-Usage: found.py REPORT "RULE CLASS TIER LAST STEPS"...
+Usage: found.py [--untested] REPORT "RULE CLASS TIER LAST STEPS"...
 
-Fail too if no cause has a test that was seen to fail. Where no failure is named, list those that the report holds, and fail
+Fail too if no cause has a test that was seen to fail, unless `--untested` says that there are no tests. Where no failure is named, list those that the report holds, and fail
 only if nothing was tried.
 """
 
@@ -10,12 +10,14 @@ import json
 import shlex
 import sys
 
+has_tests = sys.argv[1] != "--untested"
+del sys.argv[1 : 1 + (not has_tests)]
 report = json.load(open(sys.argv[1], encoding="utf-8"))
 failures = report["failures"]
 causes = report["causes"]
 tested = [cause for cause in causes if cause["reproduction"]]
 print(f"{len(tested)} of {len(causes)} causes have a test that fails on {report['trial']['version']}")
-if sys.argv[2:] and not tested:
+if has_tests and sys.argv[2:] and not tested:
     sys.exit(f"{sys.argv[1]} has causes, and none with a test")
 if not sys.argv[2:]:
     traces = sum(search["swept"] + search["traces"] for search in report["searches"])

@@ -67,6 +67,26 @@ tool() {
     command -v "$name" >/dev/null || CARGO_PROFILE_DEV_DEBUG=none cargo install --quiet --locked --debug --root "$tools" "$name" "$@"
 }
 
+# Runs a command while a PostgreSQL server of its own is up, and tells it the directory of its socket: `with_postgres COMMAND`.
+with_postgres() {
+    program pg_ctlcluster postgresql
+    local server
+    server=$(find /usr/lib/postgresql -name initdb -printf '%h\n' | sort -V | tail -n 1)
+    (
+        data=$(as_postgres mktemp -d)
+        trap 'as_postgres "$server/pg_ctl" --silent --pgdata "$data/cluster" --mode immediate stop || true; rm -rf "$data"' EXIT
+        as_postgres "$server/initdb" --pgdata "$data/cluster" --auth trust --username postgres >"$out/initdb.txt"
+        as_postgres "$server/pg_ctl" --silent --wait --pgdata "$data/cluster" --log "$data/log" \
+            --options "-c unix_socket_directories=$data -c listen_addresses=''" start || { cat "$data/log" >&2; exit 1; }
+        "$@" "$data"
+    )
+}
+
+# The server refuses to be run by root.
+as_postgres() {
+    if [ "$(id -u)" -eq 0 ]; then runuser --user postgres -- "$@"; else "$@"; fi
+}
+
 # Installs a program of Debian's, from the package of its name or another, unless it is there.
 program() {
     command -v "$1" >/dev/null && return

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{Cause, CauseKey, Diagnosis, Failure, Judge, Lasts, Member, diagnose, group, lasts};
-use protocol::{AdapterFault, Level, RouterUnderTest};
+use protocol::{AdapterFault, RouterUnderTest};
 
 use crate::adapter::spec::Spec;
 use crate::clock::Clock;
@@ -74,9 +74,9 @@ impl Diagnosing<'_> {
     /// whatever becomes of its cause.
     fn diagnosis(&mut self, failure: &Failure, clock: Clock) -> Diagnosis {
         let unexplained = Diagnosis::unexplained(&failure.finding);
-        // A schedule explains itself.
-        if failure.run.trace.level == Level::Router && !self.is_in_time(clock) {
-            return unexplained;
+        if !self.is_in_time(clock) {
+            // A schedule explains itself.
+            return Diagnosis::without_a_run(failure).unwrap_or(unexplained);
         }
         diagnose(self.router, self.judge, failure).unwrap_or_else(|fault| self.told(&fault, unexplained))
     }

@@ -57,8 +57,12 @@ struct Scene<'a> {
 /// Those of the router under test.
 pub fn diagnose(router: &mut dyn RouterUnderTest, judge: &Judge, failure: &Failure) -> Result<Diagnosis, AdapterFault> {
     let trace = &failure.run.trace;
-    if trace.level == Level::Fleet && failure.shrunk {
-        return Ok(Diagnosis::of(CauseKey::Schedule(schedule::schedule(failure))));
+    if let Some(diagnosis) = Diagnosis::without_a_run(failure) {
+        return Ok(Diagnosis {
+            told: schedule::told(router, failure)?,
+            runs: 1,
+            ..diagnosis
+        });
     }
     if trace.level == Level::Fleet || trace.steps.len() > DIAGNOSED_STEPS_MAX {
         return Ok(Diagnosis::unexplained(&failure.finding));
@@ -96,6 +100,12 @@ impl Diagnosis {
     /// The diagnosis of a failure that was not looked into.
     pub fn unexplained(finding: &Finding) -> Self {
         Self::of(unexplained(finding))
+    }
+
+    /// The diagnosis of a failure that was made small and explains itself, as a schedule does.
+    pub fn without_a_run(failure: &Failure) -> Option<Self> {
+        let explains_itself = failure.run.trace.level == Level::Fleet && failure.shrunk;
+        explains_itself.then(|| Self::of(CauseKey::Schedule(schedule::schedule(failure))))
     }
 
     /// A diagnosis that blames no step.

@@ -1,10 +1,13 @@
 //! The time that a failure lasts once nothing happens any more.
 
-use protocol::{AdapterFault, Capability, Level, RouterUnderTest, Step, World};
+use protocol::{
+    AdapterFault, Answer, Candidate, Capability, Level, Op, Question, RouterUnderTest, Run, Shown, Step, StepReply,
+    World,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Failure, FindingKind};
+use crate::failure::{Failure, FindingKind, Got};
 use crate::rules::RuleId;
 use crate::shrink::run_asking;
 use crate::trial::{Judge, trial};
@@ -12,7 +15,10 @@ use crate::trial::{Judge, trial};
 /// The parts of the whole wait that are tried, shortest first, where a failure is gone after the whole.
 const PARTS: [u32; 3] = [8, 4, 2];
 
-/// The time that a failure lasts once nothing happens any more, in milliseconds.
+/// The most polls of a replica after which a failure of a fleet is looked for again.
+const POLLS_MAX: u8 = 3;
+
+/// The time that a failure lasts once nothing happens any more: of one router in milliseconds, of a fleet in polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lasts {
@@ -20,6 +26,10 @@ pub enum Lasts {
     StillAfter(u32),
     /// The failure was gone after so long.
     HealedWithin(u32),
+    /// The failure was gone after so many polls of that replica.
+    UntilPoll(u8),
+    /// The failure was still there after so many polls of that replica.
+    ApartAfter(u8),
 }
 
 /// Asks the question of a failure again after `wait` milliseconds. Nothing for a router that cannot wait, and for a failure
@@ -34,6 +44,9 @@ pub fn lasts(
     failure: &Failure,
     wait: u32,
 ) -> Result<Option<Lasts>, AdapterFault> {
+    if failure.run.trace.level == Level::Fleet {
+        return of_schedule(router, failure);
+    }
     let is_of_moments = failure.finding.rule == RuleId::AtomicRefusal || failure.finding.question.is_none();
     let can_wait = router.hello().can(Capability::Wait) && failure.run.trace.level == Level::Router;
     if is_of_moments || !can_wait || wait == 0 {
@@ -49,6 +62,46 @@ pub fn lasts(
         }
     }
     Ok(Some(Lasts::HealedWithin(wait)))
+}
+
+/// Polls the replica that showed a failure, again and again, and asks it each time. Nothing where it was not shown by a lookup.
+fn of_schedule(fleet: &mut dyn RouterUnderTest, failure: &Failure) -> Result<Option<Lasts>, AdapterFault> {
+    let Failure { finding, run, .. } = failure;
+    let (Some(replica), Some(question), Got::Answer(got)) = (finding.replica, &finding.question, &finding.got) else {
+        return Ok(None);
+    };
+    let mut trace = run.trace.clone();
+    trace.steps.truncate(finding.after);
+    for _ in 0..POLLS_MAX {
+        trace.steps.push(Step::Do(Op::Poll(replica)));
+        trace.steps.push(Step::Ask(Some(replica), question.clone()));
+        trace.steps.push(Step::Ask(None, Question::Store));
+    }
+    let run = Run {
+        trace,
+        ..Run::default()
+    };
+    let replies = fleet.run(std::slice::from_ref(&run))?;
+    let after = replies.first().and_then(|reply| reply.steps.get(finding.after..));
+    for (number, polled) in (1..).zip(after.unwrap_or_default().chunks(3)) {
+        let [
+            _,
+            StepReply::Shown(Shown::Answers(answers)),
+            StepReply::Shown(Shown::Rows(rows)),
+        ] = polled
+        else {
+            return Ok(None);
+        };
+        let is_current = |one: &Candidate| rows.iter().any(|row| row.id == one.id && row.tag == one.tag);
+        let is_left = |answer: &Answer| {
+            let mut wrong = got.candidates().iter().filter(|one| !is_current(one));
+            answer == got || wrong.any(|one| answer.candidates().contains(one))
+        };
+        if !answers.iter().any(is_left) {
+            return Ok(Some(Lasts::UntilPoll(number)));
+        }
+    }
+    Ok(Some(Lasts::ApartAfter(POLLS_MAX)))
 }
 
 /// Returns whether a failure is there after so many milliseconds.

@@ -1,12 +1,18 @@
 //! The cause of a failure of a fleet: what its shrunk schedule cannot do without, and what is left behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Answer, Begin, Candidate, Op, Place, RowOrder, Step, StoreView, Trace, Via, World};
+use protocol::{
+    AdapterFault, Answer, Begin, Candidate, Now, Op, Outcome, Place, Question, RouterUnderTest, Row, RowOrder, Shown,
+    Step, StepReply, StoreView, Trace, Via, World,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Allowed, Failure, Finding, Got, Tier};
+use super::Told;
+use crate::closing::fleet_run;
+use crate::evidence::fleet::History;
+use crate::failure::{Allowed, Failure, Finding, Got, Tier, Version};
 use crate::rules::RuleId;
 
 /// What a schedule cannot do without for a fleet to fail, and what it leaves behind.
@@ -107,6 +113,68 @@ pub(super) fn schedule(failure: &Failure) -> Schedule {
             .tier
             .map(|tier| matches!(tier, Tier::TeamPattern | Tier::GlobalPattern)),
         left,
+    }
+}
+
+/// What was seen before the first step of a schedule and after each: the word on a write, the rows of the store, and what the
+/// replica that showed the failure answered and held.
+///
+/// # Errors
+///
+/// Those of the fleet under test.
+pub(super) fn told(fleet: &mut dyn RouterUnderTest, failure: &Failure) -> Result<Vec<Told>, AdapterFault> {
+    let question = failure.finding.question.clone();
+    let queries = question.iter().filter_map(Question::query).cloned().collect();
+    let can = fleet.hello().capabilities.clone();
+    let run = fleet_run(failure.run.trace.clone(), queries, &can);
+    let replies = fleet.run(std::slice::from_ref(&run))?;
+    let Some(reply) = replies.first() else {
+        return Ok(Vec::new());
+    };
+    let history = History::new(&run, reply)?;
+    let seen = |after: usize| Told {
+        outcome: after.checked_sub(1).and_then(|step| outcome(reply.steps.get(step)?)),
+        rows: history.store(after).map_or_else(Vec::new, |store| {
+            let version = |row: &Row| Version {
+                id: row.id.clone(),
+                tag: row.tag.clone(),
+            };
+            store.values().map(version).collect()
+        }),
+        serves: served(&history, failure.finding.replica, question.as_ref(), after),
+        holds: held(&history, failure.finding.replica, after),
+    };
+    Ok((0..=run.trace.steps.len()).map(seen).collect())
+}
+
+/// The outcome of the write that a step carried out.
+fn outcome(reply: &StepReply) -> Option<Outcome> {
+    let StepReply::Moved(moved) = reply else { return None };
+    match &moved.first()?.now {
+        Now::Changed(changed) => Some(changed.outcome.clone()),
+        _ => None,
+    }
+}
+
+fn served(history: &History, replica: Option<u8>, question: Option<&Question>, after: usize) -> Vec<Version> {
+    let shown = replica
+        .zip(question)
+        .and_then(|(replica, question)| history.answer_at(replica, after, question));
+    let Some(Shown::Answers(answers)) = shown else {
+        return Vec::new();
+    };
+    let version = |candidate: &Candidate| Version {
+        id: candidate.id.clone(),
+        tag: candidate.tag.clone(),
+    };
+    let versions: BTreeSet<Version> = answers.iter().flat_map(Answer::candidates).map(version).collect();
+    versions.into_iter().collect()
+}
+
+fn held(history: &History, replica: Option<u8>, after: usize) -> BTreeMap<String, Vec<String>> {
+    match replica.and_then(|replica| history.answer_at(replica, after, &Question::Holds)) {
+        Some(Shown::Holds(holds)) => holds.clone(),
+        _ => BTreeMap::new(),
     }
 }
 

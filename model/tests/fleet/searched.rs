@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use model::universe::{SCHEDULED, Scope};
 use model::{
-    CauseKey, Draws, Failure, Hunt, Judge, Left, RuleSet, Schedule, SearchSettings, diagnose, fleet_run, fleet_sweep,
-    search, to_the_end, trial,
+    CauseKey, Draws, Failure, Hunt, Judge, Lasts, Left, RuleSet, Schedule, SearchSettings, diagnose, fleet_run,
+    fleet_sweep, search, to_the_end, trial,
 };
 use protocol::fleet::InProcessFleet;
 use protocol::{Capability, Level, Op, Place, Query, Question, RouterUnderTest, Step, StoreView, Trace, World};
@@ -119,7 +119,28 @@ fn the_cause_of_an_empty_reading_is_the_store_and_not_the_rows() {
     };
     assert_eq!((race, left), (None, Left::Missing));
     assert!(store.contains("shows no row"), "{store:?}");
+    let told = diagnose(&mut fleet, &judge, &failure).unwrap().told;
+    let steps = &failure.run.trace.steps;
+    assert_eq!(told.len(), steps.len() + 1);
+    // The store has the row all along, and the replica answers with none in the end.
+    assert!(told.iter().all(|told| told.rows.len() == 1), "{told:#?}");
+    assert!(
+        told.iter().any(|told| told.serves.len() == 1) && told[failure.finding.after].serves.is_empty(),
+        "{told:#?}"
+    );
     assert_eq!(last.as_deref(), Some("poll"));
+}
+
+#[test]
+fn a_fault_of_an_index_outlasts_polls_and_one_of_a_late_reading_does_not() {
+    let lasts_of = |fault: Fault| {
+        let mut fleet = InProcessFleet::new(Planted::new(Some(fault)));
+        let failure = first(&mut fleet, true).unwrap();
+        let judge = judge(&fleet);
+        model::lasts(&mut fleet, &judge, &failure, 0).unwrap()
+    };
+    assert_eq!(lasts_of(Fault::StaleIndex), Some(Lasts::ApartAfter(3)));
+    assert_eq!(lasts_of(Fault::WriteUnserved), Some(Lasts::UntilPoll(1)));
 }
 
 #[test]

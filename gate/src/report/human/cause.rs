@@ -51,6 +51,14 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
     match cause.lasts {
         Some(Lasts::StillAfter(wait)) => line("lasts", &format!("still so after {}", seconds(wait)))?,
         Some(Lasts::HealedWithin(wait)) => line("lasts", &format!("healed within {}", seconds(wait)))?,
+        Some(Lasts::UntilPoll(polls)) => line(
+            "lasts",
+            &format!("until {} of that replica", counted(polls.into(), "poll")),
+        )?,
+        Some(Lasts::ApartAfter(polls)) => line(
+            "lasts",
+            &format!("still so after {} of that replica", counted(polls.into(), "poll")),
+        )?,
         None => {}
     }
     for known in &cause.known {

@@ -62,7 +62,9 @@ fn write_cause(out: &mut impl Write, cause: &CauseReport, number: usize, columns
         .collect();
     let healed = match cause.lasts {
         Some(Lasts::HealedWithin(wait)) => Some(format!("healed within {} s", f64::from(wait) / 1_000.0)),
-        _ => None,
+        Some(Lasts::UntilPoll(polls)) => Some(format!("until {}", counted(polls.into(), "poll"))),
+        Some(Lasts::ApartAfter(polls)) => Some(format!("still so after {}", counted(polls.into(), "poll"))),
+        Some(Lasts::StillAfter(_)) | None => None,
     };
     let notes: Vec<String> = path.into_iter().chain(place).chain(healed).collect();
     let shown = [format!("got {got}, allowed {allowed}"), notes.join(", ")];
