@@ -89,6 +89,15 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// Each question that was asked both in this round and in a later one of the same questions, directly around a change.
+    pub(crate) fn around(self, later: Self) -> Vec<Around<'a>> {
+        let both = |(place, question, before)| {
+            let now = later.get(place)?;
+            Some(Around { question, before, now })
+        };
+        self.iter().filter_map(both).collect()
+    }
+
     /// Everything that was shown to the question at that place: of a router that picks there may be several answers.
     pub fn all(self, place: usize) -> impl Iterator<Item = &'a Shown> {
         let only = if self.round.order.is_none() {
@@ -167,6 +176,17 @@ impl<'a> Moment<'a> {
     }
 }
 
+/// One question that was put before a change and behind it, with nothing but questions between.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The question.
+    pub question: &'a Question,
+    /// Its last answer before.
+    pub before: &'a Shown,
+    /// Its first answer behind.
+    pub now: &'a Shown,
+}
+
 /// One change and its outcome.
 #[derive(Debug)]
 pub struct Transition<'a> {
@@ -184,8 +204,8 @@ pub struct Transition<'a> {
     pub now: &'a Table,
     /// The ids that the router claimed before.
     pub held_before: Option<&'a [String]>,
-    /// The answers directly before and directly after, where both were asked for.
-    pub seen: Option<(Look<'a>, Look<'a>)>,
+    /// If it was refused, each question that was put both directly before it and directly behind it.
+    pub seen: Vec<Around<'a>>,
     /// The outcomes of the same change made to fresh routers; see [`Beside::refused`]. Empty where none was built.
     pub again: &'a [Outcome],
 }

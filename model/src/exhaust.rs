@@ -19,7 +19,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 use protocol::{
-    AdapterFault, Change, Changed, Local, Observation, Question, RouterUnderTest, Row, Run, Shown, Step, Trace,
+    AdapterFault, Change, Changed, Local, Observation, Outcome, Question, RouterUnderTest, Row, Run, Shown, Step, Trace,
 };
 
 use self::explorable::{Explorable, InMemory, Matrix, Observed, Reached, questions};
@@ -395,7 +395,10 @@ impl<'a, E: Explorable> Explorer<'a, E> {
             before,
             now,
             held_before: node.changed.held.as_deref(),
-            seen: Some((self.questions.look(&node.seen), self.questions.look(seen))),
+            seen: match changed.outcome {
+                Outcome::Refused(_) => self.questions.look(&node.seen).around(self.questions.look(seen)),
+                _ => Vec::new(),
+            },
             // Each refusal in each state would take a fresh router of its own: that is left to drawn traces.
             again: &[],
         };

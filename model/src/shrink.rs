@@ -15,7 +15,6 @@ use protocol::{
 use self::fleet::asked_where_found;
 use crate::closing::fleet_run;
 use crate::failure::{Failure, Finding, FindingKind, Signature, touches};
-use crate::rules::RuleId;
 use crate::trial::{Judge, stands, trial};
 
 /// The most attempts at making one failure small.
@@ -37,18 +36,32 @@ pub fn about(run: &Run, finding: &Finding) -> Run {
         .question
         .iter()
         .filter(|question| **question != Question::Claims);
-    let each = run.questions.rounds.len() > 1 || finding.rule == RuleId::AtomicRefusal;
-    run_asking(trace, question.cloned().collect(), each)
+    run_asking(trace, question.cloned().collect(), run.questions.rounds.len() > 1)
 }
 
 /// The trace up to that finding, with everything that was asked on the way as steps, in the order of asking: what a router
 /// remembers of its questions is part of what led to the finding.
 fn spelled_out(run: &Run, finding: &Finding) -> Trace {
-    let count = finding.after.min(run.trace.steps.len());
+    let count = shown_after(run, finding);
     // The question that shows it is asked behind the trace.
     run.spelled_out(count, |done, question| {
         done < count || Some(question) != finding.question.as_ref()
     })
+}
+
+/// The number of steps done when the answer came that shows the finding: behind a change that it is about, other questions
+/// among the steps may come first.
+fn shown_after(run: &Run, finding: &Finding) -> usize {
+    let Run { trace, questions } = run;
+    let after = finding.after.min(trace.steps.len());
+    let is_it = |question: &Question| Some(question) == finding.question.as_ref();
+    let mut rounds = questions.rounds.iter().filter(|round| round.after as usize == after);
+    let in_round = rounds.any(|round| questions.of(round).any(|(_, question)| is_it(question)));
+    if in_round || matches!(trace.steps[..after].last(), Some(Step::Ask(..)) | None) {
+        return after;
+    }
+    let is_other = |step: &&Step| matches!(step, Step::Ask(_, question) if !is_it(question));
+    after + trace.steps[after..].iter().take_while(is_other).count()
 }
 
 /// The run that asks on the way what was asked, and at its end the question that shows the finding.
@@ -57,7 +70,7 @@ pub(crate) fn as_found(run: &Run, finding: &Finding) -> Run {
         return about(run, finding);
     }
     let asked = about(run, finding).questions.asked;
-    run_asking(spelled_out(run, finding), asked, finding.rule == RuleId::AtomicRefusal)
+    run_asking(spelled_out(run, finding), asked, false)
 }
 
 /// The run that asks these questions at the end of a trace, or before its first step and after each.
@@ -131,8 +144,6 @@ pub fn shrink(
         judge,
         kind: FindingKind::of(finding),
         structure: finding.structure(),
-        // A refusal is judged by what was seen before it and after it.
-        each: finding.rule == RuleId::AtomicRefusal,
         attempts: 0,
         go_on,
         stopped: false,
@@ -160,8 +171,8 @@ pub fn shrink(
 }
 
 /// Returns the traces to begin with, most likely first, each with the question to ask: the steps up to the failure that
-/// touch its row, then all steps up to it, then these with the question asked after each, then these with all that was asked
-/// on the way, as it was asked.
+/// touch its row, then all steps up to it, then either with the question asked after each, then all with everything that was
+/// asked on the way, as it was asked.
 fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
     if run.trace.level == Level::Fleet {
         return fleet::first_traces(run, finding);
@@ -176,25 +187,33 @@ fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
             .retain(|step| step.change().is_some_and(|change| touches(change, id)));
         touching
     });
-    let lookups = asked.iter().filter_map(Question::query).cloned().map(Step::lookup);
-    let lookups: Vec<Step> = lookups.collect();
-    let after_each = trace
-        .steps
-        .iter()
-        .flat_map(|step| std::iter::once(step).chain(&lookups));
-    let on_the_way = Trace {
-        steps: lookups.iter().chain(after_each).cloned().collect(),
-        ..trace.clone()
-    };
-    let spelled_out = spelled_out(run, finding);
+    let unasked: Vec<Trace> = touching.into_iter().chain([trace]).collect();
+    let on_the_way: Vec<Trace> = unasked.iter().map(|trace| asked_after_each(trace, &asked)).collect();
     let within_bounds = |trace: &Trace| trace.steps.len() <= protocol::wire::RUN_STEPS_MAX;
-    touching
+    unasked
         .into_iter()
-        .chain([trace.clone()])
-        .chain([on_the_way, spelled_out])
+        .chain(on_the_way)
+        .chain([spelled_out(run, finding)])
         .filter(within_bounds)
         .map(|trace| (trace, asked.clone()))
         .collect()
+}
+
+/// The trace with these questions as steps, before the first of its own and after each.
+fn asked_after_each(trace: &Trace, asked: &[Question]) -> Trace {
+    let questions: Vec<Step> = asked
+        .iter()
+        .cloned()
+        .map(|question| Step::Ask(None, question))
+        .collect();
+    let after_each = trace
+        .steps
+        .iter()
+        .flat_map(|step| std::iter::once(step).chain(&questions));
+    Trace {
+        steps: questions.iter().chain(after_each).cloned().collect(),
+        ..trace.clone()
+    }
 }
 
 /// Returns a part of these items, in their order, for which `fails` still holds and from which no further item can be
@@ -232,8 +251,6 @@ struct Shrinker<'a> {
     kind: FindingKind,
     /// The derived structure that it is about, where it is about one.
     structure: Option<&'a str>,
-    /// True if the question is put after each step.
-    each: bool,
     attempts: usize,
     /// Asked before each attempt.
     go_on: &'a mut dyn FnMut() -> bool,
@@ -247,7 +264,7 @@ impl Shrinker<'_> {
     /// Carries out a trace with its question, and keeps it if it still fails in the same way.
     fn attempt(&mut self, trace: Trace, asked: Vec<Question>) -> Result<bool, AdapterFault> {
         let run = match trace.level {
-            Level::Router => run_asking(trace, asked, self.each),
+            Level::Router => run_asking(trace, asked, false),
             Level::Fleet => {
                 let queries = asked.iter().filter_map(Question::query).cloned().collect();
                 fleet_run(trace, queries, &self.router.hello().capabilities)

@@ -1,5 +1,6 @@
 //! Drives traces through a router and judges every observation.
 
+mod around;
 mod asking;
 mod fresh;
 
@@ -13,8 +14,9 @@ use protocol::{
     Run, RunReply, Step, StepReply,
 };
 
+use self::around::{Answered, Single};
 pub(crate) use self::asking::{Gathered, Picks, prepared};
-use self::fresh::{Orders, Wanted};
+use self::fresh::{Orders, Wanted, is_refusal};
 pub(crate) use self::fresh::{carry_out, carry_out_checked, fresh_runs_of, seen_fresh};
 use crate::coverage::Coverage;
 use crate::evidence::fleet::{History, Sight};
@@ -100,8 +102,7 @@ impl Judge {
     pub fn judge(&self, run: &Run, reply: &RunReply, tracked: &Tracked, beside: &Beside) -> Tally {
         let mut tally = Tally::default();
         let reach = Reach::new(self.ground.kept.as_ref(), tracked.issued.values());
-        let looks: Vec<Look> = looks(run, reply).collect();
-        let look_after = |after: usize| looks.iter().find(|look| look.round.after as usize == after).copied();
+        let answered = Answered::new(run, reply, self.settles_at_once());
         let mut held_before: Option<&[String]> = None;
         for (after, change, changed) in changes(run, reply) {
             let (Some(before), Some(now)) = (tracked.before(after), tracked.tables.get(after)) else {
@@ -116,29 +117,31 @@ impl Judge {
                 before,
                 now,
                 held_before,
-                seen: after.checked_sub(1).and_then(look_after).zip(look_after(after)),
+                seen: if is_refusal(changed) {
+                    answered.around(after)
+                } else {
+                    Vec::new()
+                },
                 again: beside.refused.get(&after).map_or(&[], Vec::as_slice),
             };
             self.rules.judge_transition(&transition, &mut tally);
             held_before = changed.held.as_deref().filter(|_| self.settles_at_once());
         }
-        let among_steps = run.trace.steps.iter().zip(&reply.steps).enumerate();
-        for (index, (step, reply)) in among_steps.filter(|_| self.settles_at_once()) {
-            if let (Step::Ask(_, question), StepReply::Shown(shown)) = (step, reply) {
-                let questions = Questions::at_end(vec![question.clone()], index + 1);
-                let seen = Observation {
-                    replica: None,
-                    shown: vec![shown.clone()],
-                };
-                let look = Look {
-                    questions: &questions,
-                    round: &questions.rounds[0],
-                    seen: &seen,
-                };
-                self.moment((tracked, &reach), look, &[], &mut tally);
-            }
+        for Single { after, question, shown } in &answered.singles {
+            let questions = Questions::at_end(vec![(*question).clone()], *after);
+            let seen = Observation {
+                replica: None,
+                shown: vec![(*shown).clone()],
+            };
+            let look = Look {
+                questions: &questions,
+                round: &questions.rounds[0],
+                seen: &seen,
+            };
+            self.moment((tracked, &reach), look, &[], &mut tally);
         }
-        for (number, look) in (1..).zip(&looks) {
+        let looks = &answered.rounds;
+        for (number, look) in (1..).zip(looks) {
             let fresh = if number == looks.len() { &beside.at_end[..] } else { &[] };
             self.moment((tracked, &reach), *look, fresh, &mut tally);
         }

@@ -8,18 +8,18 @@ use std::sync::Mutex;
 use adapter_faulty::{Router, find};
 use model::universe::{NARROW, Scope, TINY, UNIVERSES};
 use model::{
-    Cadence, Draws, ExhaustLimits, Failure, Hunt, Judge, Pace, RuleSet, SearchSettings, explore, explore_observed,
+    Cadence, Draws, ExhaustLimits, Failure, Hunt, Judge, Pace, RuleId, RuleSet, SearchSettings, explore, explore_observed,
     run_asking, search, shrink_failure, trial,
 };
 use protocol::{
-    AdapterFault, Answer, Change, Changed, Hello, InProcess, Level, Local, Query, RouterUnderTest, Row, Run, RunReply,
-    Step,
+    AdapterFault, Answer, Change, Changed, Hello, InProcess, Level, Local, Outcome, Query, RouterUnderTest, Row, Run,
+    RunReply, Step, TraceFile,
 };
 
-/// A right router behind a cache of so many answers. Each is good for as long as the table has the same stamp, of so many
-/// that there are, or with one stamp until a change names the very name that was asked for.
-struct Cached<const ENTRIES: usize, const STAMPS: u64> {
-    router: Router,
+/// A router behind a cache of so many answers. Each is good for as long as the table has the same stamp, of so many that
+/// there are, or with one stamp until a change that is taken names the very name that was asked for.
+struct Cached<const ENTRIES: usize, const STAMPS: u64, R = Router> {
+    router: R,
     cache: Mutex<Cache>,
 }
 
@@ -30,13 +30,13 @@ struct Cache {
     stamp: u64,
 }
 
-impl<const ENTRIES: usize, const STAMPS: u64> Cached<ENTRIES, STAMPS> {
+impl<const ENTRIES: usize, const STAMPS: u64, R> Cached<ENTRIES, STAMPS, R> {
     fn cache(&self) -> Cache {
         self.cache.lock().unwrap().clone()
     }
 }
 
-impl<const ENTRIES: usize, const STAMPS: u64> Local for Cached<ENTRIES, STAMPS> {
+impl<const ENTRIES: usize, const STAMPS: u64, R: Local + Clone + Default> Local for Cached<ENTRIES, STAMPS, R> {
     fn describe(&self) -> Hello {
         self.router.describe()
     }
@@ -47,11 +47,14 @@ impl<const ENTRIES: usize, const STAMPS: u64> Local for Cached<ENTRIES, STAMPS> 
     }
 
     fn change(&mut self, change: &Change) -> Changed {
-        let names: Vec<&str> = change.rows().iter().map(Row::asked_name).collect();
-        let cache = self.cache.get_mut().unwrap();
-        cache.kept.retain(|(query, ..)| !names.contains(&query.model.as_str()));
-        cache.stamp = (cache.stamp + 1) % STAMPS;
-        self.router.change(change)
+        let changed = self.router.change(change);
+        if !matches!(changed.outcome, Outcome::Refused(_)) {
+            let names: Vec<&str> = change.rows().iter().map(Row::asked_name).collect();
+            let cache = self.cache.get_mut().unwrap();
+            cache.kept.retain(|(query, ..)| !names.contains(&query.model.as_str()));
+            cache.stamp = (cache.stamp + 1) % STAMPS;
+        }
+        changed
     }
 
     fn lookup(&self, query: &Query) -> Vec<Answer> {
@@ -86,16 +89,16 @@ impl<const ENTRIES: usize, const STAMPS: u64> Local for Cached<ENTRIES, STAMPS> 
     }
 }
 
-impl<const ENTRIES: usize, const STAMPS: u64> Default for Cached<ENTRIES, STAMPS> {
+impl<const ENTRIES: usize, const STAMPS: u64, R: Default> Default for Cached<ENTRIES, STAMPS, R> {
     fn default() -> Self {
         Self {
-            router: Router::default(),
+            router: R::default(),
             cache: Mutex::default(),
         }
     }
 }
 
-impl<const ENTRIES: usize, const STAMPS: u64> Clone for Cached<ENTRIES, STAMPS> {
+impl<const ENTRIES: usize, const STAMPS: u64, R: Clone> Clone for Cached<ENTRIES, STAMPS, R> {
     fn clone(&self) -> Self {
         Self {
             router: self.router.clone(),
@@ -104,18 +107,56 @@ impl<const ENTRIES: usize, const STAMPS: u64> Clone for Cached<ENTRIES, STAMPS> 
     }
 }
 
-impl<const ENTRIES: usize, const STAMPS: u64> PartialEq for Cached<ENTRIES, STAMPS> {
+impl<const ENTRIES: usize, const STAMPS: u64, R: PartialEq> PartialEq for Cached<ENTRIES, STAMPS, R> {
     fn eq(&self, other: &Self) -> bool {
         self.router == other.router && self.cache() == other.cache()
     }
 }
 
-impl<const ENTRIES: usize, const STAMPS: u64> Eq for Cached<ENTRIES, STAMPS> {}
+impl<const ENTRIES: usize, const STAMPS: u64, R: Eq> Eq for Cached<ENTRIES, STAMPS, R> {}
 
-impl<const ENTRIES: usize, const STAMPS: u64> Hash for Cached<ENTRIES, STAMPS> {
+impl<const ENTRIES: usize, const STAMPS: u64, R: Hash> Hash for Cached<ENTRIES, STAMPS, R> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.router.hash(state);
         self.cache().hash(state);
+    }
+}
+
+/// A router that takes a row out before it refuses its new version.
+#[derive(Clone, Default)]
+struct Losing(Router);
+
+impl Local for Losing {
+    fn describe(&self) -> Hello {
+        self.0.describe()
+    }
+
+    fn reset(&mut self, initial: &[Row]) -> Changed {
+        self.0.reset(initial)
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        let changed = self.0.change(change);
+        if let (Change::Upsert(row), Outcome::Refused(_)) = (change, &changed.outcome) {
+            self.0.change(&Change::Delete(row.id.clone()));
+        }
+        changed
+    }
+
+    fn lookup(&self, query: &Query) -> Vec<Answer> {
+        self.0.lookup(query)
+    }
+
+    fn listing(&self, team: Option<&str>) -> Vec<String> {
+        self.0.listing(team)
+    }
+
+    fn claims(&self) -> Vec<String> {
+        self.0.claims()
+    }
+
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
     }
 }
 
@@ -142,16 +183,23 @@ fn until_found(hunt: &Hunt) -> Pace {
     }
 }
 
-/// Puts the trace of a failure, which has every question as a step, on trial as `replay` does.
+/// Puts the trace of a failure, which has every question as a step, on trial as it was written.
 fn shows_again(router: &mut dyn RouterUnderTest, failure: &Failure) -> bool {
     let rule = judge(router.hello()).of_rule(failure.finding.rule);
-    let judged = trial(router, &rule, &[run_asking(failure.run.asking(), Vec::new(), false)]).unwrap();
+    let written = TraceFile::new("asked", failure.run.asking()).to_toml();
+    let trace = TraceFile::parse(&written).unwrap().trace;
+    let judged = trial(router, &rule, &[run_asking(trace, Vec::new(), false)]).unwrap();
     !judged[0].tally.findings.is_empty()
 }
 
 fn found_at_random<R: Local + Default>(name: &str) {
+    found_by::<R>(name, &RuleSet::of(Level::Router));
+}
+
+fn found_by<R: Local + Default>(name: &str, rules: &RuleSet) {
     let mut router = InProcess::new(R::default());
-    let (judge, settings) = (judge(router.hello()), settings(router.hello(), 1));
+    let settings = settings(router.hello(), 1);
+    let judge = Judge::new(router.hello(), rules.clone()).unwrap();
     let hunt = search(&mut router, &judge, &settings, &mut until_found).unwrap();
     let shrunk: Vec<&Failure> = hunt.failures.values().filter(|failure| failure.shrunk).collect();
     assert!(!shrunk.is_empty(), "{name}: not found in {} traces", hunt.work.traces);
@@ -170,6 +218,14 @@ fn caches_of_any_size_and_stamps_that_wrap_are_found_at_random() {
     found_at_random::<Cached<256, 1>>("256 answers");
     found_at_random::<Cached<1000, 4>>("four stamps");
     found_at_random::<Cached<1000, 16>>("16 stamps");
+}
+
+#[test]
+fn a_refusal_that_changes_answers_is_found_behind_a_cache() {
+    // Asked twice in a row the cache answers, so the trace must ask something else between.
+    let rule = RuleSet::only(RuleId::AtomicRefusal);
+    found_by::<Cached<1, 1, Losing>>("one answer", &rule);
+    found_by::<Cached<3, 1, Losing>>("three answers", &rule);
 }
 
 const FIRST: ExhaustLimits = ExhaustLimits {

@@ -287,8 +287,10 @@ pub(crate) fn to_run(kept: &KeptTrace, hello: &Hello) -> Run {
             .filter(|question| !all.contains(question))
             .collect::<Vec<_>>(),
     );
-    // To ask more often than the trace does may hide its failure. But a refusal is judged by the answers around it.
-    run_asking(trace, all, kept.rule == Some(RuleId::AtomicRefusal))
+    // A refusal is judged by the answers around it. Where the trace says what was asked before, to ask more than that may
+    // hide its failure.
+    let asks = trace.steps.iter().any(|step| matches!(step, Step::Ask(..)));
+    run_asking(trace, all, kept.rule == Some(RuleId::AtomicRefusal) && !asks)
 }
 
 fn question(step: Step) -> Option<Question> {
@@ -302,5 +304,35 @@ fn query(step: &Step) -> Option<&Query> {
     match step {
         Step::Ask(_, question) => question.query(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{Change, Trace};
+
+    use super::*;
+    use crate::adapter::builtin;
+
+    #[test]
+    fn a_refusal_is_asked_about_after_each_step_only_where_its_trace_says_not_what_was_asked() {
+        let change = || Step::Change(Change::Delete("d1".to_owned()));
+        let asked = || Step::lookup(Query::new("a", None));
+        let rounds = |rule: RuleId, steps: Vec<Step>| {
+            let kept = KeptTrace {
+                file: TraceFile::new("asked", Trace::of_router(Vec::new(), steps)),
+                rule: Some(rule),
+            };
+            let run = to_run(&kept, builtin::reference().hello());
+            run.questions
+                .rounds
+                .iter()
+                .map(|round| round.after)
+                .collect::<Vec<u32>>()
+        };
+        let refusal = RuleId::AtomicRefusal;
+        assert_eq!(rounds(refusal, vec![change(), change(), asked()]), [0, 1, 2]);
+        assert_eq!(rounds(refusal, vec![change(), asked(), change(), asked()]), [3]);
+        assert_eq!(rounds(RuleId::Current, vec![change(), change(), asked()]), [2]);
     }
 }

@@ -63,15 +63,18 @@ impl Writer<'_> {
         let mut lines = vec![format!("router = start({})", self.list(self.cause.initial()))];
         let steps = self.cause.steps();
         let last = steps.iter().rposition(|step| matches!(step, Step::Change(_)));
+        let before = last.map(|last| self.asked_before(last));
         let verdict = self.verdict()?;
         for (place, step) in steps.iter().enumerate() {
-            let is_last = Some(place) == last;
+            if Some(place) == before {
+                lines.extend(verdict.before.iter().cloned());
+            }
             match step {
-                Step::Change(change) if is_last => {
-                    lines.extend(verdict.before.iter().cloned());
+                Step::Change(change) if Some(place) == last => {
                     lines.push(format!("said = {}", self.call("router", change)));
                 }
                 Step::Change(change) => lines.push(self.call("router", change)),
+                Step::Ask(..) if Some(place) == before => {}
                 Step::Ask(_, question) => lines.push(asking(question, None)?("router")),
                 _ => return None,
             }
@@ -81,6 +84,24 @@ impl Writer<'_> {
         }
         lines.extend(verdict.after);
         Some(lines)
+    }
+
+    /// The place of the step at which what holds before the last change is noted: where the finding's own question is put
+    /// before it, in the place of that.
+    fn asked_before(&self, last: usize) -> usize {
+        let own = self.cause.finding.asked.as_ref();
+        let is_own = |step: &Step| matches!(step, Step::Ask(_, question) if Some(question) == own);
+        let steps = &self.cause.steps()[..last];
+        let behind = steps
+            .iter()
+            .rev()
+            .take_while(|step| matches!(step, Step::Ask(..)))
+            .count();
+        let first = last - behind;
+        let asked = steps[first..].iter().rposition(is_own).map(|place| first + place);
+        asked
+            .filter(|_| self.cause.finding.rule == RuleId::AtomicRefusal)
+            .unwrap_or(last)
     }
 
     fn verdict(&self) -> Option<Verdict> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::{Answer, Outcome, Query, Question, Row, Shown};
 
 use super::notes::{Asked, Notes, Subject, answers, difference};
-use crate::evidence::{Ground, Moment, Transition};
+use crate::evidence::{Around, Ground, Moment, Transition};
 use crate::failure::{Allowed, Got, Version};
 use crate::spec::{Table, is_visible};
 
@@ -178,16 +178,13 @@ pub(super) fn atomic_refusal(transition: &Transition, notes: &mut Notes) {
         let (allowed, got) = (Allowed::Ids(before.to_vec()), Got::Ids(now.clone()));
         notes.fail("claim", Subject::of(Question::Claims, first), allowed, got);
     }
-    let Some((before, now)) = transition.seen else { return };
     let unmoved = Unmoved {
         ground: transition.ground,
         rows: transition.before,
         row: first,
     };
-    for (place, question, was) in before.iter() {
-        if let Some(is) = now.get(place) {
-            unmoved.judge((question, was, is), notes);
-        }
+    for around in &transition.seen {
+        unmoved.judge(around, notes);
     }
 }
 
@@ -221,9 +218,9 @@ pub(super) struct Unmoved<'a> {
 
 impl Unmoved<'_> {
     /// Notes where the answer to a question is no longer what it was.
-    pub(super) fn judge(&self, (question, was, is): (&Question, &Shown, &Shown), notes: &mut Notes) {
-        let subject = || Subject::of(question.clone(), self.row);
-        match (question, was, is) {
+    pub(super) fn judge(&self, around: &Around, notes: &mut Notes) {
+        let subject = || Subject::of(around.question.clone(), self.row);
+        match (around.question, around.before, around.now) {
             (Question::Lookup(query), Shown::Answers(was), Shown::Answers(is)) => {
                 self.judge_answers(query, was, is, notes);
             }

@@ -7,7 +7,7 @@ use super::absolute::Unmoved;
 use super::metamorphic::compare;
 use super::notes::{Asked, Notes, Subject};
 use crate::evidence::fleet::{History, Operation, Served};
-use crate::evidence::{Ground, Moment};
+use crate::evidence::{Around, Ground, Moment};
 use crate::failure::{Allowed, Got, Version};
 use crate::spec::Table;
 
@@ -317,13 +317,13 @@ fn answers_alike(history: &History, ground: &Ground, operation: &Operation, note
     };
     let mut compared = false;
     for sight in history.sights_at(replica, before) {
-        for (_, question, was) in sight.look().iter() {
+        for (_, question, before) in sight.look().iter() {
             let counts = matches!(question, Question::Lookup(_) | Question::Listing(_) | Question::Claims);
-            if let Some(is) = history.answer_at(replica, after, question).filter(|_| counts) {
+            if let Some(now) = history.answer_at(replica, after, question).filter(|_| counts) {
                 if !std::mem::replace(&mut compared, true) {
                     notes.premise();
                 }
-                unmoved.judge((question, was, is), notes);
+                unmoved.judge(&Around { question, before, now }, notes);
             }
         }
     }

@@ -197,7 +197,7 @@ fn refused(run: &Run, reply: &RunReply, tracked: &Tracked, orders: &Orders) -> V
     refused.flat_map(of_change).collect()
 }
 
-fn is_refusal(changed: &Changed) -> bool {
+pub(super) fn is_refusal(changed: &Changed) -> bool {
     matches!(changed.outcome, Outcome::Refused(_))
 }
 

@@ -96,6 +96,27 @@ fn a_fresh_router_is_started_with_the_rows_that_were_accepted() {
     assert!(lines[3].starts_with("router = start([row(\"d2\"") && lines[4].starts_with("other = start([row(\"d1\""));
 }
 
+#[test]
+fn a_refused_change_is_tested_by_the_answers_around_it() {
+    let own = || Step::lookup(Query::new("a", None));
+    let other = || Step::lookup(Query::new("b", None));
+    let upserts = || [upsert(row("d1", "a", "v1")), upsert(row("d1", "a*", "v2"))];
+    let before = |asked: Vec<Step>| {
+        let [first, last] = upserts();
+        let steps = [vec![first], asked, vec![last]].concat();
+        let allowed = Allowed::Answer(answer(&[("d1", "v1")]));
+        let got = Got::Answer(answer(&[]));
+        body(&cause(Vec::new(), steps, RuleId::AtomicRefusal, allowed, got))[2..].to_vec()
+    };
+    let [kept, others] = ["allowed = look(router, \"a\", None)", "look(router, \"b\", None)"];
+    assert_eq!(before(Vec::new())[0], kept);
+    assert_eq!(before(vec![own(), other()])[..2], [kept, others]);
+    assert_eq!(before(vec![other(), own()])[..2], [others, kept]);
+    let lines = before(vec![own(), other()]);
+    let asked = lines.iter().filter(|line| line.contains("look(router, \"a\"")).count();
+    assert_eq!(asked, 2, "{lines:?}");
+}
+
 /// The last line of the test of a cause after one upsert.
 fn demand(rule: RuleId, allowed: Allowed, got: Got) -> String {
     let steps = vec![upsert(row("d1", "a", "v1"))];
