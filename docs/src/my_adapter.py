@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 import unicodedata
 
@@ -89,10 +90,15 @@ def observe(router, asked, order):
     return [{"shown": [ask(router, verb, value) for verb, value in pairs]}]
 
 
+def typed(verb, value):
+    """What a person types to do the same: here the router's own command; of a router behind HTTP it is a `curl` line."""
+    return shlex.join(["my-router", verb, json.dumps(value)])
+
+
 def run(request):
     """Carries out one trace from a fresh router on, and returns what came of each step and round."""
     trace, questions = request["trace"], request.get("questions", {})
-    router, steps, rounds = Router(), [], []
+    router, steps, rounds, did = Router(), [], [], []
     setup = attempt(router, router.put, *trace.get("setup", {}).get("rows", []))
     due = {one["after"]: one.get("order") for one in questions.get("rounds", [])}
     for done in range(len(trace["steps"]) + 1):
@@ -101,7 +107,8 @@ def run(request):
         if done < len(trace["steps"]):
             [(verb, value)] = trace["steps"][done].items()
             steps.append(step(router, verb, value))
-    return {"setup": setup, "steps": steps, "rounds": rounds}
+            did.append(typed(verb, value))
+    return {"setup": setup, "steps": steps, "rounds": rounds, "did": did}
 
 
 HELLO = {

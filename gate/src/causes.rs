@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use model::{Cause, CauseKey, Diagnosis, Failure, Judge, Lasts, Member, diagnose, group, lasts};
-use protocol::{AdapterFault, RouterUnderTest};
+use model::{Cause, CauseKey, Diagnosis, Failure, Judge, Lasts, Member, diagnose, group, lasts, run_asking};
+use protocol::{AdapterFault, RouterUnderTest, Trace};
 
 use crate::adapter::spec::Spec;
 use crate::clock::Clock;
@@ -11,6 +11,7 @@ use crate::document::{CauseReport, FailureReport, FormReport, KnownReport, headl
 use crate::files::Shelf;
 use crate::guard::stopped;
 use crate::known;
+use crate::script::script;
 
 /// The longest time that the diagnoses of a run may take, beside the budget of the search.
 pub(crate) const DIAGNOSES_TIME_MAX: Duration = Duration::from_mins(1);
@@ -64,6 +65,7 @@ impl Diagnosing<'_> {
             if number <= ASKED_AGAIN_MAX && self.is_in_time(clock) {
                 report.lasts = self.lasts(witness);
             }
+            report.did = self.did(&report.trace.trace);
             write(&mut report, of_witness.clone(), shelf, self.spec);
             reports.push(report);
         }
@@ -89,6 +91,14 @@ impl Diagnosing<'_> {
     fn lasts(&mut self, witness: &Failure) -> Option<Lasts> {
         let wait = u32::try_from(self.ask_again.as_millis()).unwrap_or(u32::MAX);
         lasts(self.router, self.judge, witness, wait).unwrap_or_else(|fault| self.told(&fault, None))
+    }
+
+    /// Returns what the adapter does for each step of a trace, where it says so.
+    fn did(&mut self, trace: &Trace) -> Vec<Option<String>> {
+        let run = run_asking(trace.clone(), Vec::new(), false);
+        let reply = self.router.run(std::slice::from_ref(&run));
+        let did = reply.map(|replies| replies.into_iter().flat_map(|reply| reply.did).collect());
+        did.unwrap_or_else(|fault| self.told(&fault, Vec::new()))
     }
 
     fn told<T>(&mut self, fault: &AdapterFault, instead: T) -> T {
@@ -130,6 +140,7 @@ fn report(
         guilty: diagnosis.guilty,
         structures: diagnosis.keeping.clone(),
         told: diagnosis.told.clone(),
+        did: Vec::new(),
         lasts: None,
         trace_number: first.origin.trace_number,
         found_after_seconds: first.found_after_seconds,
@@ -170,6 +181,9 @@ fn write(report: &mut CauseReport, mut witness: FailureReport, shelf: &mut Shelf
     (witness.files, witness.replay) = (Vec::new(), None);
     shelf.put_as(&report.id, spec, &mut witness);
     (report.files, report.replay) = (witness.files, witness.replay);
+    if let Some(script) = script(report) {
+        report.files.extend(shelf.put_script(&report.id, &script));
+    }
 }
 
 #[cfg(test)]

@@ -72,6 +72,11 @@ impl Shelf {
         Some(Written { file, replay })
     }
 
+    /// Writes a script for the shell under that name, and returns its path; none where it cannot be written.
+    pub(crate) fn put_script(&mut self, name: &str, script: &str) -> Option<String> {
+        self.put_text(&format!("{name}.sh"), script)
+    }
+
     /// Writes a text to the file of that name, and returns its path; none where it cannot be written.
     fn put_text(&mut self, name: &str, text: &str) -> Option<String> {
         let path = self.dir.join(name);

@@ -13,7 +13,7 @@
 //! | `speed` | how often a router can be asked |
 //! | `kill` | planted faults against engines |
 //! | `document`, `report` | what commands come to, as data and in each format |
-//! | `reproduce` | tests of causes in the router's own language, run before they are offered |
+//! | `reproduce`, `script` | tests of causes in the router's own language, run before they are offered, and scripts of the adapter's own words |
 //! | `files`, `out`, `skip` | files read and written, where a run writes them, failures excused |
 //! | `foreign` | text that is not ours, fit to be shown |
 //! | `output` | stdout and stderr |
@@ -47,6 +47,7 @@ mod output;
 mod property;
 mod report;
 mod reproduce;
+mod script;
 mod skip;
 mod speed;
 

@@ -100,6 +100,20 @@ fn a_delete_that_does_nothing_is_found() {
         .iter()
         .find(|one| one["rule"] == "current" && one["class"] == "ghost");
     assert_eq!(ghost.expect("a deleted row is served")["last"], "delete");
+    let causes = report["causes"].as_array().unwrap();
+    let cause = causes.iter().find(|one| one["finding"]["class"] == "ghost").unwrap();
+    let did: Vec<&str> = cause["did"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|did| did.as_str().unwrap())
+        .collect();
+    assert_eq!(did.len(), cause["trace"]["steps"].as_array().unwrap().len());
+    let whole = did[0].starts_with("my-router upsert '{") && did[0].contains(r#""tag": "v1""#);
+    assert!(whole, "{did:?}");
+    assert!(did.contains(&"my-router delete '\"d1\"'"), "{did:?}");
+    let mut files = cause["files"].as_array().unwrap().iter();
+    assert!(files.any(|file| file.as_str().unwrap().ends_with(".sh")), "{cause:#}");
 }
 
 /// The flags of a short run of a fleet: the sweep, and a few schedules that are drawn.

@@ -118,7 +118,8 @@ macro_rules! limits {
 #[test]
 fn limits_chapter() {
     let of_the_wire = limits!(wire: LINE_BYTES_MAX, BATCH_RUNS_MAX, RUN_STEPS_MAX, RUN_QUESTIONS_MAX,
-        RUN_BEGUN_MAX, LIST_ROWS_MAX, TEXT_BYTES_MAX, REPLICAS_MAX, HELLO_ITEMS_MAX, HELLO_BYTES_MAX, PARAMS_BYTES_MAX);
+        RUN_BEGUN_MAX, LIST_ROWS_MAX, TEXT_BYTES_MAX, REPLICAS_MAX, HELLO_ITEMS_MAX, HELLO_BYTES_MAX, PARAMS_BYTES_MAX,
+        DID_BYTES_MAX);
     let of_files = limits!(protocol: TRACE_BYTES_MAX, WHY_BYTES_MAX);
     let mut text = String::from("# Limits\n\n| limit | value | what it bounds |\n|---|---|---|\n");
     let sources = [("wire", of_the_wire.as_slice()), ("file", of_files.as_slice())];

@@ -203,6 +203,7 @@ fn merged(one: RunReply, other: RunReply, sound: &RunReply) -> RunReply {
         rounds: rounds
             .map(|((one, other), sound)| vec![merged_seen(one, other, &sound)])
             .collect(),
+        did: Vec::new(),
         router_ns: None,
     }
 }

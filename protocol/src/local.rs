@@ -149,6 +149,7 @@ pub(crate) fn carry_out(run: &Run, setup: Changed, on: &mut impl MidRun) -> RunR
         setup,
         steps: Vec::with_capacity(trace.steps.len()),
         rounds: Vec::with_capacity(questions.rounds.len()),
+        did: Vec::new(),
         router_ns: None,
     };
     let mut rounds = questions.rounds.iter().peekable();

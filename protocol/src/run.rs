@@ -171,6 +171,10 @@ pub struct RunReply {
     pub steps: Vec<StepReply>,
     /// For each round of questions one observation, or in a fleet one for each replica that is up.
     pub rounds: Vec<Vec<Observation>>,
+    /// For each step a command that a person could give to a shell to do the same, such as a `curl` line, or nothing; empty
+    /// where the adapter does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub did: Vec<Option<String>>,
     /// Nanoseconds spent inside the router's own operations, construction included; absent where it is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub router_ns: Option<u64>,

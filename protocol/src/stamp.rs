@@ -92,6 +92,7 @@ impl Stamp {
     /// A tag of an earlier run.
     fn take_off(&self, reply: &mut RunReply) -> Result<(), AdapterFault> {
         self.of_outcome(&mut reply.setup.outcome);
+        reply.did.iter_mut().flatten().for_each(|did| self.of_text(did));
         for step in &mut reply.steps {
             match step {
                 StepReply::Changed(changed) => self.of_outcome(&mut changed.outcome),

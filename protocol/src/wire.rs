@@ -50,6 +50,9 @@ pub const HELLO_BYTES_MAX: usize = 1 << 20;
 /// The longest `params` of an extra, in bytes of JSON.
 pub const PARAMS_BYTES_MAX: usize = 64 << 10;
 
+/// The longest text of what an adapter did in one step, in bytes.
+pub const DID_BYTES_MAX: usize = 4_096;
+
 /// One line to an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

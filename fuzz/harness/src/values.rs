@@ -478,6 +478,7 @@ pub struct AnyReply {
     setup: AnyChanged,
     steps: Vec<AnyStepReply>,
     rounds: Vec<Vec<(Option<u8>, Vec<AnyShown>)>>,
+    did: Vec<Option<String>>,
     router_ns: Option<u64>,
 }
 
@@ -492,6 +493,7 @@ impl From<AnyReply> for RunReply {
             setup: reply.setup.into(),
             steps: reply.steps.into_iter().map(Into::into).collect(),
             rounds: reply.rounds.into_iter().map(round).collect(),
+            did: reply.did,
             router_ns: reply.router_ns,
         }
     }

@@ -4,7 +4,9 @@ mod fleet;
 
 use std::collections::BTreeSet;
 
-use protocol::wire::{HELLO_ITEMS_MAX, LIST_ROWS_MAX, PARAMS_BYTES_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
+use protocol::wire::{
+    DID_BYTES_MAX, HELLO_ITEMS_MAX, LIST_ROWS_MAX, PARAMS_BYTES_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX,
+};
 use protocol::{
     Answer, Capability, Changed, Hello, Level, Observation, Question, Questions, Round, Run, RunReply,
     STALE_FOR_MS_MAX, Settles, Shown, Step, StepReply,
@@ -131,6 +133,7 @@ fn reply_to(hello: &Hello, run: &Run, reply: &RunReply) -> Result<(), String> {
         "lists of observations",
         reply.rounds.len(),
     )?;
+    did(trace.steps.len(), &reply.did)?;
     let mut fleet = Fleet::new(trace.setup.replicas);
     let mut rounds = (1..).zip(questions.rounds.iter().zip(&reply.rounds)).peekable();
     for done in 0..=trace.steps.len() {
@@ -147,6 +150,15 @@ fn reply_to(hello: &Hello, run: &Run, reply: &RunReply) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Checks what the adapter says that it did, where it says so.
+fn did(steps: usize, did: &[Option<String>]) -> Result<(), String> {
+    if !did.is_empty() {
+        count("steps", steps, "texts of what it did", did.len())?;
+    }
+    let mut texts = did.iter().flatten();
+    texts.try_for_each(|text| within("what it did in a step", text.len(), DID_BYTES_MAX))
 }
 
 fn step_reply<'a>(

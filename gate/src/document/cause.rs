@@ -38,6 +38,9 @@ pub struct CauseReport {
     pub structures: BTreeSet<String>,
     /// The router before the first step of the witness and after each, as far as it was seen.
     pub told: Vec<Told>,
+    /// What the adapter did for each step of the witness and for the question at its end, as a person would tell a shell to;
+    /// empty where it does not say.
+    pub did: Vec<Option<String>>,
     /// The time that the witness lasts once nothing happens any more; absent where the router cannot wait.
     pub lasts: Option<Lasts>,
     /// The number of the trace that first showed one of its failures.

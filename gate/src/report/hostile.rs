@@ -43,6 +43,7 @@ fn run() -> RunReport {
     };
     let mut run = put_on_trial(&options, router.as_mut(), &mut |_| ()).unwrap();
     assert!(!run.causes.is_empty(), "the planted fault has a cause");
+    run.causes[0].did = vec![Some("curl".to_owned())];
     run.interrupted = Some(Interruption::AdapterFault("it ended".to_owned()));
     run.failures.truncate(2);
     if let [first, .., last] = &mut run.failures[..] {

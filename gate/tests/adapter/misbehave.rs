@@ -8,7 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use protocol::wire::{LINE_BYTES_MAX, LIST_ROWS_MAX, PARAMS_BYTES_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX};
+use protocol::wire::{
+    DID_BYTES_MAX, LINE_BYTES_MAX, LIST_ROWS_MAX, PARAMS_BYTES_MAX, PROTOCOL_VERSION, TEXT_BYTES_MAX,
+};
 use protocol::{
     Answer, Candidate, Capability, Change, Changed, Dialect, Hello, InProcess, Local, Outcome, Query, Refusal, Row,
 };
@@ -324,6 +326,8 @@ fn spoil_runs(kind: &str, reply: &mut Value) {
         "wrong-step-reply" => set("/steps/0", json!({"shown": {"ids": []}})),
         "moved-router" => set("/steps/0", json!({"moved": []})),
         "no-claim" => set("/steps/0", json!({"changed": {"outcome": "applied"}})),
+        "did-too-often" => set("/did", json!(["one", null])),
+        "did-too-much" => set("/did", json!(["x".repeat(DID_BYTES_MAX + 1)])),
         "too-few-rounds" => set("/rounds", json!([])),
         "too-few-observations" => set("/rounds/0", json!([])),
         "too-many-observations" => set("/rounds/0", json!([{"shown": []}, {"shown": []}])),

@@ -61,6 +61,8 @@ const AT_RUNS: &[(&str, FaultKind, Duration, &str)] = &[
     ("wrong-step-reply", Mismatched, PATIENT, "gave `shown`, which is the reply to another kind of step, at step 1"),
     ("moved-router", Mismatched, PATIENT, "gave `moved`, which is the reply to another kind of step, at step 1"),
     ("no-claim", Mismatched, PATIENT, "declares `claims` and leaves out the ids that are held at step 1"),
+    ("did-too-often", Mismatched, PATIENT, "was asked for 1 steps and gave 2 texts of what it did (run 1 of 1)"),
+    ("did-too-much", Mismatched, PATIENT, "gives what it did in a step 4097 bytes, and at most 4096 are taken"),
     ("too-few-rounds", Mismatched, PATIENT, "was asked for 1 rounds and gave 0 lists of observations"),
     ("too-few-observations", Mismatched, PATIENT, "was asked for 1 observations and gave 0 observations in round 1"),
     ("too-many-observations", Mismatched, PATIENT, "was asked for 1 observations and gave 2 observations in round 1"),

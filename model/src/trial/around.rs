@@ -166,6 +166,7 @@ mod tests {
             setup: Changed::APPLIED,
             steps: replies,
             rounds,
+            did: Vec::new(),
             router_ns: None,
         };
         let answered = Answered::new(&run, &reply, true);

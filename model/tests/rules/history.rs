@@ -76,6 +76,7 @@ impl History {
                 .chain([self.seen()])
                 .map(|seen| vec![seen])
                 .collect(),
+            did: Vec::new(),
             router_ns: None,
         };
         let hello = Hello {

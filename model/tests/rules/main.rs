@@ -558,6 +558,7 @@ fn a_tag_that_was_never_given_is_an_adapter_fault() {
         setup: Changed::APPLIED,
         steps: vec![StepReply::Shown(Shown::Answers(answers))],
         rounds: Vec::new(),
+        did: Vec::new(),
         router_ns: None,
     };
     let fault = Tracked::new(&run, &reply).unwrap_err();

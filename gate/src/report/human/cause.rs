@@ -28,6 +28,10 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
     let (id, headline) = (clean(&cause.id), clean(&cause.headline));
     writeln!(out, "{id}  {BAD}{headline}{BAD:#}  {known}\n")?;
     write_steps(out, cause, columns)?;
+    for did in cause.did.iter().flatten() {
+        // It is there to be copied, and so stays on one line however long it is.
+        writeln!(out, "  $ {}", escaped(did))?;
+    }
     writeln!(out)?;
     let mut line = |label: &str, text: &str| -> fmt::Result {
         for (number, part) in wrapped(&escaped(text), columns.saturating_sub(LABEL + 2))
