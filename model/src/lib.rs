@@ -79,5 +79,5 @@ pub use semantics::UnknownPreset;
 pub use shapes::fleet_sweep;
 pub use shrink::{Shrunk, about, minimal, run_asking, shrink, shrink_failure};
 pub use spec::{Spec, Table, is_visible};
-pub use sweep::sweep;
+pub use sweep::{Swept, sweep};
 pub use trial::{Judge, Tracked, trial};

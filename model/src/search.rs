@@ -12,7 +12,8 @@ use crate::generate::generate;
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit};
 use crate::rules::add_premises;
 use crate::schedule::closed_schedule;
-use crate::shrink::{Shrunk, as_found, shrink};
+use crate::shrink::{Shrunk, as_found, shrink_until};
+use crate::sweep::Swept;
 use crate::trial::{Judge, stands, trial};
 use crate::universe::Scope;
 
@@ -27,7 +28,7 @@ pub struct SearchSettings {
     /// The random seed; the same seed and version of this program replay the search.
     pub seed: u32,
     /// The runs that are put on trial before any is drawn; see [`fn@crate::sweep`].
-    pub sweep: Vec<Run>,
+    pub sweep: Vec<Swept>,
     /// The scopes that traces are drawn from, in turn.
     pub scopes: Vec<Scope>,
     /// The traces that are drawn.
@@ -86,14 +87,23 @@ impl SearchSettings {
         let swept = usize::try_from(place).ok().and_then(|place| self.sweep.get(place));
         let number = place - if swept.is_some() { 0 } else { self.sweep.len() as u64 };
         let number = u32::try_from(number).expect("traces are numbered by 32 bits");
-        let (universe, run) = swept.map_or_else(
-            || {
-                let (scope, run) = draw_run(self, number);
-                (scope.universe.name, run)
+        match swept {
+            Some(Swept { run, is_small }) => Drawn {
+                number,
+                universe: SWEEP,
+                run: run.clone(),
+                is_small: *is_small,
             },
-            |run| (SWEEP, run.clone()),
-        );
-        Drawn { number, universe, run }
+            None => {
+                let (scope, run) = draw_run(self, number);
+                Drawn {
+                    number,
+                    universe: scope.universe.name,
+                    run,
+                    is_small: false,
+                }
+            }
+        }
     }
 }
 
@@ -113,6 +123,8 @@ struct Drawn {
     number: u32,
     universe: &'static str,
     run: Run,
+    /// True if whoever wrote the trace made it small.
+    is_small: bool,
 }
 
 impl Search<'_> {
@@ -197,9 +209,10 @@ impl Search<'_> {
                 continue;
             }
             let hunt = &self.hunt;
-            let shrunk = match shrink(router, self.judge, &drawn.run, &finding, &mut || {
-                go_on(hunt).is_continue()
-            }) {
+            let is_told = |signature: &Signature| hunt.failures.get(signature).is_some_and(|failure| failure.shrunk);
+            let is_enough = |signature: &Signature| drawn.is_small || is_told(signature);
+            let mut go_on = || go_on(hunt).is_continue();
+            let shrunk = match shrink_until(router, self.judge, &drawn.run, &finding, &is_enough, &mut go_on) {
                 Ok(shrunk) => shrunk,
                 Err(fault) => {
                     // What rests on the order of rows is told only once every order was tried.

@@ -12,6 +12,7 @@ use protocol::{
 use crate::choices::Seeded;
 use crate::closing::{Pending, closed_run};
 use crate::raised::raised_queries;
+use crate::sweep::Swept;
 use crate::universe::Scope;
 
 /// The replica at which the operation is held.
@@ -243,7 +244,7 @@ impl Teller<'_> {
 
 /// The runs of the sweep of a fleet, in order: first the schedules that are known of it, then each write without a race by each
 /// tier, then races and faults of the store, whose rows go by each tier in turn.
-pub fn fleet_sweep(scope: &Scope, known: &[Trace]) -> Vec<Run> {
+pub fn fleet_sweep(scope: &Scope, known: &[Trace]) -> Vec<Swept> {
     let universe = &scope.universe;
     let (name, pattern) = (universe.names.first(), universe.patterns.first());
     let team = universe.teams.first().copied();
@@ -265,7 +266,10 @@ pub fn fleet_sweep(scope: &Scope, known: &[Trace]) -> Vec<Run> {
     let traces = known.iter().cloned().chain(plain).chain(by_turns);
     traces
         .enumerate()
-        .map(|(number, trace)| closed(scope, number, &trace))
+        .map(|(number, trace)| Swept {
+            run: closed(scope, number, &trace),
+            is_small: number < known.len(),
+        })
         .collect()
 }
 

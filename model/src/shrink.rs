@@ -137,6 +137,22 @@ pub fn shrink(
     finding: &Finding,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Shrunk>, AdapterFault> {
+    shrink_until(router, judge, run, finding, &|_| false, go_on)
+}
+
+/// Makes a failure small as [`shrink`] does, until it has a signature that is enough.
+///
+/// # Errors
+///
+/// Those of the router under test.
+pub(crate) fn shrink_until(
+    router: &mut dyn RouterUnderTest,
+    judge: &Judge,
+    run: &Run,
+    finding: &Finding,
+    is_enough: &dyn Fn(&Signature) -> bool,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Shrunk>, AdapterFault> {
     // The other rules would only cost time, above all those that build fresh routers.
     let judge = &judge.of_rule(finding.rule);
     let mut shrinker = Shrinker {
@@ -145,11 +161,14 @@ pub fn shrink(
         kind: FindingKind::of(finding),
         structure: finding.structure(),
         attempts: 0,
+        is_enough,
+        enough: false,
         go_on,
         stopped: false,
         best: None,
     };
-    for (trace, asked) in first_traces(run, finding) {
+    let prefix = prefix(shrinker.router.hello());
+    for (trace, asked) in first_traces(run, finding, &prefix) {
         if shrinker.attempt(trace, asked)? {
             break;
         }
@@ -171,14 +190,18 @@ pub fn shrink(
 }
 
 /// Returns the traces to begin with, most likely first, each with the question to ask: the steps up to the failure that
-/// touch its row, then all steps up to it, then either with the question asked after each, then all with everything that was
-/// asked on the way, as it was asked.
-fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
+/// touch its row, if that has an extra without any first, then all steps up to it, then either with the question asked after
+/// each, then all with everything that was asked on the way, as it was asked. Targets begin with `prefix`.
+fn first_traces(run: &Run, finding: &Finding, prefix: &str) -> Vec<(Trace, Vec<Question>)> {
     if run.trace.level == Level::Fleet {
         return fleet::first_traces(run, finding);
     }
-    let Run { trace, questions } = about(run, finding);
+    let Run { mut trace, questions } = about(run, finding);
     let asked = questions.asked;
+    // Where the finding's own step is the question, it is asked behind the trace once more.
+    while matches!(trace.steps.last(), Some(Step::Ask(_, question)) if asked.contains(question)) {
+        trace.steps.pop();
+    }
     let touching = finding.id.as_ref().map(|id| {
         let mut touching = trace.clone();
         touching.setup.rows.retain(|row| row.id == *id);
@@ -187,7 +210,10 @@ fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
             .retain(|step| step.change().is_some_and(|change| touches(change, id)));
         touching
     });
-    let unasked: Vec<Trace> = touching.into_iter().chain([trace]).collect();
+    // One attempt spares those that would come to what is known without it.
+    let plain = touching.as_ref().filter(|_| finding.extra.is_some());
+    let plain = plain.map(|trace| without_extras(trace, prefix));
+    let unasked: Vec<Trace> = plain.into_iter().chain(touching).chain([trace]).collect();
     let on_the_way: Vec<Trace> = unasked.iter().map(|trace| asked_after_each(trace, &asked)).collect();
     let within_bounds = |trace: &Trace| trace.steps.len() <= protocol::wire::RUN_STEPS_MAX;
     unasked
@@ -197,6 +223,14 @@ fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
         .filter(within_bounds)
         .map(|trace| (trace, asked.clone()))
         .collect()
+}
+
+fn without_extras(trace: &Trace, prefix: &str) -> Trace {
+    let mut trace = trace.clone();
+    for row in trace.rows_mut().filter(|row| row.extra.is_some()) {
+        make_plain(row, prefix);
+    }
+    trace
 }
 
 /// The trace with these questions as steps, before the first of its own and after each.
@@ -252,6 +286,10 @@ struct Shrinker<'a> {
     /// The derived structure that it is about, where it is about one.
     structure: Option<&'a str>,
     attempts: usize,
+    /// Asked of each trace that fails.
+    is_enough: &'a dyn Fn(&Signature) -> bool,
+    /// True once a trace is small enough: no further attempt is made.
+    enough: bool,
     /// Asked before each attempt.
     go_on: &'a mut dyn FnMut() -> bool,
     /// True once there is no time left: no further attempt is made.
@@ -274,7 +312,7 @@ impl Shrinker<'_> {
             return Ok(false);
         }
         self.stopped = self.stopped || !(self.go_on)();
-        if self.stopped {
+        if self.stopped || self.enough {
             return Ok(false);
         }
         self.attempts += 1;
@@ -284,6 +322,7 @@ impl Shrinker<'_> {
             findings.find(|finding| FindingKind::of(finding) == self.kind && finding.structure() == self.structure);
         let fails = finding.is_some();
         if let Some(finding) = finding {
+            self.enough = (self.is_enough)(&Signature::of(&finding, &run.trace.steps));
             self.best = Some((run, finding));
         }
         Ok(fails)
@@ -378,8 +417,7 @@ impl Shrinker<'_> {
     /// Makes each row as plain as it can be. All copies of one version of a row are edited together, since they share a
     /// tag.
     fn simplify_rows(&mut self) -> Result<(), AdapterFault> {
-        let dialect = &self.router.hello().dialect;
-        let prefix = dialect.target_prefixes.first().cloned().unwrap_or_default();
+        let prefix = prefix(self.router.hello());
         let count = self.best().rows().count();
         for index in 0..count {
             for edit in EDITS {
@@ -461,7 +499,7 @@ fn rename_in(question: &mut Question, letter: &str, rename: &dyn Fn(&mut String)
 
 /// Edits that make a row plainer, given the prefix that targets must have.
 const EDITS: [fn(&mut Row, &str); 7] = [
-    |row, prefix| (row.extra, row.model) = (None, format!("{prefix}up")),
+    make_plain,
     |row, _| (row.team, row.team_model_name) = (None, None),
     |row, _| row.team_model_name = None,
     |row, _| row.blocked = false,
@@ -469,6 +507,16 @@ const EDITS: [fn(&mut Row, &str); 7] = [
     |row, _| row.extra = None,
     |row, _| row.model = with_last_segment(row, "*"),
 ];
+
+/// Takes the extra away, and gives the row the plainest target.
+fn make_plain(row: &mut Row, prefix: &str) {
+    (row.extra, row.model) = (None, format!("{prefix}up"));
+}
+
+/// The prefix that the targets of a router may have.
+fn prefix(hello: &Hello) -> String {
+    hello.dialect.target_prefixes.first().cloned().unwrap_or_default()
+}
 
 /// The target with another text behind its last `/`; an extra's target is left as it is.
 fn with_last_segment(row: &Row, segment: &str) -> String {

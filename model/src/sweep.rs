@@ -44,13 +44,29 @@ enum Shape {
 
 const SHAPES: [Shape; 4] = [Shape::Exact, Shape::Pattern, Shape::TeamExact, Shape::TeamPattern];
 
+/// A run of the sweep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// The run.
+    pub run: Run,
+    /// True if whoever wrote its trace made it small: of what it shows the question alone is to be found.
+    pub is_small: bool,
+}
+
 /// The runs of the sweep, in order: first the traces that are known of this router, then the stories.
 ///
 /// Each story of a row without a bundle is told at each tier, asked after each step and asked at the end alone. That of a row
 /// with a bundle is told at one tier and asked in one way, both by turns: with many bundles more would leave no time for
 /// random traces.
-pub fn sweep(scope: &Scope, known: &[Trace]) -> Vec<Run> {
-    let mut runs: Vec<Run> = known.iter().map(|trace| asked(scope, trace.clone(), true)).collect();
+pub fn sweep(scope: &Scope, known: &[Trace]) -> Vec<Swept> {
+    let known = known.iter().map(|trace| asked(scope, trace.clone(), true));
+    let known = known.map(|run| Swept { run, is_small: true });
+    let stories = stories(scope).into_iter().map(|run| Swept { run, is_small: false });
+    known.chain(stories).collect()
+}
+
+fn stories(scope: &Scope) -> Vec<Run> {
+    let mut runs = Vec::new();
     for story in STORIES {
         for shape in SHAPES {
             let trace = Teller {

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use adapter_faulty::{Router, find};
 use model::universe::{NARROW, Scope, TINY, UNIVERSES};
 use model::{
-    Cadence, Draws, ExhaustLimits, Failure, Hunt, Judge, Pace, RuleId, RuleSet, SearchSettings, explore, explore_observed,
-    run_asking, search, shrink_failure, trial,
+    Cadence, Draws, ExhaustLimits, Failure, Hunt, Judge, Pace, RuleId, RuleSet, SearchSettings, explore,
+    explore_observed, run_asking, search, shrink_failure, trial,
 };
 use protocol::{
     AdapterFault, Answer, Change, Changed, Hello, InProcess, Level, Local, Outcome, Query, RouterUnderTest, Row, Run,

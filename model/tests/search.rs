@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use adapter_faulty::find;
 use model::universe::{MID, Scope};
 use model::{
-    Cadence, Draws, Ended, Finding, FindingKind, Judge, Limit, RuleId, RuleSet, SearchSettings, Shrunk, Tally, search,
-    shrink, to_the_end, trial,
+    Cadence, Draws, Ended, Finding, FindingKind, Judge, Limit, RuleId, RuleSet, SearchSettings, Shrunk, Swept, Tally,
+    search, shrink, to_the_end, trial,
 };
 use protocol::{
     AdapterFault, Answer, Capability, Change, Changed, Hello, InProcess, Level, Local, Query, Question, Questions,
@@ -411,7 +411,10 @@ fn a_search_that_is_stopped_tells_the_first_failure_as_it_was_found() {
     let upsert = |name: &str, tag: &str| Step::Change(Change::Upsert(Row::new("d1", name, "up", tag)));
     let steps = vec![upsert("a*", "v1"), upsert("b*", "v2")];
     let settings = SearchSettings {
-        sweep: vec![run(steps, vec![lookup("ax", None), lookup("ay", None)], [2])],
+        sweep: vec![Swept {
+            run: run(steps, vec![lookup("ax", None), lookup("ay", None)], [2]),
+            is_small: false,
+        }],
         ..settings(router.hello(), 0)
     };
     let hunt = search(router.as_mut(), &judge, &settings, &mut |hunt| {

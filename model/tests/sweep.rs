@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use adapter_faulty::find;
 use model::universe::{Scope, TINY};
 use model::{
-    CONSTRUCTION, Cadence, Coverage, Draws, Judge, LookedUp, Met, RuleSet, SWEEP, SearchSettings, Tier, Tried, search,
-    sweep, to_the_end, trial,
+    CONSTRUCTION, Cadence, Coverage, Draws, Failure, Judge, LookedUp, Met, RuleSet, SWEEP, SearchSettings, Signature,
+    Swept, Tier, Tried, search, sweep, to_the_end, trial,
 };
 use protocol::wire::Extra;
 use protocol::{
@@ -18,11 +18,17 @@ use protocol::{
 struct Bundled {
     router: Box<dyn RouterUnderTest + Send>,
     hello: Hello,
+    /// The number of runs so far.
+    runs: usize,
 }
 
 impl Bundled {
     fn new(capabilities: Option<&[Capability]>) -> Self {
-        let router = find("none").unwrap().router();
+        Self::with("none", capabilities)
+    }
+
+    fn with(fault: &str, capabilities: Option<&[Capability]>) -> Self {
+        let router = find(fault).unwrap().router();
         let mut hello = router.hello().clone();
         if let Some(capabilities) = capabilities {
             hello.capabilities = capabilities.to_vec();
@@ -36,7 +42,8 @@ impl Bundled {
                 params: None,
             })
             .to_vec();
-        Self { router, hello }
+        let runs = 0;
+        Self { router, hello, runs }
     }
 }
 
@@ -46,6 +53,7 @@ impl RouterUnderTest for Bundled {
     }
 
     fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
+        self.runs += runs.len();
         self.router.run(runs)
     }
 }
@@ -100,7 +108,7 @@ fn a_story_that_a_router_cannot_be_told_is_left_out() {
     let few = Bundled::new(Some(&[Capability::Upsert, Capability::Patterns]));
     let runs = sweep(&Scope::new(&TINY, few.hello()), &[]);
     assert!(!runs.is_empty());
-    for run in &runs {
+    for Swept { run, .. } in &runs {
         assert!(run.trace.rows().all(|row| row.team.is_none()));
         let upsert = |step: &Step| matches!(step, Step::Change(Change::Upsert(_)));
         assert!(run.trace.steps.iter().all(upsert), "{run:?}");
@@ -119,7 +127,7 @@ fn known_traces_come_first_and_a_failure_of_the_sweep_says_where_it_is_from() {
         sweep: sweep(&Scope::new(&TINY, router.hello()), std::slice::from_ref(&known)),
         ..settings(router.hello())
     };
-    assert_eq!(settings.sweep[0].trace, known);
+    assert_eq!(settings.sweep[0].run.trace, known);
     let judge = judge(router.hello());
     let hunt = search(router.as_mut(), &judge, &settings, &mut to_the_end).unwrap();
     let first = hunt
@@ -128,6 +136,73 @@ fn known_traces_come_first_and_a_failure_of_the_sweep_says_where_it_is_from() {
         .map(|failure| (failure.origin.universe, failure.origin.trace))
         .min();
     assert_eq!(first, Some((SWEEP, 0)));
+}
+
+/// A row with a wildcard, and what it takes to see that its update leaves the former version behind.
+fn updated(id: &str, extra: Option<&str>) -> Run {
+    let row = |tag: &str| Row {
+        extra: extra.map(str::to_owned),
+        weight: Some(3),
+        ..Row::new(id, "some*", "openai/up", &format!("{id}-{tag}"))
+    };
+    let steps = ["old", "new"].map(|tag| Step::Change(Change::Upsert(row(tag))));
+    let questions = Questions::at_end(vec![Question::Lookup(Query::new("something", None))], steps.len());
+    Run {
+        trace: Trace::of_router(Vec::new(), steps.to_vec()),
+        questions,
+    }
+}
+
+/// The failures of a sweep of these runs, and the number of runs that it took.
+fn swept(sweep: Vec<Swept>) -> (Vec<Failure>, usize) {
+    let mut router = Bundled::with("upsert-keeps-global-pattern", None);
+    let settings = SearchSettings {
+        sweep,
+        ..settings(router.hello())
+    };
+    let judge = judge(router.hello());
+    let hunt = search(&mut router, &judge, &settings, &mut to_the_end).unwrap();
+    (hunt.failures.into_values().collect(), router.runs)
+}
+
+#[test]
+fn what_a_known_trace_shows_is_not_made_small_again() {
+    let one = |is_small| {
+        let run = updated("d1", None);
+        swept(vec![Swept { run, is_small }])
+    };
+    let ((small, few), (shrunk, many)) = (one(true), one(false));
+    assert!(few * 3 < many, "{few} and {many}");
+    assert!(!small.is_empty() && small.iter().all(|failure| failure.shrunk));
+    let names = |failures: &[Failure]| -> BTreeSet<String> {
+        let rows = failures.iter().flat_map(|failure| failure.run.trace.rows());
+        rows.map(|row| row.tag.clone()).collect()
+    };
+    let (as_written, plain) = (["d1-old", "d1-new"], ["v1", "v2"]);
+    assert_eq!(names(&small), as_written.map(str::to_owned).into());
+    assert_eq!(names(&shrunk), plain.map(str::to_owned).into());
+}
+
+#[test]
+fn a_failure_that_comes_to_one_that_is_told_already_costs_an_attempt() {
+    let of = |runs: &[Run]| {
+        let sweep = runs.iter().map(|run| Swept {
+            run: run.clone(),
+            is_small: false,
+        });
+        swept(sweep.collect())
+    };
+    let one = updated("d1", None);
+    let ((failures, alone), (same, both)) = (of(std::slice::from_ref(&one)), of(&[one, updated("d2", Some("one"))]));
+    let told = |failures: &[Failure]| -> Vec<(Signature, Run)> {
+        failures
+            .iter()
+            .map(|failure| (failure.signature.clone(), failure.run.clone()))
+            .collect()
+    };
+    assert_eq!(told(&failures), told(&same));
+    assert!(same.iter().all(|failure| failure.count == 2), "{same:?}");
+    assert!((both - alone) * 3 < alone, "{alone} for one, {both} for both");
 }
 
 #[test]
@@ -206,12 +281,13 @@ fn what_a_known_trace_asks_is_asked_of_fresh_routers_too() {
         Step::Ask(None, asked.clone()),
     ];
     let known = Trace::of_router(Vec::new(), steps);
-    let runs = sweep(&Scope::new(&TINY, router.hello()), &[known]);
-    let last = runs[0].questions.rounds.last().expect("there is a round");
+    let swept = sweep(&Scope::new(&TINY, router.hello()), &[known]);
+    let questions = &swept[0].run.questions;
+    let last = questions.rounds.last().expect("there is a round");
     assert_eq!(
         last.after, 2,
         "at the end, where answers are held against those of fresh routers"
     );
-    let mut of_last = runs[0].questions.of(last);
+    let mut of_last = questions.of(last);
     assert!(of_last.any(|(_, question)| *question == asked));
 }

@@ -104,7 +104,9 @@ fn the_cause_of_an_empty_reading_is_the_store_and_not_the_rows() {
     let mut fleet = InProcessFleet::new(Planted::new(Some(Fault::EmptyEvicts)));
     let mut settings = settings(&fleet, true);
     let shows_nothing = Step::World(World::StoreShows(StoreView::Nothing));
-    settings.sweep.retain(|run| run.trace.steps.contains(&shows_nothing));
+    settings
+        .sweep
+        .retain(|swept| swept.run.trace.steps.contains(&shows_nothing));
     let failure = first_of(&mut fleet, &settings).unwrap();
     let judge = judge(&fleet);
     let CauseKey::Schedule(Schedule {
@@ -163,7 +165,7 @@ fn what_is_swept_keeps_to_the_capabilities_of_the_fleet() {
             batch: 1,
         };
         let drawn = (0..200).map(|number| model::draw_run(&settings, number).1.trace);
-        for trace in settings.sweep.iter().map(|run| run.trace.clone()).chain(drawn) {
+        for trace in settings.sweep.iter().map(|swept| swept.run.trace.clone()).chain(drawn) {
             assert!(!trace.needs().contains(&gone), "{gone:?}: {trace:#?}");
         }
         assert!(settings.sweep.len() > 20, "{gone:?}");
@@ -174,7 +176,7 @@ fn what_is_swept_keeps_to_the_capabilities_of_the_fleet() {
 fn the_sweep_holds_each_operation_at_each_point_while_others_run_here_and_elsewhere() {
     let fleet = InProcessFleet::new(Planted::new(None));
     let sweep = settings(&fleet, true).sweep;
-    let traces: Vec<&Trace> = sweep.iter().map(|run| &run.trace).collect();
+    let traces: Vec<&Trace> = sweep.iter().map(|swept| &swept.run.trace).collect();
     let held = |is: &dyn Fn(&Op) -> bool, at: Place| {
         traces.iter().any(|trace| {
             trace
@@ -213,6 +215,6 @@ fn a_sound_fleet_goes_through_the_sweep_without_a_failure() {
         hunt.work.swept > 200 && hunt.work.effects == 0,
         "what is swept is no random change"
     );
-    let asked = settings.sweep.iter().flat_map(|run| &run.questions.asked);
+    let asked = settings.sweep.iter().flat_map(|swept| &swept.run.questions.asked);
     assert!(asked.filter(|question| matches!(question, Question::Lookup(_))).count() > 200);
 }
