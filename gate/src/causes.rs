@@ -18,6 +18,13 @@ pub(crate) const DIAGNOSES_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// The most causes whose witness is asked for again: each takes up to twice the time that is waited.
 const ASKED_AGAIN_MAX: usize = 12;
+/// The least time for the waits of a run.
+const WAITING_MIN: Duration = Duration::from_secs(10);
+
+/// The time that the waits of a run may take, beside the budget of the search: a fifth of that.
+pub(crate) fn waiting_max(budget: Option<Duration>) -> Duration {
+    (budget.unwrap_or_default() / 5).max(WAITING_MIN)
+}
 
 /// The router whose failures are looked into, and how.
 pub(crate) struct Diagnosing<'a> {
@@ -31,6 +38,8 @@ pub(crate) struct Diagnosing<'a> {
     pub time_max: Duration,
     /// The time after which the witness of a cause is asked for again.
     pub ask_again: Duration,
+    /// The longest time that all waits together may take: nothing else happens meanwhile.
+    pub waiting_max: Duration,
     /// Lines of progress.
     pub progress: &'a mut dyn FnMut(&str),
 }
@@ -59,10 +68,13 @@ impl Diagnosing<'_> {
         let (count, seconds) = (failures.len(), clock.elapsed().as_secs_f64());
         (self.progress)(&format!("diagnosed {count} failures in {runs} runs, {seconds:.1} s"));
         let mut reports = Vec::with_capacity(causes.len());
+        let waits = Clock::start();
         for (cause, number) in causes.iter().zip(1..) {
             let (witness, of_witness) = &failures[cause.members[0].place];
             let mut report = report(cause, number, failures, &known);
-            if number <= ASKED_AGAIN_MAX && self.is_in_time(clock) {
+            // A wait that is begun is waited for.
+            let there_is_time = waits.elapsed() + self.ask_again <= self.waiting_max && self.is_in_time(clock);
+            if number <= ASKED_AGAIN_MAX && there_is_time {
                 report.lasts = self.lasts(witness);
             }
             report.did = self.did(&report.trace.trace);

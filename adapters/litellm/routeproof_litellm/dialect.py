@@ -44,6 +44,7 @@ CAPABILITIES = (
     "sizes",
     "claims",
     "holds",
+    "wait",
 )
 
 STRUCTURES = {"callbacks": "log", "deployment_latency_map": "cache", "model_cost": "log"}

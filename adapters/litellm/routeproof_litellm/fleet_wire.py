@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from routeproof_litellm import wire
 from routeproof_litellm.fields import WireError, fields_of, integer_of, list_of, text_of, text_or_none, verb_of
-from routeproof_litellm.wire import U32_MAX, Add, Delete, Listing, Query, Question, Row, questions_of, row_of, rows_of
+from routeproof_litellm.wire import (
+    U32_MAX,
+    Add,
+    Delete,
+    Listing,
+    Query,
+    Question,
+    Row,
+    Wait,
+    questions_of,
+    row_of,
+    rows_of,
+    wait_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +33,6 @@ if TYPE_CHECKING:
 
 REPLICAS_MAX = 8
 """The most replicas of a fleet: each is a process of its own."""
-WAIT_MS_MAX = 60_000
-"""The longest time that one step lets pass."""
 
 _U8_MAX = (1 << 8) - 1
 
@@ -142,12 +153,6 @@ class Notified(NamedTuple):
 
     replica: int
     what: Literal["duplicate", "drop", "defer"]
-
-
-class Wait(NamedTuple):
-    """So many milliseconds pass."""
-
-    milliseconds: int
 
 
 World: TypeAlias = StoreFails | StoreShows | StoreOrder | Config | Crash | Notified | Wait
@@ -341,7 +346,7 @@ _STEPS: dict[str, Callable[[object], FleetStep]] = {
     "duplicate": lambda body: Notified(_replica(body), "duplicate"),
     "drop": lambda body: Notified(_replica(body), "drop"),
     "defer": lambda body: Notified(_replica(body), "defer"),
-    "wait": lambda body: Wait(integer_of(body, "`wait`", WAIT_MS_MAX)),
+    "wait": wait_of,
     "lookup": _lookup,
     "listing": _listing,
     "claims": lambda body: Ask(_of(_asked(body, "`claims`")), "claims"),

@@ -20,7 +20,7 @@ from routeproof_litellm.fields import Json, WireError
 from routeproof_litellm.leftovers import Leftovers
 from routeproof_litellm.log import Log
 from routeproof_litellm.surface import Surface
-from routeproof_litellm.wire import Add, Change, Delete, Row, Run, Upsert
+from routeproof_litellm.wire import Add, Change, Delete, Row, Run, Upsert, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -156,6 +156,10 @@ class LiteLlm:
         return {"outcome": outcome, "held": self._held()}
 
     async def _step(self, step: Step) -> Json:
+        if isinstance(step, Wait):
+            # What the router does by itself needs the loop, and the other runs have waited for this one anyway.
+            await asyncio.sleep(step.milliseconds / 1_000)
+            return {"moved": []}
         if not isinstance(step, Change):
             return {"shown": await self._asker.ask(self._router, step)}
         began = perf_counter_ns()

@@ -22,14 +22,13 @@ from routeproof_litellm.fleet_wire import (
     StoreFails,
     StoreOrder,
     StoreShows,
-    Wait,
     WriteOp,
 )
 from routeproof_litellm.news import of_write
 from routeproof_litellm.replica import Go, Hear, Pass
 from routeproof_litellm.rows import reply
 from routeproof_litellm.store import Reading
-from routeproof_litellm.wire import Add, Delete
+from routeproof_litellm.wire import Add, Delete, Wait
 
 if TYPE_CHECKING:
     from routeproof_litellm.fields import Json

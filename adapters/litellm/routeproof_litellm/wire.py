@@ -31,6 +31,8 @@ RUN_STEPS_MAX = 10_000
 RUN_QUESTIONS_MAX = 4_096
 LIST_ROWS_MAX = 10_000
 HELLO_ITEMS_MAX = 256
+WAIT_MS_MAX = 60_000
+"""The longest that one step lets pass: a gate that hears nothing for longer takes the adapter for dead."""
 
 _U16_MAX = (1 << 16) - 1
 U32_MAX = (1 << 32) - 1
@@ -88,9 +90,15 @@ class Replace(NamedTuple):
     rows: list[Row]
 
 
+class Wait(NamedTuple):
+    """Let so many milliseconds pass."""
+
+    milliseconds: int
+
+
 Change: TypeAlias = Upsert | Add | Delete | Replace
 Question: TypeAlias = Query | Listing | Literal["claims", "holds", "sizes"]
-Step: TypeAlias = Change | Question
+Step: TypeAlias = Change | Question | Wait
 Asked = TypeVar("Asked")
 
 
@@ -290,7 +298,6 @@ _FLEET_VERBS = frozenset(
         "duplicate",
         "drop",
         "defer",
-        "wait",
         "store",
     }
 )
@@ -351,6 +358,11 @@ def _asked(value: object, where: str, required: tuple[str, ...] = (), optional: 
     return fields
 
 
+def wait_of(body: object) -> Wait:
+    """Read a wait, held against its bound."""
+    return Wait(integer_of(body, "`wait`", WAIT_MS_MAX))
+
+
 _STEPS: dict[str, Callable[[object], Step]] = {
     "upsert": lambda body: Upsert(row_of(body)),
     "add": lambda body: Add(row_of(body)),
@@ -361,4 +373,5 @@ _STEPS: dict[str, Callable[[object], Step]] = {
     "claims": _claims,
     "holds": _holds,
     "sizes": _sizes,
+    "wait": wait_of,
 }

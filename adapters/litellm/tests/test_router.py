@@ -7,6 +7,7 @@ release is for the trial to find.
 from __future__ import annotations
 
 import sys
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from routeproof_litellm import dialect as dialects
 from routeproof_litellm.candidates import WAYS, Listed
 from routeproof_litellm.fields import WireError
 from routeproof_litellm.surface import Surface
-from routeproof_litellm.wire import Add, Delete, Listing, Query, Replace, Round, Row, Run, Upsert
+from routeproof_litellm.wire import Add, Delete, Listing, Query, Replace, Round, Row, Run, Upsert, Wait
 
 if TYPE_CHECKING:
     from routeproof_litellm.candidates import Way
@@ -360,6 +361,15 @@ def test_time_is_measured(router: LiteLlm) -> None:
     few = ask(router, [EXACT], [])["router_ns"]
     many = ask(router, [EXACT], [], *[Query("m")] * 200)["router_ns"]
     assert 0 < few < many
+
+
+def test_a_wait_lets_time_pass_that_is_not_the_routers(router: LiteLlm) -> None:
+    began = perf_counter_ns()
+    reply = ask(router, [EXACT], [Wait(50)], Query("m"))
+    assert perf_counter_ns() - began >= 50_000_000
+    assert reply["steps"] == [{"moved": []}]
+    assert reply["router_ns"] < 50_000_000
+    assert seen(reply, 0) == seen(reply, 1)
 
 
 def test_a_run_leaves_nothing_behind(router: LiteLlm) -> None:

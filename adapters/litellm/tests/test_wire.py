@@ -10,7 +10,7 @@ import pytest
 
 from routeproof_litellm import wire
 from routeproof_litellm.fields import WireError
-from routeproof_litellm.wire import Add, Delete, Hello, Listing, Query, Replace, Request, Round, Row, Run, Upsert
+from routeproof_litellm.wire import Add, Delete, Hello, Listing, Query, Replace, Request, Round, Row, Run, Upsert, Wait
 
 ROW = {"id": "d1", "model_name": "openai/*", "model": "openai/*", "tag": "v1"}
 RUN: dict[str, Any] = {"trace": {"steps": []}}
@@ -115,6 +115,8 @@ REFUSED: list[tuple[str, object, str, str]] = [
     ("team of another type", questions(asked=[{"listing": 1}]), "bad_request", "`listing` must be a string"),
     ("too many steps", trace(steps=[{"delete": "d"}] * 10_001), "too_large", "at most 10000 steps"),
     ("too many rows", step({"replace": [ROW] * 10_001}), "too_large", "at most 10000 rows"),
+    ("long wait", step({"wait": 60_001}), "bad_request", "`wait` must be a whole number from 0 to 60000"),
+    ("wait without a time", step({"wait": {}}), "bad_request", "`wait` must be a whole number"),
     ("unknown step", step({"jump": "d1"}), "bad_request", "no step `jump`"),
     ("step of a fleet", step({"begin": {}}), "unsupported", "`begin` is a step of a fleet"),
     ("team of the claims", step({"claims": {"team": "A"}}), "bad_request", "`claims` has an unknown field `team`"),
@@ -134,6 +136,11 @@ def test_refuses(value: object, code: str, part: str) -> None:
         wire.parse_request(value, wire.run_of)
     assert refused.value.code == code
     assert part in str(refused.value)
+
+
+def test_reads_a_wait() -> None:
+    expected = [Run([], [Wait(60_000)], [], [])]
+    assert wire.parse_request(step({"wait": 60_000}), wire.run_of) == Request(1, expected)
 
 
 def test_a_text_at_the_limit_is_read() -> None:

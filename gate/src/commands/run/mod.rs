@@ -28,7 +28,7 @@ use crate::adapter::spec::{Release, Spec};
 use crate::adapter::store::Store;
 use crate::adapter::venv::Part;
 use crate::adapter::{AdapterSettings, open, prepared};
-use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing};
+use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing, waiting_max};
 use crate::cli::RunArgs;
 use crate::clock::{Clock, seed_of_the_moment};
 use crate::document::{
@@ -244,6 +244,7 @@ pub(crate) fn put_on_trial(
         judge: &judge,
         time_max: if in_time { DIAGNOSES_TIME_MAX } else { Duration::ZERO },
         ask_again: options.ask_again,
+        waiting_max: waiting_max(options.budget),
         progress,
     };
     let causes = diagnosing.causes_of(&counted(&failures), &mut shelf);
