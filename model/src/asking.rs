@@ -34,6 +34,8 @@ const QUIET_CHANGES_MAX: usize = 64;
 const OFTEN_PERCENT: usize = 50;
 /// The most bits of the number of times beyond two.
 const OFTEN_BITS_MAX: usize = 4;
+/// The percentage of the traces of a slow router that ask a few lookups over and over before some change.
+const SLOW_OFTEN_PERCENT: usize = 10;
 
 /// The moments at which a router is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +121,31 @@ pub(crate) fn at_drawn_moments(trace: Trace, asked: Vec<Question>, choices: &mut
     } else {
         trace
     };
-    let moments = moments(&trace, choices, cadence);
-    in_rounds(trace, asked, &moments, choices)
+    let mut moments = moments(&trace, choices, cadence);
+    let often = (cadence == Cadence::AtTheEnd && choices.percent(SLOW_OFTEN_PERCENT)).then(|| {
+        let moment = choices.below(trace.steps.len());
+        moments.insert(moment);
+        moment
+    });
+    let mut run = in_rounds(trace, asked, &moments, choices);
+    if let Some(moment) = often {
+        ask_few_often(&mut run.questions, moment, choices);
+    }
+    run
+}
+
+/// Makes of the round at that moment one of a few lookups, each of them over and over.
+fn ask_few_often(questions: &mut Questions, moment: usize, choices: &mut dyn Choices) {
+    let Questions { asked, rounds } = questions;
+    let Some(index) = rounds.iter().position(|round| round.after as usize == moment) else {
+        return;
+    };
+    let mut places = places_of(asked, &rounds[index]);
+    places.retain(|place| asked[usize::from(*place)].query().is_some());
+    shuffle(&mut places, choices);
+    places.truncate(SINGLE_LOOKUPS_MAX);
+    rounds[index].order = Some(places);
+    ask_often(questions, index, 2 << choices.below(OFTEN_BITS_MAX));
 }
 
 /// The trace with single lookups before about half of its steps.

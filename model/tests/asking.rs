@@ -1,6 +1,7 @@
 //! Asking is an action: routers that are wrong only where they were asked before are found, and their traces say what was
 //! asked.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
@@ -226,6 +227,65 @@ fn a_refusal_that_changes_answers_is_found_behind_a_cache() {
     let rule = RuleSet::only(RuleId::AtomicRefusal);
     found_by::<Cached<1, 1, Losing>>("one answer", &rule);
     found_by::<Cached<3, 1, Losing>>("three answers", &rule);
+}
+
+/// A right router that answers for good as it did once it was asked so often.
+#[derive(Clone, Default)]
+struct Pins<const TIMES: usize> {
+    router: Router<Correct>,
+    asked: RefCell<BTreeMap<Query, (usize, Vec<Answer>)>>,
+}
+
+impl<const TIMES: usize> Local for Pins<TIMES> {
+    fn describe() -> Hello {
+        Router::<Correct>::describe()
+    }
+
+    fn reset(&mut self, initial: &[Row]) -> Changed {
+        *self = Self::default();
+        self.router.reset(initial)
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        self.router.change(change)
+    }
+
+    fn lookup(&self, query: &Query) -> Vec<Answer> {
+        let mut asked = self.asked.borrow_mut();
+        let (times, answers) = asked.entry(query.clone()).or_default();
+        if *times < TIMES {
+            *answers = self.router.lookup(query);
+        }
+        *times += 1;
+        answers.clone()
+    }
+
+    fn listing(&self, team: Option<&str>) -> Vec<String> {
+        self.router.listing(team)
+    }
+
+    fn claims(&self) -> Vec<String> {
+        self.router.claims()
+    }
+
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        self.router.sizes()
+    }
+}
+
+#[test]
+fn a_slow_router_too_is_asked_over_and_over() {
+    // Asked at the end and around one step alone, no question is put more than three times.
+    let mut router = InProcess::new(Pins::<6>::default());
+    let settings = SearchSettings {
+        cadence: Cadence::AtTheEnd,
+        ..settings(router.hello(), 16)
+    };
+    let judge = judge(router.hello());
+    let hunt = search(&mut router, &judge, &settings, &mut until_found).unwrap();
+    let failures: Vec<_> = hunt.failures.values().filter(|failure| failure.shrunk).collect();
+    assert!(!failures.is_empty(), "not found in {} traces", hunt.work.traces);
+    assert!(failures.iter().all(|failure| shows_again(&mut router, failure)));
 }
 
 const FIRST: ExhaustLimits = ExhaustLimits {
