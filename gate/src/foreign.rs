@@ -36,6 +36,12 @@ pub(crate) fn clean(text: &str, max: usize) -> String {
     }
 }
 
+/// Returns a text of several lines in one: what an exception says often has more.
+pub(crate) fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<&str>>().join(" ")
+}
+
 /// Foreign text in a line of others.
 pub(crate) fn brief(text: &str) -> String {
     clean(text, BRIEF_MAX)
@@ -71,6 +77,12 @@ mod tests {
         assert_eq!(clean(&"é".repeat(BRIEF_MAX), BRIEF_MAX), "é".repeat(BRIEF_MAX));
         let cut = clean(&"é".repeat(500), BRIEF_MAX);
         assert_eq!(cut, format!("{}... (500 characters)", "é".repeat(BRIEF_MAX)));
+    }
+
+    #[test]
+    fn a_text_of_several_lines_becomes_one_line() {
+        assert_eq!(one_line("one:\n  two\r\n\n\tthree"), "one: two three");
+        assert_eq!(one_line("one\u{1b} two"), "one\u{1b} two");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use protocol::{Change, Question, Row, Step};
 
 use super::steps::step_text;
 use crate::document::{CauseReport, FindingReport};
-use crate::foreign::brief as clean;
+use crate::foreign::{brief as clean, one_line};
 
 /// Steps shown of one trace.
 const STEPS_SHOWN_MAX: usize = 8;
@@ -96,7 +96,7 @@ pub(super) fn question_brief(cause: &CauseReport) -> String {
 
 /// Returns the allowed answer and the one that came, in words that a terminal can take.
 pub(super) fn words(finding: &FindingReport) -> [String; 2] {
-    finding.words().map(|text| clean(&text))
+    finding.words().map(|text| clean(&one_line(&text)))
 }
 
 /// A text in lines of at most `width` characters, broken at spaces where there are any.

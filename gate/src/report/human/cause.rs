@@ -9,7 +9,7 @@ use super::brief::{question_brief, rows_brief, step_brief, words, wrapped};
 use super::causes::known_text;
 use super::{BAD, counted, times};
 use crate::document::{CauseReport, RunReport, TestResult};
-use crate::foreign::{brief as clean, clean_lines, escaped};
+use crate::foreign::{brief as clean, clean_lines, escaped, one_line};
 
 /// The fewest columns at which the steps stand beside the rows.
 const COLUMNS_OF_TABLE_MIN: usize = 60;
@@ -182,7 +182,7 @@ fn write_steps(out: &mut impl Write, cause: &CauseReport, columns: usize) -> fmt
 /// The reason why a step was refused, behind the word that it was.
 fn reason(told: Option<&Told>) -> String {
     match told.and_then(|told| told.outcome.as_ref()) {
-        Some(Outcome::Refused(why)) => format!(": {}", clean(why)),
+        Some(Outcome::Refused(why)) => format!(": {}", clean(&one_line(why))),
         _ => String::new(),
     }
 }
