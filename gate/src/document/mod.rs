@@ -33,7 +33,7 @@ pub(crate) use replay::{ReplayReport, TraceReport, TraceStatus};
 pub(crate) use reproduction::{ReproductionReport, TestResult, TestRun};
 pub(crate) use run::{
     Confirmation, ExplorationReport, FailureReport, IdleSkip, OriginReport, PREMISES_MIN, RuleReport, RuleStatus,
-    RunReport, SearchReport,
+    RunReport, SearchReport, Unexplored,
 };
 pub(crate) use suspect::{Brings, SuspectReport};
 pub(crate) use verdict::{Counts, Facts, Verdict};

@@ -17,6 +17,8 @@ pub struct RunReport {
     pub seed: u32,
     /// The exhaustive explorations.
     pub explorations: Vec<ExplorationReport>,
+    /// The reason why there is none; absent where it was explored.
+    pub unexplored: Option<Unexplored>,
     /// The random searches.
     pub searches: Vec<SearchReport>,
     /// The coverage of the searches.
@@ -45,6 +47,35 @@ pub struct RunReport {
 
 /// The least number of premises by which a rule is held.
 pub(crate) const PREMISES_MIN: u64 = 10;
+
+/// The reason why a router is not explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unexplored {
+    /// It is a fleet.
+    Fleet,
+    /// It settles only some time after a change.
+    Settles,
+    /// An answer is one of several.
+    Picks,
+    /// A round of questions takes long.
+    Slow,
+    /// The run ended before it came to that.
+    Ended,
+}
+
+impl Unexplored {
+    /// The reason in words, behind "since".
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Fleet => "it is a fleet, whose replicas and store have too many states",
+            Self::Settles => "it settles only some time after a change (`settles`), and exploring never waits",
+            Self::Picks => "an answer is one of several (`picks`), and exploring asks each question once",
+            Self::Slow => "a round of questions takes long, and exploring asks thousands",
+            Self::Ended => "the run ended before",
+        }
+    }
+}
 
 /// An exhaustive exploration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -384,6 +415,7 @@ mod tests {
                 whole_memory: true,
                 seconds: 0.0,
             }],
+            unexplored: None,
             coverage: Box::default(),
             searches: vec![SearchReport {
                 swept: 0,

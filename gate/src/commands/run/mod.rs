@@ -33,7 +33,7 @@ use crate::cli::RunArgs;
 use crate::clock::{Clock, seed_of_the_moment};
 use crate::document::{
     CoverageReport, Document, ExplorationReport, FailureReport, Interruption, PREMISES_MIN, RuleReport, RuleStatus,
-    RunReport, SearchReport, TrialReport,
+    RunReport, SearchReport, TrialReport, Unexplored,
 };
 use crate::error::Error;
 use crate::explore::explore_any;
@@ -215,6 +215,7 @@ pub(crate) fn put_on_trial(
         progress,
         found: Found::new(options, &hello),
         explorations: Vec::new(),
+        unexplored: Some(Unexplored::Ended),
         searches: Vec::new(),
     };
     let mut watched = Watched::new(router);
@@ -223,6 +224,7 @@ pub(crate) fn put_on_trial(
         clock,
         found,
         explorations,
+        unexplored,
         searches,
         ..
     } = trial;
@@ -258,6 +260,7 @@ pub(crate) fn put_on_trial(
         trial: TrialReport::new(&options.spec.to_string(), &hello),
         seed: options.seed,
         explorations,
+        unexplored,
         searches,
         coverage: Box::new(coverage),
         rules: rules
@@ -297,22 +300,33 @@ struct Trial<'a> {
     progress: &'a mut dyn FnMut(&str),
     found: Found<'a>,
     explorations: Vec<ExplorationReport>,
+    unexplored: Option<Unexplored>,
     searches: Vec<SearchReport>,
+}
+
+/// The reason why a router, or a fleet, is not explored that is asked so often.
+fn unexplored(hello: &Hello, level: Level, cadence: Cadence) -> Option<Unexplored> {
+    if level == Level::Fleet {
+        return Some(Unexplored::Fleet);
+    }
+    if hello.dialect.settles.wait_ms() > 0 {
+        return Some(Unexplored::Settles);
+    }
+    if hello.dialect.picks {
+        return Some(Unexplored::Picks);
+    }
+    (cadence == Cadence::AtTheEnd).then_some(Unexplored::Slow)
 }
 
 impl Trial<'_> {
     fn all(&mut self, router: &mut dyn RouterUnderTest) -> Result<(), AdapterFault> {
         let dialect = &router.hello().dialect;
-        // An exploration asks each question once, and never waits.
-        let shows_all_at_once = dialect.settles.wait_ms() == 0 && !dialect.picks;
         if dialect.slow {
             (self.progress)("the adapter says `slow`, which is no longer read: speed is measured");
         }
         let cadence = cadence(router, self.options.level, self.clock)?;
-        if self.options.level == Level::Fleet {
-            return self.look(router, cadence);
-        }
-        if cadence == Cadence::Drawn && shows_all_at_once {
+        self.unexplored = unexplored(router.hello(), self.options.level, cadence);
+        if self.unexplored.is_none() {
             for (universe, percent) in EXPLORED {
                 self.explore(router, universe, percent)?;
             }
@@ -464,11 +478,29 @@ fn ruling(
 
 #[cfg(test)]
 mod tests {
+    use protocol::Settles;
+
     use super::confirm::REPLAYS_MAX;
     use super::*;
     use crate::adapter::builtin;
     use crate::causes::tests::failure;
     use crate::document::Confirmation;
+
+    #[test]
+    fn a_router_is_explored_unless_its_answers_take_long_or_come_late_or_by_chance() {
+        let mut hello = builtin::reference().hello().clone();
+        let of = |hello: &Hello, cadence| unexplored(hello, Level::Router, cadence);
+        assert_eq!(of(&hello, Cadence::Drawn), None);
+        assert_eq!(
+            unexplored(&hello, Level::Fleet, Cadence::Drawn),
+            Some(Unexplored::Fleet)
+        );
+        assert_eq!(of(&hello, Cadence::AtTheEnd), Some(Unexplored::Slow));
+        hello.dialect.picks = true;
+        assert_eq!(of(&hello, Cadence::Drawn), Some(Unexplored::Picks));
+        hello.dialect.settles = Settles::Within { stale_for: 5 };
+        assert_eq!(of(&hello, Cadence::AtTheEnd), Some(Unexplored::Settles));
+    }
 
     #[test]
     fn a_failure_that_is_excused_or_never_shows_again_speaks_for_itself_alone() {

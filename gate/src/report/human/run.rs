@@ -35,6 +35,9 @@ pub(super) fn write(
     for exploration in &run.explorations {
         writeln!(out, "  {}", exploration_text(exploration))?;
     }
+    if let Some(why) = run.unexplored {
+        writeln!(out, "  not explored exhaustively, since {}", why.words())?;
+    }
     for search in &run.searches {
         writeln!(out, "  {}", sweep_text(search))?;
         writeln!(out, "  {}", search_text(search))?;
