@@ -140,12 +140,12 @@ fn ask_few_often(questions: &mut Questions, moment: usize, choices: &mut dyn Cho
     let Some(index) = rounds.iter().position(|round| round.after as usize == moment) else {
         return;
     };
-    let mut places = places_of(asked, &rounds[index]);
+    let mut places = repeated(asked, &rounds[index], 1);
     places.retain(|place| asked[usize::from(*place)].query().is_some());
     shuffle(&mut places, choices);
     places.truncate(SINGLE_LOOKUPS_MAX);
     rounds[index].order = Some(places);
-    ask_often(questions, index, 2 << choices.below(OFTEN_BITS_MAX));
+    rounds[index].order = Some(repeated(asked, &rounds[index], 2 << choices.below(OFTEN_BITS_MAX)));
 }
 
 /// The trace with single lookups before about half of its steps.

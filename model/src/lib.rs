@@ -52,8 +52,8 @@ pub mod universe;
 pub use alphabet::{alphabet, matrix};
 pub use asking::Cadence;
 pub use cause::{
-    Cause, CauseKey, Diagnosis, Harm, HarmKind, Lasts, Left, Member, Race, Remains, Schedule, Told, Wrong, diagnose,
-    group, lasts,
+    Cause, CauseKey, Diagnosis, Harm, HarmKind, Lasts, Left, Member, Race, Remains, RowChange, Schedule, Told, Until,
+    Wrong, diagnose, group, lasts,
 };
 pub use choices::{Choices, Seeded};
 pub use closing::{Pending, closed_run, closing, fleet_run};

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
-use protocol::{AdapterFault, RouterUnderTest, Run};
+use protocol::{AdapterFault, Level, Query, RouterUnderTest, Run, Step};
 
 use crate::asking::Cadence;
 use crate::choices::Seeded;
+use crate::closing::fleet_run;
 use crate::failure::{Failure, Finding, Origin, Signature};
 use crate::generate::generate;
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit};
@@ -21,6 +22,9 @@ use crate::universe::Scope;
 pub const SWEEP: &str = "sweep";
 /// The most failures that are told apart and made small; those beyond are counted.
 pub(crate) const FAILURES_MAX: usize = 200;
+
+/// The number of schedules of a sweep after which what they showed is made small.
+const SETTLED_EVERY: u64 = 32;
 
 /// The settings of a search.
 #[derive(Clone, Debug)]
@@ -54,6 +58,8 @@ struct Search<'a> {
     hunt: Hunt,
     /// For each signature with which a finding first showed, the signature of the failure that was made small of it.
     known: BTreeMap<Signature, Signature>,
+    /// Findings of the sweep of a fleet that were not made small yet, by the signatures with which they showed.
+    waiting: BTreeMap<Signature, (Drawn, Finding)>,
 }
 
 /// Searches until the traces are used up or `go_on` breaks off.
@@ -71,8 +77,11 @@ pub fn search(
         judge,
         hunt: Hunt::default(),
         known: BTreeMap::new(),
+        waiting: BTreeMap::new(),
     };
-    match search.run(router, settings, go_on) {
+    let searched = search.run(router, settings, go_on);
+    search.keep_waiting();
+    match searched {
         Ok(()) => Ok(search.hunt),
         Err(fault) => Err(Interrupted {
             fault,
@@ -119,6 +128,7 @@ pub fn draw_run(settings: &SearchSettings, number: u32) -> (&Scope, Run) {
 }
 
 /// A trace on trial.
+#[derive(Clone)]
 struct Drawn {
     number: u32,
     universe: &'static str,
@@ -145,6 +155,11 @@ impl Search<'_> {
             };
             let until = count.min(done + u64::from(batch.min(pace.max(1))));
             self.try_out(router, settings, done..until, go_on)?;
+            let swept = settings.sweep.len() as u64;
+            let stretch = done / SETTLED_EVERY < until / SETTLED_EVERY;
+            if !self.waiting.is_empty() && (stretch || until >= swept) {
+                self.settle(router, go_on)?;
+            }
             done = until;
             batch = (batch * 2).min(settings.batch);
         }
@@ -198,37 +213,107 @@ impl Search<'_> {
             if !seen.insert(first.clone()) {
                 continue;
             }
+            if drawn.universe == SWEEP && drawn.run.trace.level == Level::Fleet && !self.known.contains_key(&first) {
+                self.waiting.entry(first).or_insert_with(|| (drawn.clone(), finding));
+                continue;
+            }
             let known = self.known.get(&first);
             if let Some(failure) = known.and_then(|known| self.hunt.failures.get_mut(known)) {
                 failure.count += 1;
                 continue;
             }
-            let stopped = go_on(&self.hunt).is_break();
-            if self.hunt.failures.len() >= FAILURES_MAX || (stopped && !self.hunt.failures.is_empty()) {
-                self.hunt.uncounted += 1;
+            self.make_small(router, drawn, (first, finding), go_on)?;
+        }
+        Ok(())
+    }
+
+    /// Makes small what the sweep has found by now. One small schedule mostly shows what many others do.
+    fn settle(&mut self, router: &mut dyn RouterUnderTest, go_on: &mut GoOn) -> Result<(), AdapterFault> {
+        while let Some((first, (drawn, finding))) = self.waiting.pop_first() {
+            if let Some(failure) = self
+                .known
+                .get(&first)
+                .and_then(|known| self.hunt.failures.get_mut(known))
+            {
+                failure.count += 1;
                 continue;
             }
-            let hunt = &self.hunt;
-            let is_told = |signature: &Signature| hunt.failures.get(signature).is_some_and(|failure| failure.shrunk);
-            let is_enough = |signature: &Signature| drawn.is_small || is_told(signature);
-            let mut go_on = || go_on(hunt).is_continue();
-            let shrunk = match shrink_until(router, self.judge, &drawn.run, &finding, &is_enough, &mut go_on) {
-                Ok(shrunk) => shrunk,
-                Err(fault) => {
-                    // What rests on the order of rows is told only once every order was tried.
-                    if !finding.rule.rests_on_any_order() {
-                        self.hunt.keep(drawn.failure(finding, None));
-                    }
-                    return Err(fault);
+            if go_on(&self.hunt).is_break() {
+                self.waiting.insert(first, (drawn, finding));
+                return Ok(());
+            }
+            self.make_small(router, &drawn, (first, finding), go_on)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what was found and never made small.
+    fn keep_waiting(&mut self) {
+        for (first, (drawn, finding)) in std::mem::take(&mut self.waiting) {
+            if self.known.contains_key(&first) || self.hunt.failures.len() >= FAILURES_MAX {
+                self.hunt.uncounted += 1;
+            } else {
+                self.hunt.keep(drawn.failure(finding, None));
+            }
+        }
+    }
+
+    fn make_small(
+        &mut self,
+        router: &mut dyn RouterUnderTest,
+        drawn: &Drawn,
+        (first, finding): (Signature, Finding),
+        go_on: &mut GoOn,
+    ) -> Result<(), AdapterFault> {
+        let stopped = go_on(&self.hunt).is_break();
+        if self.hunt.failures.len() >= FAILURES_MAX || (stopped && !self.hunt.failures.is_empty()) {
+            self.hunt.uncounted += 1;
+            return Ok(());
+        }
+        let hunt = &self.hunt;
+        let is_told = |signature: &Signature| hunt.failures.get(signature).is_some_and(|failure| failure.shrunk);
+        let is_enough = |signature: &Signature| drawn.is_small || is_told(signature);
+        let mut go_on = || go_on(hunt).is_continue();
+        let shrunk = match shrink_until(router, self.judge, &drawn.run, &finding, &is_enough, &mut go_on) {
+            Ok(shrunk) => shrunk,
+            Err(fault) => {
+                // What rests on the order of rows is told only once every order was tried.
+                if !finding.rule.rests_on_any_order() {
+                    self.hunt.keep(drawn.failure(finding, None));
                 }
-            };
-            if shrunk.is_none() && !stands(router, self.judge, &drawn.run, &finding)? {
-                self.hunt.uncounted += 1;
-                continue;
+                return Err(fault);
             }
-            let failure = drawn.failure(finding, shrunk);
-            self.known.insert(first, failure.signature.clone());
-            self.hunt.keep(failure);
+        };
+        if shrunk.is_none() && !stands(router, self.judge, &drawn.run, &finding)? {
+            self.hunt.uncounted += 1;
+            return Ok(());
+        }
+        let failure = drawn.failure(finding, shrunk);
+        self.known.insert(first, failure.signature.clone());
+        let shows_others = failure.run.trace.level == Level::Fleet && failure.shrunk;
+        self.hunt.keep(failure.clone());
+        if shows_others {
+            self.note_others(router, &failure)?;
+        }
+        Ok(())
+    }
+
+    /// Notes what else a small schedule shows: by whatever rule that was found elsewhere, it needs no other witness.
+    fn note_others(&mut self, router: &mut dyn RouterUnderTest, failure: &Failure) -> Result<(), AdapterFault> {
+        let mut trace = failure.run.trace.clone();
+        let asked = trace.steps.iter().filter_map(|step| match step {
+            Step::Ask(_, question) => question.query().cloned(),
+            _ => None,
+        });
+        let asked: Vec<Query> = asked.collect();
+        trace.steps.retain(|step| !matches!(step, Step::Ask(..)));
+        let run = fleet_run(trace, asked, &router.hello().capabilities);
+        for judged in trial(router, self.judge, std::slice::from_ref(&run))? {
+            for finding in &judged.tally.findings {
+                let steps = &run.trace.steps;
+                let other = Signature::of(finding, &steps[..finding.after.min(steps.len())]);
+                self.known.entry(other).or_insert_with(|| failure.signature.clone());
+            }
         }
         Ok(())
     }

@@ -232,13 +232,13 @@ fn a_refusal_that_changes_answers_is_found_behind_a_cache() {
 /// A right router that answers for good as it did once it was asked so often.
 #[derive(Clone, Default)]
 struct Pins<const TIMES: usize> {
-    router: Router<Correct>,
+    router: Router,
     asked: RefCell<BTreeMap<Query, (usize, Vec<Answer>)>>,
 }
 
 impl<const TIMES: usize> Local for Pins<TIMES> {
-    fn describe() -> Hello {
-        Router::<Correct>::describe()
+    fn describe(&self) -> Hello {
+        self.router.describe()
     }
 
     fn reset(&mut self, initial: &[Row]) -> Changed {
@@ -278,7 +278,7 @@ fn a_slow_router_too_is_asked_over_and_over() {
     // Asked at the end and around one step alone, no question is put more than three times.
     let mut router = InProcess::new(Pins::<6>::default());
     let settings = SearchSettings {
-        cadence: Cadence::AtTheEnd,
+        draws: Draws::Changes(Cadence::AtTheEnd),
         ..settings(router.hello(), 16)
     };
     let judge = judge(router.hello());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{CauseKey, Left, Race, Remains, RuleId, Schedule, Wrong};
+use model::{CauseKey, Left, Race, Remains, RowChange, RuleId, Schedule, Until, Wrong};
 use protocol::Place;
 
 /// The headline of a cause.
@@ -67,23 +67,28 @@ fn of_schedule(schedule: &Schedule) -> String {
     let Schedule {
         race,
         store,
-        write,
-        last,
+        change,
         restarts,
         by_pattern,
         left,
+        until,
     } = schedule;
     if let Some(what) = whatever_the_schedule(*left) {
         return what.to_owned();
     }
-    let when = steps_of(race.as_ref(), store, write.as_deref(), last.as_deref());
+    let when = steps_of(race.as_ref(), store, *change);
     let restarted = if *restarts { " and a restart" } else { "" };
     let by = match by_pattern {
         Some(true) => ", by pattern",
         Some(false) => ", by name",
         None => "",
     };
-    format!("{when}{restarted}: {}{by}", left_behind(*left))
+    let until = match until {
+        Some(Until::Poll) => ", until the next poll",
+        Some(Until::Never) => ", and no poll ends it",
+        None => "",
+    };
+    format!("{when}{restarted}: {}{by}{until}", left_behind(*left))
 }
 
 /// The headline of what a router answers whatever led to its state.
@@ -97,7 +102,7 @@ fn whatever_the_schedule(left: Left) -> Option<&'static str> {
 }
 
 /// The schedule of a fleet, as a phrase that begins a sentence.
-fn steps_of(race: Option<&Race>, store: &BTreeSet<String>, write: Option<&str>, last: Option<&str>) -> String {
+fn steps_of(race: Option<&Race>, store: &BTreeSet<String>, change: Option<RowChange>) -> String {
     let while_store = if store.is_empty() {
         String::new()
     } else {
@@ -124,11 +129,13 @@ fn steps_of(race: Option<&Race>, store: &BTreeSet<String>, write: Option<&str>, 
         };
         return format!("A {held} held {}{passed}{while_store}", place(*until));
     }
-    match (write, last) {
-        (Some(write), Some(last)) => format!("After a {write} and a {last}{while_store}"),
-        (Some(one), None) | (None, Some(one)) => format!("After a {one}{while_store}"),
-        (None, None) => format!("From the start{while_store}"),
-    }
+    let what = match change {
+        Some(RowChange::Addition) => "After an addition",
+        Some(RowChange::Update) => "After an update",
+        Some(RowChange::Delete) => "After a delete",
+        None => "From the start",
+    };
+    format!("{what}{while_store}")
 }
 
 fn place(place: Place) -> &'static str {
@@ -239,15 +246,15 @@ mod tests {
             by_id,
             extras: texts(&[]),
         };
-        let plain = |store: &[&str], write: Option<&str>, last: Option<&str>, restarts| {
+        let plain = |store: &[&str], change, until, restarts| {
             CauseKey::Schedule(Schedule {
                 race: None,
                 store: texts(store),
-                write: write.map(str::to_owned),
-                last: last.map(str::to_owned),
+                change,
                 restarts,
                 by_pattern: None,
                 left: Left::Old,
+                until,
             })
         };
         let race = |held: &str, until, here: &[&str], elsewhere: &[&str]| {
@@ -259,11 +266,11 @@ mod tests {
                     elsewhere: texts(elsewhere),
                 }),
                 store: texts(&[]),
-                write: None,
-                last: None,
+                change: None,
                 restarts: false,
                 by_pattern: Some(false),
                 left: Left::Missing,
+                until: None,
             })
         };
         #[rustfmt::skip]
@@ -279,8 +286,10 @@ mod tests {
             (CauseKey::Unexplained { rule: RuleId::Current, class: "stale".to_owned() }, "current is broken (stale); the step to blame is not known"),
             (lookup(RuleId::Heals, "other", false), "heals is broken (other)"),
             (race("patch", Place::AfterRead, &["delete"], &["poll"]), "A patch held after its read, passed by delete here and poll elsewhere: a row is missing, by name"),
-            (plain(&["shows no row"], Some("put in the store"), Some("poll"), true), "After a put in the store and a poll while the store shows no row and a restart: a version is served that should not be"),
-            (plain(&[], None, Some("start"), false), "After a start: a version is served that should not be"),
+            (plain(&["shows no row"], Some(RowChange::Update), None, true), "After an update while the store shows no row and a restart: a version is served that should not be"),
+            (plain(&[], Some(RowChange::Delete), Some(Until::Never), false), "After a delete: a version is served that should not be, and no poll ends it"),
+            (plain(&[], Some(RowChange::Addition), Some(Until::Poll), false), "After an addition: a version is served that should not be, until the next poll"),
+            (plain(&[], None, None, false), "From the start: a version is served that should not be"),
             (CauseKey::Growth { structure: "names".to_owned(), fewer: false }, "names only grows"),
             (CauseKey::Growth { structure: "names".to_owned(), fewer: true }, "names lacks what a restart puts there"),
             (CauseKey::Unbuildable { verb: "upsert".to_owned() }, "An accepted update makes the next start fail"),

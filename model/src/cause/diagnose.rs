@@ -6,7 +6,7 @@ use protocol::{AdapterFault, Change, Level, Outcome, Question, RouterUnderTest, 
 
 use super::own::Own;
 use super::stage::{Face, Misfit, Stage, matrix, prefixes, stages, surplus};
-use super::{CauseKey, Harm, Remains, Told, Wrong, schedule};
+use super::{CauseKey, Harm, Lasts, Remains, Told, Wrong, lasts, schedule};
 use crate::failure::{Allowed, Failure, Finding, Got, Tier};
 use crate::rules::{Oracle, RuleId};
 use crate::shrink::run_asking;
@@ -57,12 +57,12 @@ struct Scene<'a> {
 /// Those of the router under test.
 pub fn diagnose(router: &mut dyn RouterUnderTest, judge: &Judge, failure: &Failure) -> Result<Diagnosis, AdapterFault> {
     let trace = &failure.run.trace;
-    if let Some(diagnosis) = Diagnosis::without_a_run(failure) {
-        return Ok(Diagnosis {
-            told: schedule::told(router, failure)?,
-            runs: 1,
-            ..diagnosis
-        });
+    if let Some(mut diagnosis) = Diagnosis::without_a_run(failure) {
+        (diagnosis.told, diagnosis.runs) = (schedule::told(router, failure)?, 2);
+        if let CauseKey::Schedule(schedule) = &mut diagnosis.key {
+            schedule.until = lasts(router, judge, failure, 0)?.and_then(Lasts::until);
+        }
+        return Ok(diagnosis);
     }
     if trace.level == Level::Fleet || trace.steps.len() > DIAGNOSED_STEPS_MAX {
         return Ok(Diagnosis::unexplained(&failure.finding));

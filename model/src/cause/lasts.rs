@@ -1,12 +1,15 @@
 //! The time that a failure lasts once nothing happens any more.
 
+use std::collections::BTreeSet;
+
 use protocol::{
-    AdapterFault, Answer, Candidate, Capability, Level, Op, Question, RouterUnderTest, Run, Shown, Step, StepReply,
-    World,
+    AdapterFault, Answer, Candidate, Capability, Level, Op, Question, RouterUnderTest, Row, Run, Shown, Step,
+    StepReply, StoreView, World,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Until;
 use crate::failure::{Failure, FindingKind, Got};
 use crate::rules::RuleId;
 use crate::shrink::run_asking;
@@ -30,6 +33,17 @@ pub enum Lasts {
     UntilPoll(u8),
     /// The failure was still there after so many polls of that replica.
     ApartAfter(u8),
+}
+
+impl Lasts {
+    /// Whether polls end it; nothing of one router.
+    pub(super) fn until(self) -> Option<Until> {
+        match self {
+            Self::UntilPoll(_) => Some(Until::Poll),
+            Self::ApartAfter(_) => Some(Until::Never),
+            Self::StillAfter(_) | Self::HealedWithin(_) => None,
+        }
+    }
 }
 
 /// Asks the question of a failure again after `wait` milliseconds. Nothing for a router that cannot wait, and for a failure
@@ -64,14 +78,18 @@ pub fn lasts(
     Ok(Some(Lasts::HealedWithin(wait)))
 }
 
-/// Polls the replica that showed a failure, again and again, and asks it each time. Nothing where it was not shown by a lookup.
+/// Lets a schedule come to rest, then polls the replica that showed a failure again and again, and asks it each time. Nothing
+/// where what showed it is no answer of a replica.
 fn of_schedule(fleet: &mut dyn RouterUnderTest, failure: &Failure) -> Result<Option<Lasts>, AdapterFault> {
     let Failure { finding, run, .. } = failure;
-    let (Some(replica), Some(question), Got::Answer(got)) = (finding.replica, &finding.question, &finding.got) else {
+    let (Some(replica), Some(question)) = (finding.replica, &finding.question) else {
         return Ok(None);
     };
     let mut trace = run.trace.clone();
     trace.steps.truncate(finding.after);
+    let mended = mended(&trace.steps);
+    trace.steps.extend(mended);
+    let rest = trace.steps.len();
     for _ in 0..POLLS_MAX {
         trace.steps.push(Step::Do(Op::Poll(replica)));
         trace.steps.push(Step::Ask(Some(replica), question.clone()));
@@ -82,26 +100,51 @@ fn of_schedule(fleet: &mut dyn RouterUnderTest, failure: &Failure) -> Result<Opt
         ..Run::default()
     };
     let replies = fleet.run(std::slice::from_ref(&run))?;
-    let after = replies.first().and_then(|reply| reply.steps.get(finding.after..));
+    let after = replies.first().and_then(|reply| reply.steps.get(rest..));
     for (number, polled) in (1..).zip(after.unwrap_or_default().chunks(3)) {
-        let [
-            _,
-            StepReply::Shown(Shown::Answers(answers)),
-            StepReply::Shown(Shown::Rows(rows)),
-        ] = polled
-        else {
+        let [_, StepReply::Shown(shown), StepReply::Shown(Shown::Rows(rows))] = polled else {
             return Ok(None);
         };
-        let is_current = |one: &Candidate| rows.iter().any(|row| row.id == one.id && row.tag == one.tag);
-        let is_left = |answer: &Answer| {
-            let mut wrong = got.candidates().iter().filter(|one| !is_current(one));
-            answer == got || wrong.any(|one| answer.candidates().contains(one))
-        };
-        if !answers.iter().any(is_left) {
-            return Ok(Some(Lasts::UntilPoll(number)));
+        match is_left(&finding.got, shown, rows) {
+            None => return Ok(None),
+            Some(false) => return Ok(Some(Lasts::UntilPoll(number))),
+            Some(true) => {}
         }
     }
     Ok(Some(Lasts::ApartAfter(POLLS_MAX)))
+}
+
+/// The steps that end what misbehaves, and what is held.
+fn mended(steps: &[Step]) -> Vec<Step> {
+    let ends = steps.iter().filter_map(|step| match step {
+        Step::World(World::StoreFails(true)) => Some(World::StoreFails(false)),
+        Step::World(World::StoreShows(view)) if *view != StoreView::All => Some(World::StoreShows(StoreView::All)),
+        _ => None,
+    });
+    let held = steps.iter().filter_map(|step| match step {
+        Step::Begin(begin) => Some(Step::Finish(begin.op.clone())),
+        _ => None,
+    });
+    ends.map(Step::World).chain(held).collect()
+}
+
+/// Returns whether what came is still shown, beside these rows of the store; nothing where that cannot be told.
+fn is_left(got: &Got, shown: &Shown, rows: &[Row]) -> Option<bool> {
+    match (got, shown) {
+        (Got::Answer(got), Shown::Answers(answers)) => {
+            let is_current = |one: &Candidate| rows.iter().any(|row| row.id == one.id && row.tag == one.tag);
+            let is_left = |answer: &Answer| {
+                let mut wrong = got.candidates().iter().filter(|one| !is_current(one));
+                answer == got || wrong.any(|one| answer.candidates().contains(one))
+            };
+            Some(answers.iter().any(is_left))
+        }
+        (Got::Ids(got), Shown::Ids(now)) | (Got::Names(got), Shown::Names(now)) => {
+            let set = |texts: &[String]| texts.iter().cloned().collect::<BTreeSet<String>>();
+            Some(set(got) == set(now))
+        }
+        _ => None,
+    }
 }
 
 /// Returns whether a failure is there after so many milliseconds.

@@ -22,7 +22,7 @@ pub use diagnose::{Diagnosis, diagnose};
 pub use group::{Cause, Member, group};
 pub use harm::{Harm, HarmKind};
 pub use lasts::{Lasts, lasts};
-pub use schedule::{Left, Race, Schedule};
+pub use schedule::{Left, Race, RowChange, Schedule, Until};
 
 use crate::failure::Version;
 use crate::rules::{Oracle, RuleId};

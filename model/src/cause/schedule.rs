@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     AdapterFault, Answer, Begin, Candidate, Now, Op, Outcome, Place, Question, RouterUnderTest, Row, RowOrder, Shown,
-    Step, StepReply, StoreView, Trace, Via, World,
+    Step, StepReply, StoreView, Trace, World, Write,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,16 +22,38 @@ pub struct Schedule {
     pub race: Option<Race>,
     /// What the store did that it should not.
     pub store: BTreeSet<String>,
-    /// The last write before it showed, and the way that it took.
-    pub write: Option<String>,
-    /// The last operation at the replica that showed it.
-    pub last: Option<String>,
+    /// What the last write before it showed does to its row, where nothing was held.
+    pub change: Option<RowChange>,
     /// True if that replica had crashed.
     pub restarts: bool,
     /// True if the row goes by a pattern, false if by a name; absent where it is not about a lookup.
     pub by_pattern: Option<bool>,
     /// What it left behind.
     pub left: Left,
+    /// Whether a poll of that replica ends it; absent where that is not known.
+    pub until: Option<Until>,
+}
+
+/// What a write does to its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowChange {
+    /// It brings a new row.
+    Addition,
+    /// It changes a row.
+    Update,
+    /// It removes a row.
+    Delete,
+}
+
+/// The end of a failure, once nothing happens any more but polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Until {
+    /// Some poll of the replica ends it.
+    Poll,
+    /// Polls do not.
+    Never,
 }
 
 /// An operation that is held, and what runs meanwhile.
@@ -88,8 +110,7 @@ pub(super) fn schedule(failure: &Failure) -> Schedule {
     let end = finding.after.min(trace.steps.len());
     let replica = finding.replica;
     let before = &trace.steps[..end];
-    let last_write = before.iter().rev().find_map(Step::write);
-    let at_replica = |step: &&Step| replica.is_some() && operation(step).is_some_and(|op| op.replica() == replica);
+    let race = race(trace);
     let left = left(finding);
     if left.is_of_lookups() {
         return Schedule {
@@ -98,14 +119,9 @@ pub(super) fn schedule(failure: &Failure) -> Schedule {
         };
     }
     Schedule {
-        race: race(trace),
+        change: change(trace, before).filter(|_| race.is_none()),
+        race,
         store: before.iter().filter_map(misbehaviour).collect(),
-        write: last_write.map(|op| match op.via {
-            Via::Store => format!("{} in the store", op.write.verb()),
-            Via::Replica(at) if Some(at) == replica => format!("{} here", op.write.verb()),
-            Via::Replica(_) => format!("{} elsewhere", op.write.verb()),
-        }),
-        last: before.iter().rev().find(at_replica).and_then(operation).map(verb),
         restarts: before
             .iter()
             .any(|step| *step == Step::World(World::Crash(replica.unwrap_or_default()))),
@@ -113,7 +129,24 @@ pub(super) fn schedule(failure: &Failure) -> Schedule {
             .tier
             .map(|tier| matches!(tier, Tier::TeamPattern | Tier::GlobalPattern)),
         left,
+        until: None,
     }
+}
+
+/// What the last write among these steps does to its row.
+fn change(trace: &Trace, before: &[Step]) -> Option<RowChange> {
+    let place = before.iter().rposition(|step| step.write().is_some())?;
+    let write = &before[place].write()?.write;
+    let earlier = before[..place].iter().filter_map(Step::write);
+    let is_there = trace.setup.rows.iter().any(|row| row.id == write.id())
+        || earlier
+            .map(|op| &op.write)
+            .any(|other| other.id() == write.id() && other.row().is_some());
+    Some(match write {
+        Write::Delete(_) => RowChange::Delete,
+        Write::Put(_) | Write::Add(_) if !is_there => RowChange::Addition,
+        Write::Put(_) | Write::Add(_) | Write::Patch(_) => RowChange::Update,
+    })
 }
 
 /// What was seen before the first step of a schedule and after each: the word on a write, the rows of the store, and what the

@@ -7,7 +7,7 @@ use protocol::{Answer, Op, Query, Question, Row, Shown, Step, StoreView, World, 
 use super::absolute::Unmoved;
 use super::notes::{Asked, Notes};
 use crate::evidence::fleet::{History, Operation, Sight};
-use crate::evidence::{Ground, Look};
+use crate::evidence::{Around, Ground, Look};
 use crate::failure::{Allowed, Got, Version};
 use crate::spec::Table;
 
@@ -88,7 +88,12 @@ fn look_again(history: &History, ground: &Ground, spell: &Spell, after: usize, n
             };
             notes.premise();
             if !versions.iter().any(|row| touches(ground, row, query)) {
-                unmoved.judge((question, was, is), notes);
+                let around = Around {
+                    question,
+                    before: was,
+                    now: is,
+                };
+                unmoved.judge(&around, notes);
             } else if let (Shown::Answers(was), Shown::Answers(is)) = (was, is) {
                 stays(history, ground, (query, was, is), &changed, notes);
             }

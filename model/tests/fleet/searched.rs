@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use model::universe::{SCHEDULED, Scope};
 use model::{
-    CauseKey, Draws, Failure, Hunt, Judge, Lasts, Left, RuleSet, Schedule, SearchSettings, diagnose, fleet_run,
+    CauseKey, Draws, Failure, Hunt, Judge, Lasts, Left, RuleSet, Schedule, SearchSettings, Until, diagnose, fleet_run,
     fleet_sweep, search, to_the_end, trial,
 };
 use protocol::fleet::InProcessFleet;
@@ -112,14 +112,18 @@ fn the_cause_of_an_empty_reading_is_the_store_and_not_the_rows() {
     let CauseKey::Schedule(Schedule {
         race,
         store,
-        last,
+        change,
         left,
+        until,
         ..
     }) = diagnose(&mut fleet, &judge, &failure).unwrap().key
     else {
         panic!("it is a schedule");
     };
-    assert_eq!((race, left), (None, Left::Missing));
+    assert_eq!(
+        (race, left, change, until),
+        (None, Left::Missing, None, Some(Until::Poll))
+    );
     assert!(store.contains("shows no row"), "{store:?}");
     let told = diagnose(&mut fleet, &judge, &failure).unwrap().told;
     let steps = &failure.run.trace.steps;
@@ -130,7 +134,6 @@ fn the_cause_of_an_empty_reading_is_the_store_and_not_the_rows() {
         told.iter().any(|told| told.serves.len() == 1) && told[failure.finding.after].serves.is_empty(),
         "{told:#?}"
     );
-    assert_eq!(last.as_deref(), Some("poll"));
 }
 
 #[test]
