@@ -190,18 +190,14 @@ pub(crate) fn shrink_until(
 }
 
 /// Returns the traces to begin with, most likely first, each with the question to ask: the steps up to the failure that
-/// touch its row, if that has an extra without any first, then all steps up to it, then either with the question asked after
-/// each, then all with everything that was asked on the way, as it was asked. Targets begin with `prefix`.
+/// touch its row, if that has an extra without any first, then all changes up to it, then either with the question asked after
+/// each, then all steps, then these with everything that was asked on the way, as it was asked. Targets begin with `prefix`.
 fn first_traces(run: &Run, finding: &Finding, prefix: &str) -> Vec<(Trace, Vec<Question>)> {
     if run.trace.level == Level::Fleet {
         return fleet::first_traces(run, finding);
     }
-    let Run { mut trace, questions } = about(run, finding);
+    let Run { trace, questions } = about(run, finding);
     let asked = questions.asked;
-    // Where the finding's own step is the question, it is asked behind the trace once more.
-    while matches!(trace.steps.last(), Some(Step::Ask(_, question)) if asked.contains(question)) {
-        trace.steps.pop();
-    }
     let touching = finding.id.as_ref().map(|id| {
         let mut touching = trace.clone();
         touching.setup.rows.retain(|row| row.id == *id);
@@ -213,12 +209,16 @@ fn first_traces(run: &Run, finding: &Finding, prefix: &str) -> Vec<(Trace, Vec<Q
     // One attempt spares those that would come to what is known without it.
     let plain = touching.as_ref().filter(|_| finding.extra.is_some());
     let plain = plain.map(|trace| without_extras(trace, prefix));
-    let unasked: Vec<Trace> = plain.into_iter().chain(touching).chain([trace]).collect();
+    let mut unasked = trace.clone();
+    unasked.steps.retain(|step| !matches!(step, Step::Ask(..)));
+    let with_asks = (unasked != trace).then_some(trace);
+    let unasked: Vec<Trace> = plain.into_iter().chain(touching).chain([unasked]).collect();
     let on_the_way: Vec<Trace> = unasked.iter().map(|trace| asked_after_each(trace, &asked)).collect();
     let within_bounds = |trace: &Trace| trace.steps.len() <= protocol::wire::RUN_STEPS_MAX;
     unasked
         .into_iter()
         .chain(on_the_way)
+        .chain(with_asks)
         .chain([spelled_out(run, finding)])
         .filter(within_bounds)
         .map(|trace| (trace, asked.clone()))
