@@ -28,7 +28,9 @@ pub(crate) fn headline(key: &CauseKey) -> String {
         }
         .to_owned(),
         CauseKey::RefusedList => "A refused list is loaded in part, or empties the table".to_owned(),
-        CauseKey::Unbuildable { verb } => format!("An accepted {} makes the next start fail", noun(verb)),
+        CauseKey::Unbuildable { verb, reason } => {
+            format!("An accepted {} makes the next start fail: {reason}", noun(verb))
+        }
         CauseKey::AskedBefore => "An answer depends on what was asked before".to_owned(),
         CauseKey::Lookup {
             rule,
@@ -292,7 +294,10 @@ mod tests {
             (plain(&[], None, None, false), "From the start: a version is served that should not be"),
             (CauseKey::Growth { structure: "names".to_owned(), fewer: false }, "names only grows"),
             (CauseKey::Growth { structure: "names".to_owned(), fewer: true }, "names lacks what a restart puts there"),
-            (CauseKey::Unbuildable { verb: "upsert".to_owned() }, "An accepted update makes the next start fail"),
+            (
+                CauseKey::Unbuildable { verb: "upsert".to_owned(), reason: "no _ is held".to_owned() },
+                "An accepted update makes the next start fail: no _ is held",
+            ),
         ];
         for (key, expected) in rows {
             assert_eq!(headline(&key), expected, "{key:?}");

@@ -160,7 +160,7 @@ impl<'a> Scene<'a> {
     fn decision(&self, got: &Outcome) -> Diagnosis {
         let finding = &self.failure.finding;
         let reason = match (&finding.allowed, got) {
-            (Allowed::Outcome(Outcome::Refused(why)), _) | (_, Outcome::Refused(why)) => head(why),
+            (Allowed::Outcome(Outcome::Refused(why)), _) | (_, Outcome::Refused(why)) => self.head(why),
             _ => String::new(),
         };
         let verb = self.verb(self.end);
@@ -346,7 +346,7 @@ impl<'a> Scene<'a> {
         Ok(Diagnosis {
             guilty: Some(guilty),
             keeping: stage.keeping(self.registry),
-            reason: refused_for.map(head),
+            reason: refused_for.map(|why| self.head(why)),
             runs,
             ..Diagnosis::of(self.key(guilty))
         })
@@ -431,11 +431,31 @@ impl<'a> Scene<'a> {
                 by_id: false,
                 extras: self.extras(),
             },
-            (Some(_), _) if stage.first_fresh().is_none() || matches!(self.own, Own::Built) => {
-                CauseKey::Unbuildable { verb }
-            }
+            (Some(_), _) if stage.first_fresh().is_none() || matches!(self.own, Own::Built) => CauseKey::Unbuildable {
+                verb,
+                reason: stage.unbuildable().map(|why| self.head(why)).unwrap_or_default(),
+            },
             (Some(_), _) => self.applied(verb, stage, false),
         }
+    }
+
+    /// The first words of a reason, without what is quoted, counted or named in it, so that two reasons of one kind are alike.
+    fn head(&self, reason: &str) -> String {
+        let rows = self.failure.run.trace.rows();
+        let texts: BTreeSet<&str> = rows
+            .flat_map(|row| [row.id.as_str(), &row.model_name, row.asked_name(), &row.model])
+            .collect();
+        let plain = |word: &str| {
+            let is_quoted = word.contains(['`', '\'', '"', '[', '{', '*']);
+            let is_of_this_trace = is_quoted || texts.contains(word);
+            if is_of_this_trace || word.contains(|letter: char| letter.is_ascii_digit()) {
+                "_".to_owned()
+            } else {
+                word.to_owned()
+            }
+        };
+        let words: Vec<String> = reason.split_whitespace().take(REASON_WORDS).map(plain).collect();
+        words.join(" ")
     }
 
     /// The key of an accepted change; `ignored` if it changed nothing at all.
@@ -531,18 +551,4 @@ fn mentions(face: &Face, tag: &str) -> bool {
         Shown::Holds(holds) => holds.values().flatten().any(|held| held == tag),
         _ => false,
     })
-}
-
-/// The first words of a reason, without what is quoted or counted in it, so that two reasons of one kind are alike.
-fn head(reason: &str) -> String {
-    let plain = |word: &str| {
-        let is_quoted = word.contains(['`', '\'', '"', '[', '{', '*']);
-        if is_quoted || word.contains(|letter: char| letter.is_ascii_digit()) {
-            "_".to_owned()
-        } else {
-            word.to_owned()
-        }
-    };
-    let words: Vec<String> = reason.split_whitespace().take(REASON_WORDS).map(plain).collect();
-    words.join(" ")
 }

@@ -152,7 +152,11 @@ mod tests {
                 (None, None, false),
             ] {
                 let refused = diagnosis(refused.clone(), of_refusal);
-                let table = diagnosis(CauseKey::Unbuildable { verb: verb.clone() }, of_table);
+                let unbuildable = CauseKey::Unbuildable {
+                    verb: verb.clone(),
+                    reason: of_table.unwrap_or_default().to_owned(),
+                };
+                let table = diagnosis(unbuildable, of_table);
                 let other = diagnosis(CauseKey::AskedBefore, of_table);
                 let joined = joined(&table, &[&other, &table, &refused]);
                 let expected = if is_sign { &refused.key } else { &table.key };

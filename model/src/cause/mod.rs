@@ -53,6 +53,8 @@ pub enum CauseKey {
     Unbuildable {
         /// The verb of the change that brought the last of them.
         verb: String,
+        /// The first words of the reason: each check that a change leaves out is a fault of its own.
+        reason: String,
     },
     /// The answer depends on what was asked before.
     AskedBefore,
