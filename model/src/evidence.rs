@@ -236,6 +236,12 @@ impl Ground {
         self.reaches(row, asked).unwrap_or_else(|| tier_of_name(row))
     }
 
+    /// Returns true if the row is meant to be several deployments of its id.
+    pub fn is_several(&self, row: &Row) -> bool {
+        let mut extras = self.dialect.extras.iter();
+        extras.any(|extra| extra.copies && row.extra.as_ref() == Some(&extra.name))
+    }
+
     /// Returns true if the preset says nothing of this row: its extra makes it answer unlike other rows, or its target
     /// has none of the prefixes that the dialect names.
     pub fn is_opaque(&self, row: &Row) -> bool {

@@ -66,6 +66,7 @@ fn hellos() -> [(&'static str, Hello); 3] {
             why: "it takes a path of its own".to_owned(),
             target: target.map(str::to_owned),
             plain: false,
+            copies: false,
             params: None,
         })
         .to_vec();

@@ -39,6 +39,7 @@ impl Bundled {
                 why: "it is planted".to_owned(),
                 target: None,
                 plain: true,
+                copies: false,
                 params: None,
             })
             .to_vec();

@@ -317,6 +317,9 @@ pub struct Extra {
     /// is registered and changed like any other and judged by every rule but those that need the preset.
     #[serde(default = "yes")]
     pub plain: bool,
+    /// True if such a row is meant to be several deployments of one id, which come up and are claimed once each.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub copies: bool,
     /// The parameters themselves, in the router's own words, for a stand-alone reproduction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<serde_json::Value>,

@@ -85,11 +85,15 @@ class Bundle(NamedTuple):
     since: Version = OLDEST
     plain: bool = True
     """True if such a row is taken, and answers lookups, like any other."""
+    copies: bool = False
+    """True if such a row is meant to be several deployments of one id."""
 
     def extra(self) -> Json:
         """Announce the bundle."""
         params = {"litellm_params": dict(self.litellm_params), "model_info": dict(self.model_info)}
         extra: Json = {"name": self.name, "why": self.why, "plain": self.plain, "params": params}
+        if self.copies:
+            extra["copies"] = True
         return extra if self.target is None else {**extra, "target": self.target}
 
 
@@ -197,6 +201,7 @@ BUNDLES = (
         "the constructor makes one deployment of each organization, all of one id; an update refuses the list",
         {"organization": ["org-1", "org-2"]},
         plain=False,
+        copies=True,
     ),
     Bundle("order-1", "of the candidates only those of the lowest order are picked from", {"order": 1}, plain=False),
     Bundle("order-2", "of the candidates only those of the lowest order are picked from", {"order": 2}, plain=False),

@@ -255,6 +255,7 @@ mod tests {
             why: "it is registered elsewhere".to_owned(),
             target: None,
             plain: true,
+            copies: false,
             params: None,
         };
         hello.dialect.extras = ["region", "region-eu"].map(bundle).to_vec();

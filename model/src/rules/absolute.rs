@@ -74,6 +74,9 @@ pub(super) fn no_duplicate(moment: &Moment, notes: &mut Notes) {
             }
             if !seen.insert((&candidate.id, &candidate.tag)) {
                 let version = moment.version(candidate);
+                if version.is_some_and(|row| moment.ground.is_several(row)) {
+                    continue;
+                }
                 let allowed = Allowed::Once(Version {
                     id: candidate.id.clone(),
                     tag: candidate.tag.clone(),
@@ -95,7 +98,9 @@ pub(super) fn claims_once(transition: &Transition, notes: &mut Notes) {
         }
         let before = transition.held_before.unwrap_or_default();
         let doubled_before = before.iter().filter(|other| *other == id).count() > 1;
-        if !doubled_before {
+        let row = transition.now.get(id);
+        let is_several = row.is_some_and(|row| transition.ground.is_several(row));
+        if !doubled_before && !is_several {
             let subject = Subject {
                 id: Some(id.clone()),
                 ..Subject::of(Question::Claims, transition.now.get(id))

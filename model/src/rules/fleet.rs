@@ -210,7 +210,11 @@ pub(super) fn claims_each_once(history: &History, ground: &Ground, notes: &mut N
             continue;
         };
         let mut seen = BTreeSet::new();
-        if let Some(twice) = ids.iter().find(|id| !seen.insert(**id)) {
+        let is_several = |id: &str| {
+            let mut versions = history.issued.values().filter(|row| row.id == id);
+            versions.any(|row| ground.is_several(row))
+        };
+        if let Some(twice) = ids.iter().find(|id| !seen.insert(**id) && !is_several(id)) {
             notes.at(sight.replica, sight.after);
             let subject = Subject {
                 id: Some((*twice).to_owned()),

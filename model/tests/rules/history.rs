@@ -86,7 +86,7 @@ impl History {
             capabilities: Vec::new(),
             dialect: Dialect {
                 semantics: Some("strict".into()),
-                extras: vec![opaque()],
+                extras: vec![opaque(), several()],
                 ..Dialect::default()
             },
         };
@@ -205,6 +205,16 @@ pub(crate) fn opaque() -> Extra {
         why: "a router within the router".to_owned(),
         target: None,
         plain: false,
+        copies: false,
         params: None,
+    }
+}
+
+/// A parameter bundle whose rows are meant to be several deployments of one id.
+pub(crate) fn several() -> Extra {
+    Extra {
+        name: "several".to_owned(),
+        copies: true,
+        ..opaque()
     }
 }

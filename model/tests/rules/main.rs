@@ -7,7 +7,7 @@ use protocol::{
     Answer, Change, Changed, Level, Outcome, Query, Refusal, Row, Run, RunReply, Shown, Step, StepReply, Trace,
 };
 
-use crate::history::{History, candidates, observation, opaque, row, team_row, unknown, updated, upsert};
+use crate::history::{History, candidates, observation, opaque, row, several, team_row, unknown, updated, upsert};
 
 #[test]
 fn current() {
@@ -172,6 +172,19 @@ fn no_duplicate() {
     );
     let tally = History::of(again, Query::new("b", None), unknown()).judge("no-duplicate");
     assert_eq!(tally.findings.len(), 1, "an id that was doubled before is told once");
+}
+
+#[test]
+fn a_row_that_is_meant_to_be_several_deployments_is_no_duplicate() {
+    let history = |extra: String| {
+        let mut row = row("d1", "a", "v1");
+        row.extra = Some(extra);
+        let changes = vec![(Change::Upsert(row), Outcome::Applied, &["d1", "d1"][..])];
+        let answer = candidates(&[("d1", "up/x", "v1"), ("d1", "up/x", "v1")]);
+        History::of(changes, Query::new("a", None), answer).judge("no-duplicate")
+    };
+    assert_eq!(history(several().name).findings, []);
+    assert_eq!(history(opaque().name).findings.len(), 2, "claimed and served twice");
 }
 
 #[test]
