@@ -8,7 +8,7 @@ use protocol::{AdapterFault, Level, Query, RouterUnderTest, Run, Step};
 use crate::asking::Cadence;
 use crate::choices::Seeded;
 use crate::closing::fleet_run;
-use crate::failure::{Failure, Finding, Origin, Signature};
+use crate::failure::{Failure, Finding, FindingKind, Origin, Signature};
 use crate::generate::generate;
 use crate::hunt::{Ended, GoOn, Hunt, Interrupted, Limit};
 use crate::rules::add_premises;
@@ -229,7 +229,7 @@ impl Search<'_> {
 
     /// Makes small what the sweep has found by now. One small schedule mostly shows what many others do.
     fn settle(&mut self, router: &mut dyn RouterUnderTest, go_on: &mut GoOn) -> Result<(), AdapterFault> {
-        while let Some((first, (drawn, finding))) = self.waiting.pop_first() {
+        while let Some((first, (drawn, finding))) = self.next_waiting() {
             if let Some(failure) = self
                 .known
                 .get(&first)
@@ -245,6 +245,18 @@ impl Search<'_> {
             self.make_small(router, &drawn, (first, finding), go_on)?;
         }
         Ok(())
+    }
+
+    /// Takes out what is made small next: of the rule and class of which the fewest are small, so that no kind waits for
+    /// another one.
+    fn next_waiting(&mut self) -> Option<(Signature, (Drawn, Finding))> {
+        let failures = &self.hunt.failures;
+        let of_kind = |kind: &FindingKind| {
+            let alike = |other: &&Signature| (other.kind.rule, other.kind.class) == (kind.rule, kind.class);
+            failures.keys().filter(alike).count()
+        };
+        let next = self.waiting.keys().min_by_key(|first| of_kind(&first.kind))?.clone();
+        self.waiting.remove_entry(&next)
     }
 
     /// Keeps what was found and never made small.

@@ -6,6 +6,7 @@ use protocol::{
 
 use super::Shrinker;
 use crate::failure::Finding;
+use crate::rules::Oracle;
 
 /// The run of a schedule with the lookup that shows a finding among its steps, where it showed. Whoever carries it out
 /// asks each replica after each step.
@@ -22,14 +23,25 @@ pub(super) fn asked_where_found(trace: &Trace, finding: &Finding) -> Run {
 }
 
 /// Returns the schedules to begin with, most likely first, each with what to ask: the lookup that shows the finding, then
-/// all that was asked. What shows it may rest on a fresh replica that comes up behind it, so no step is cut off.
+/// all that was asked. What is behind the finding is cut off, unless the rule rests on a fresh replica that comes up there.
 pub(super) fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
-    let mut trace = run.trace.clone();
-    let among_steps: Vec<Question> = trace.steps.iter().filter_map(asked).collect();
-    trace.steps.retain(|step| asked(step).is_none());
+    let among_steps: Vec<Question> = run.trace.steps.iter().filter_map(asked).collect();
+    let trace = without_questions(run.trace.clone());
     let alone: Vec<Question> = finding.question.iter().cloned().collect();
     let all = [&run.questions.asked[..], &among_steps].concat();
-    vec![(trace.clone(), alone), (trace, all)]
+    let rests_on_fresh = finding.rule.rule().oracle == Oracle::Metamorphic;
+    let up_to_it = Trace {
+        steps: run.trace.steps[..finding.after.min(run.trace.steps.len())].to_vec(),
+        ..trace.clone()
+    };
+    let up_to_it = (!rests_on_fresh).then(|| (without_questions(up_to_it), alone.clone()));
+    let whole = [(trace.clone(), alone), (trace, all)];
+    up_to_it.into_iter().chain(whole).collect()
+}
+
+fn without_questions(mut trace: Trace) -> Trace {
+    trace.steps.retain(|step| asked(step).is_none());
+    trace
 }
 
 fn asked(step: &Step) -> Option<Question> {
