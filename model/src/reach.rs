@@ -212,3 +212,31 @@ fn patterns_of(row: &Row) -> impl Iterator<Item = &str> {
 fn literals(pattern: &str) -> impl Iterator<Item = &str> {
     pattern.split('*').filter(|literal| !literal.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::semantics::STRICT;
+    use crate::spec::Spec;
+
+    #[test]
+    fn some_states_of_few_rows_are_asked_anew_and_none_of_many() {
+        const STATES: usize = 1_024;
+        let kept = KeptSpec::new(Spec::new(&STRICT, &[]));
+        let row = |number: usize| Row::new(&format!("d{number}"), "a", "up", "v1");
+        let rows: Vec<Row> = (0..STATES + ASKED_ANEW_ROWS_MAX).map(row).collect();
+        let reach = Reach::new(Some(&kept), rows.iter());
+        let asked_anew = |count: usize| {
+            let table = |first: usize| {
+                rows[first..first + count]
+                    .iter()
+                    .map(|row| (row.id.clone(), row.clone()))
+            };
+            let held = (0..STATES).map(|first| reach.held(&table(first).collect()));
+            held.filter(Held::is_asked_anew).count()
+        };
+        // One in 256 of them would be four.
+        assert!((1..16).contains(&asked_anew(1)), "{}", asked_anew(1));
+        assert_eq!(asked_anew(ASKED_ANEW_ROWS_MAX + 1), 0);
+    }
+}
