@@ -12,6 +12,8 @@ pub(crate) struct History {
     pub(crate) changes: Vec<(Change, Outcome, &'static [&'static str])>,
     pub(crate) query: Query,
     pub(crate) answer: Answer,
+    /// The answer of a second path, `async`, of a router of the preset `litellm-1.85`.
+    pub(crate) second: Option<Answer>,
     /// The observation before the last change.
     pub(crate) before: Option<Observation>,
     pub(crate) listing: &'static [&'static str],
@@ -27,6 +29,7 @@ impl History {
             changes,
             query,
             answer,
+            second: None,
             before: None,
             listing: &[],
             sizes: &[],
@@ -36,7 +39,11 @@ impl History {
     }
 
     fn seen(&self) -> Observation {
-        observation(self.answer.clone(), self.listing, self.sizes)
+        let mut seen = observation(self.answer.clone(), self.listing, self.sizes);
+        if let Some(Shown::Answers(answers)) = seen.shown.first_mut() {
+            answers.extend(self.second.clone());
+        }
+        seen
     }
 
     pub(crate) fn judge(&self, rule: &str) -> Tally {
@@ -79,14 +86,19 @@ impl History {
             did: Vec::new(),
             router_ns: None,
         };
+        let (preset, paths) = match self.second {
+            Some(_) => ("litellm-1.85", vec!["sync".into(), "async".into()]),
+            None => ("strict", Vec::new()),
+        };
         let hello = Hello {
             protocol: PROTOCOL_VERSION,
             router: "history".into(),
             version: "1".into(),
             capabilities: Vec::new(),
             dialect: Dialect {
-                semantics: Some("strict".into()),
+                semantics: Some(preset.into()),
                 extras: vec![opaque(), several()],
+                paths,
                 ..Dialect::default()
             },
         };

@@ -147,6 +147,26 @@ fn complete_leaves_to_others_what_is_theirs() {
 }
 
 #[test]
+fn each_path_is_held_against_what_the_preset_says_of_it() {
+    let blocked = || Answer::Refused(Refusal::Blocked);
+    let history = |first, second| {
+        let changes = vec![upsert(team_row("d1", "a", "v1", "t1"))];
+        let mut history = History::of(changes, Query::new("up", Some("t2")), first);
+        history.second = Some(second);
+        history
+    };
+    // By a target every row is found, and the path `async` alone drops those of another team.
+    let served = candidates(&[("d1", "up", "v1")]);
+    history(served, blocked()).passes("complete");
+    history(blocked(), blocked()).fails(
+        "complete",
+        "refused",
+        "team exact",
+        "d1 asked up by t2 on path 0 after 1: d1 v1; refused: blocked",
+    );
+}
+
+#[test]
 fn no_duplicate() {
     updated(candidates(&[("d1", "up/x", "v2")])).passes("no-duplicate");
     // An old version beside the current one is stale, and no copy.
