@@ -96,22 +96,20 @@ impl SearchSettings {
         let swept = usize::try_from(place).ok().and_then(|place| self.sweep.get(place));
         let number = place - if swept.is_some() { 0 } else { self.sweep.len() as u64 };
         let number = u32::try_from(number).expect("traces are numbered by 32 bits");
-        match swept {
-            Some(Swept { run, is_small }) => Drawn {
+        if let Some(Swept { run, is_small }) = swept {
+            return Drawn {
                 number,
                 universe: SWEEP,
                 run: run.clone(),
                 is_small: *is_small,
-            },
-            None => {
-                let (scope, run) = draw_run(self, number);
-                Drawn {
-                    number,
-                    universe: scope.universe.name,
-                    run,
-                    is_small: false,
-                }
-            }
+            };
+        }
+        let (scope, run) = draw_run(self, number);
+        Drawn {
+            number,
+            universe: scope.universe.name,
+            run,
+            is_small: false,
         }
     }
 }

@@ -250,9 +250,7 @@ pub(crate) fn put_on_trial(
         progress,
     };
     let causes = diagnosing.causes_of(&counted(&failures), &mut shelf);
-    if let Some(why) = shelf.trouble() {
-        progress(&why);
-    }
+    shelf.trouble().iter().for_each(|why| progress(why));
     let failures: Vec<FailureReport> = failures.into_iter().map(|(_, report)| report).collect();
     let unjudged = unjudged(&hello, &options.rules);
     let rules = options.rules.iter();

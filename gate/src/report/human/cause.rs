@@ -52,18 +52,8 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
     if let Some(guilty) = cause.guilty.filter(|guilty| *guilty > 0) {
         line("guilty", &format!("step {guilty}"))?;
     }
-    match cause.lasts {
-        Some(Lasts::StillAfter(wait)) => line("lasts", &format!("still so after {}", seconds(wait)))?,
-        Some(Lasts::HealedWithin(wait)) => line("lasts", &format!("healed within {}", seconds(wait)))?,
-        Some(Lasts::UntilPoll(polls)) => line(
-            "lasts",
-            &format!("until {} of that replica", counted(polls.into(), "poll")),
-        )?,
-        Some(Lasts::ApartAfter(polls)) => line(
-            "lasts",
-            &format!("still so after {} of that replica", counted(polls.into(), "poll")),
-        )?,
-        None => {}
+    if let Some(lasts) = cause.lasts {
+        line("lasts", &lasts_text(lasts))?;
     }
     for known in &cause.known {
         let affected = known.affected.as_deref().unwrap_or("no versions");
@@ -78,16 +68,7 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
             &format!("{}; {issue}; {affected} are documented{expected}", known.name),
         )?;
     }
-    line(
-        "seen",
-        &format!(
-            "{} in {}; first in trace {}, after {:.1} s",
-            times(cause.hits),
-            counted(cause.failures, "distinct failure"),
-            cause.trace_number,
-            cause.found_after_seconds
-        ),
-    )?;
+    line("seen", &seen_text(cause))?;
     for (number, form) in cause.forms.iter().enumerate() {
         let label = if number == 0 { "as" } else { "" };
         line(label, &format!("{} {} {}", form.rule, form.class, times(form.hits)))?;
@@ -106,6 +87,21 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
             clean_lines(&cause.trace.to_toml())
         ),
     }
+}
+
+fn lasts_text(lasts: Lasts) -> String {
+    match lasts {
+        Lasts::StillAfter(wait) => format!("still so after {}", seconds(wait)),
+        Lasts::HealedWithin(wait) => format!("healed within {}", seconds(wait)),
+        Lasts::UntilPoll(polls) => format!("until {} of that replica", counted(polls.into(), "poll")),
+        Lasts::ApartAfter(polls) => format!("still so after {} of that replica", counted(polls.into(), "poll")),
+    }
+}
+
+fn seen_text(cause: &CauseReport) -> String {
+    let (hits, failures) = (times(cause.hits), counted(cause.failures, "distinct failure"));
+    let (trace, after) = (cause.trace_number, cause.found_after_seconds);
+    format!("{hits} in {failures}; first in trace {trace}, after {after:.1} s")
 }
 
 /// The lines on the test that shows the cause, each with its label.
