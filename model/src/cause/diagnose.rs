@@ -102,9 +102,9 @@ impl Diagnosis {
         Self::of(unexplained(finding))
     }
 
-    /// The diagnosis of a failure that was made small and explains itself, as a schedule does.
+    /// The diagnosis of a failure that explains itself, as a schedule does.
     pub fn without_a_run(failure: &Failure) -> Option<Self> {
-        let explains_itself = failure.run.trace.level == Level::Fleet && failure.shrunk;
+        let explains_itself = failure.run.trace.level == Level::Fleet && schedule::is_plain(failure);
         explains_itself.then(|| Self::of(CauseKey::Schedule(schedule::schedule(failure))))
     }
 

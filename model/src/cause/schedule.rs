@@ -14,6 +14,7 @@ use crate::closing::fleet_run;
 use crate::evidence::fleet::History;
 use crate::failure::{Allowed, Failure, Finding, Got, Tier, Version};
 use crate::rules::RuleId;
+use crate::search::SWEEP;
 
 /// What a schedule cannot do without for a fleet to fail, and what it leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +102,14 @@ impl Left {
     fn is_of_lookups(self) -> bool {
         matches!(self, Self::OtherTeam | Self::Blocked | Self::Target)
     }
+}
+
+/// Returns whether a schedule tells what it fails by: it was made small, or it is one of the sweep that holds nothing, or the
+/// router answers so whatever the schedule is.
+pub(super) fn is_plain(failure: &Failure) -> bool {
+    let holds = |step: &Step| matches!(step, Step::Begin(_));
+    let is_told = failure.origin.universe == SWEEP && !failure.run.trace.steps.iter().any(holds);
+    failure.shrunk || is_told || left(&failure.finding).is_of_lookups()
 }
 
 /// Returns the cause of the failure of a fleet. It rests on the shrunk schedule alone, each step of which is needed.

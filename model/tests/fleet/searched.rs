@@ -8,7 +8,9 @@ use model::{
     fleet_sweep, search, to_the_end, trial,
 };
 use protocol::fleet::InProcessFleet;
-use protocol::{Capability, Level, Op, Place, Query, Question, RouterUnderTest, Step, StoreView, Trace, World};
+use protocol::{
+    Begin, Capability, Level, Op, Place, Query, Question, RouterUnderTest, Run, Step, StoreView, Trace, World,
+};
 
 use crate::planted::{Fault, Planted};
 
@@ -134,6 +136,41 @@ fn the_cause_of_an_empty_reading_is_the_store_and_not_the_rows() {
         told.iter().any(|told| told.serves.len() == 1) && told[failure.finding.after].serves.is_empty(),
         "{told:#?}"
     );
+}
+
+#[test]
+fn what_was_not_made_small_is_told_by_its_schedule_where_nothing_is_held() {
+    let mut fleet = InProcessFleet::new(Planted::new(Some(Fault::StaleIndex)));
+    let judge = judge(&fleet);
+    let settings = settings(&fleet, true);
+    // Stopped after the first messages, the search makes nothing small.
+    let mut asked = 0;
+    let hunt = search(&mut fleet, &judge, &settings, &mut |_: &Hunt| {
+        asked += 1;
+        if asked > 4 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(1)
+        }
+    });
+    let failures: Vec<Failure> = hunt.unwrap().failures.into_values().collect();
+    assert!(
+        failures.len() > 1 && failures.iter().all(|failure| !failure.shrunk),
+        "{failures:#?}"
+    );
+    for failure in &failures {
+        let key = diagnose(&mut fleet, &judge, failure).unwrap().key;
+        assert!(matches!(key, CauseKey::Schedule(_)), "{key:?}");
+    }
+    let held = Failure {
+        run: Run {
+            trace: Trace::of_fleet(2, vec![Step::Begin(Begin::new("a", Op::Poll(0), Place::AfterRead))]),
+            ..Run::default()
+        },
+        ..failures[0].clone()
+    };
+    let key = diagnose(&mut fleet, &judge, &held).unwrap().key;
+    assert!(matches!(key, CauseKey::Unexplained { .. }), "{key:?}");
 }
 
 #[test]
