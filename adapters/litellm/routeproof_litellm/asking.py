@@ -29,6 +29,7 @@ _BLOCKED = (
     ("RouterRateLimitError", "No deployments available for selected model"),
     ("RouterRateLimitErrorBasic", "No deployments available for selected model"),
     ("ServiceUnavailableError", "is currently paused and cannot accept requests"),
+    ("PermissionDeniedError", "Model is blocked"),
     ("BadRequestError", "is reserved for another team until"),
     ("BadRequestError", "is reserved for the teams holding a PTU share"),
     ("BadRequestError", "Every deployment for it is a strategy router marker"),
@@ -111,7 +112,7 @@ class Asker:
         try:
             found = await self._way.candidates(pick, healthy)
         except Exception as error:  # noqa: BLE001  whatever the router throws is its answer
-            return _failed(error)
+            return refusal(error)
         finally:
             self.ns += perf_counter_ns() - began
         return {
@@ -163,7 +164,8 @@ def _request(query: Query, strategy: str | None) -> Json:
     return {"messages": [{"role": "user", "content": "hello"}], "request_kwargs": request}
 
 
-def _failed(error: Exception) -> Json:
+def refusal(error: Exception) -> Json:
+    """Return the answer that the exception is: a refusal where the router means one, and otherwise a failure."""
     classes = [kind.__name__ for kind in type(error).__mro__]
     if any(kind in classes and part in str(error) for kind, part in _BLOCKED):
         return {"refused": "blocked"}

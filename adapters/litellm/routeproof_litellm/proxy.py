@@ -12,7 +12,7 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
-from routeproof_litellm.asking import said
+from routeproof_litellm.asking import refusal, said
 from routeproof_litellm.dialect import parts
 from routeproof_litellm.fleet_wire import Patch, Put
 from routeproof_litellm.holding import current
@@ -151,6 +151,8 @@ class Proxy:
             )
         except self._requests.ProxyModelNotFoundError:
             return {"answered": [{"refused": "unknown_model"}] * len(asker.paths())}
+        except Exception as error:  # noqa: BLE001  whatever the proxy throws is its answer
+            return {"answered": [refusal(error)] * len(asker.paths())}
         # The call itself would reach an upstream.
         if inspect.iscoroutine(call):
             call.close()

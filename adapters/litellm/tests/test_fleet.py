@@ -19,7 +19,7 @@ import pytest
 
 from routeproof_litellm.dialect import parse_version
 from tests.conftest import release
-from tests.talk import END_SECONDS, adapter, call
+from tests.talk import START_SECONDS, adapter, call
 
 if TYPE_CHECKING:
     import subprocess
@@ -531,6 +531,19 @@ def test_a_notification_brings_the_row_that_was_written(fleet: Talk) -> None:
     assert said[19] == row(D2)
 
 
+def test_a_request_for_what_is_paused_is_refused(fleet: Talk) -> None:
+    request = {"request": {"replica": 0, "model": "m"}}
+    steps = [request, via(0, patch=patch("d1", blocked=True)), request, ask("m")]
+    served, paused, refused, asked = fleet.steps(steps, [D1])
+    assert served == {"#1": {"answered": row(D1)}}
+    if outcome(paused) == APPLIED:
+        assert asked == [{"refused": "blocked"}] * 2
+        assert refused == {"#3": {"answered": asked}}
+    else:
+        assert "no endpoint that blocks" in outcome(paused)["refused"]
+        assert refused == {"#3": {"answered": row(D1)}}
+
+
 def test_questions_do_not_touch_the_store(fleet: Talk) -> None:
     asked = [{"lookup": {"model": "n"}}, {"listing": None}, "claims", "holds", "sizes"]
     steps: list[Any] = [
@@ -609,7 +622,7 @@ def test_each_run_is_in_a_directory_that_goes_with_the_adapter(fleet: Talk) -> N
             until(lambda: bool(children(process)) and bool(directories(process)))
             orphans = children(process)
             process.send_signal(number)
-            assert process.wait(END_SECONDS) == -number
+            assert process.wait(START_SECONDS) == -number
             until(lambda: not directories(process))
             for orphan in orphans:
                 until(lambda path=Path(f"/proc/{orphan}"): not path.exists())
@@ -619,13 +632,13 @@ def test_each_run_is_in_a_directory_that_goes_with_the_adapter(fleet: Talk) -> N
     ("broken", "part"),
     [
         ("os.kill(os.getpid(), 9)", "signal 9"),
-        ("time.sleep(600)", "not done within 5 s"),
+        ("time.sleep(600)", "not done within 20 s"),
     ],
 )
 def test_a_replica_that_dies_or_hangs_is_a_fault_of_the_run(fleet: Talk, broken: str, part: str) -> None:
     assert fleet
     before = "import routeproof_litellm.proxy as p, routeproof_litellm.schedule as s, os, time\n"
-    before += "s.STEP_SECONDS_MAX, real = 5.0, p.Proxy.request\n"
+    before += "s.STEP_SECONDS_MAX, real = 20.0, p.Proxy.request\n"
     before += f"p.Proxy.request = lambda s, query, a: {broken} if query.model == 'm' else real(s, query, a)\n"
     with adapter("--fleet", before=before) as process:
         talk = Talk(process)
@@ -647,7 +660,7 @@ def directories(process: subprocess.Popen[bytes]) -> list[Path]:
 
 
 def until(met: Any) -> None:
-    deadline = time.monotonic() + END_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while not met():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -656,7 +669,7 @@ def until(met: Any) -> None:
 def test_the_command_says_what_is_missing() -> None:
     release()
     with adapter("--fleet", before="import sys\nsys.modules['fastapi'] = None") as process:
-        _, errors = process.communicate(timeout=END_SECONDS * 10)
+        _, errors = process.communicate(timeout=START_SECONDS)
         assert process.returncode == 2
         assert b"the proxy of litellm" in errors
         assert b"litellm[proxy]" in errors
