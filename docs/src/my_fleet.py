@@ -132,6 +132,8 @@ class Node:
         return [{"op": one.name, "now": one.now} for one in moved]
 
     def carry_on(self, operation):
+        if operation.until and isinstance(operation.now, dict) and "held" in operation.now:
+            return
         try:
             while True:
                 operation.access = operation.access or next(operation.steps)

@@ -16,6 +16,9 @@ use crate::script::script;
 /// The longest time that the diagnoses of a run may take, beside the budget of the search.
 pub(crate) const DIAGNOSES_TIME_MAX: Duration = Duration::from_mins(1);
 
+/// The part of that time, as a divisor, that the known issues may take.
+const KNOWN_SHARE: u32 = 2;
+
 /// The most causes whose witness is asked for again: each takes up to twice the time that is waited.
 const ASKED_AGAIN_MAX: usize = 12;
 /// The least time for the waits of a run.
@@ -51,19 +54,20 @@ impl Diagnosing<'_> {
             return Vec::new();
         }
         let clock = Clock::start();
-        let diagnosed: Vec<(&Failure, Diagnosis)> = failures
-            .iter()
-            .map(|(failure, _)| (*failure, self.diagnosis(failure, clock)))
-            .collect();
-        let causes = group(&diagnosed);
+        // First of all: a known issue must not be told as new for want of time.
         let known = if self.is_in_time(clock) {
-            let time_max = self.time_max;
+            let time_max = self.time_max / KNOWN_SHARE;
             let go_on = || clock.elapsed() < time_max && stopped().is_none();
             let keys = known::keys(self.router, self.judge, &go_on);
             keys.unwrap_or_else(|fault| self.told(&fault, Vec::new()))
         } else {
             Vec::new()
         };
+        let diagnosed: Vec<(&Failure, Diagnosis)> = failures
+            .iter()
+            .map(|(failure, _)| (*failure, self.diagnosis(failure, clock)))
+            .collect();
+        let causes = group(&diagnosed);
         let runs: usize = diagnosed.iter().map(|(_, one)| one.runs).sum();
         let (count, seconds) = (failures.len(), clock.elapsed().as_secs_f64());
         (self.progress)(&format!("diagnosed {count} failures in {runs} runs, {seconds:.1} s"));

@@ -83,7 +83,7 @@ fn a_counterexample_is_carried_out_by_its_strategy_and_breaks_nothing_on_the_ref
     let (code, _, stderr) = replay("run --router strategy:litellm-1.85");
     assert_eq!(code, Some(2));
     assert!(
-        stderr.contains("`strategy:litellm-1.85` is a fleet, and `run` tries one router"),
+        stderr.contains("`strategy:litellm-1.85` knows the rows of the model alone, and `run` draws others"),
         "{stderr}"
     );
 }

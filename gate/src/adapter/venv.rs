@@ -232,9 +232,9 @@ impl Install<'_> {
                 &[
                     "-c".as_ref(),
                     RELAX.as_ref(),
+                    self.part.extra().as_ref(),
                     overrides.as_ref(),
                     requirements.as_os_str(),
-                    self.part.extra().as_ref(),
                 ],
             )?;
             let required = ["--requirement".as_ref(), requirements.as_os_str()];
@@ -365,11 +365,11 @@ impl Install<'_> {
 const RELAX: &str = r#"
 import importlib.metadata, re, sys
 name = lambda line: re.match(r"[\w.-]+", line)[0].lower()
-relaxed = {name(line): line.strip() for line in open(sys.argv[1])}
-with open(sys.argv[2], "w") as out:
+relaxed = {name(line): line.strip() for line in open(sys.argv[2])}
+with open(sys.argv[3], "w") as out:
     for line in importlib.metadata.requires("litellm") or ():
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
-        if extra is None or extra[1] == sys.argv[3]:
+        if extra is None or extra[1] == sys.argv[1]:
             print(relaxed.get(name(line), line.partition(";")[0] if extra else line), file=out)
 "#;
 

@@ -16,7 +16,7 @@ struct Spell {
     replica: u8,
     /// The number of steps done before it.
     before: usize,
-    /// The number of the step of its last whole poll before that.
+    /// The number of the step of its last whole poll before that; 0 where it has not polled since the fleet was set up.
     polled: usize,
 }
 
@@ -44,18 +44,19 @@ pub(super) fn undisturbed(history: &History, ground: &Ground, notes: &mut Notes)
     }
 }
 
-/// The spell that begins after so many steps; none where the replica has not polled since it came up.
+/// The spell that begins after so many steps; none where the replica has come up since the set-up and not polled.
 fn begun(history: &History, replica: u8, before: usize) -> Option<Spell> {
     let life = history.life(replica, before);
     let polled = history.operations.iter().rev().find(|one| {
         let whole = one.act == Op::Poll(replica) && history.is_alone(one) && one.from <= before;
         let shown = history.shows(one.from) == Some(StoreView::All);
         whole && shown && one.now == Some(protocol::Now::Done) && history.life(replica, one.from) == life
-    })?;
+    });
+    let polled = polled.map(|poll| poll.from).or_else(|| (life == 0).then_some(0))?;
     Some(Spell {
         replica,
         before,
-        polled: polled.from,
+        polled,
     })
 }
 
@@ -86,6 +87,11 @@ fn look_again(history: &History, ground: &Ground, spell: &Spell, after: usize, n
             let Some(was) = history.answer_at(spell.replica, spell.before, question) else {
                 continue;
             };
+            // Whether a replica reads the store when it comes up is its own affair: what it serves, it has read.
+            let serves = |shown: &Shown| matches!(shown, Shown::Answers(answers) if answers.iter().all(has_rows));
+            if spell.polled == 0 && !serves(was) {
+                continue;
+            }
             notes.premise();
             if !versions.iter().any(|row| touches(ground, row, query)) {
                 let around = Around {
@@ -99,6 +105,10 @@ fn look_again(history: &History, ground: &Ground, spell: &Spell, after: usize, n
             }
         }
     }
+}
+
+fn has_rows(answer: &Answer) -> bool {
+    !answer.candidates().is_empty()
 }
 
 fn lookups(look: Look<'_>) -> impl Iterator<Item = (&Question, &Query, &Shown)> {

@@ -1,6 +1,7 @@
 //! Checks that the reply of a fleet fits the run: it speaks only of operations under way, and asks only replicas that
 //! may be up.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{Hello, Moved, Now, Observation, Op, OpId, Questions, Round, Step, World};
@@ -20,7 +21,7 @@ enum Up {
 pub(super) struct Fleet<'a> {
     replicas: Vec<Up>,
     /// The operations under way, by name.
-    under_way: BTreeMap<OpId, &'a Op>,
+    under_way: BTreeMap<OpId, Cow<'a, Op>>,
 }
 
 impl<'a> Fleet<'a> {
@@ -49,7 +50,12 @@ impl<'a> Fleet<'a> {
             if moved.first().is_none_or(|first| first.op != name) {
                 return Err(format!("does not say first what became of the operation `{name}`"));
             }
-            self.under_way.insert(name, op);
+            self.under_way.insert(name, Cow::Borrowed(op));
+        }
+        // There may be no notification to duplicate: then nothing has begun.
+        if let Step::World(World::Duplicate(replica)) = step {
+            self.under_way
+                .insert(OpId::of_step(number), Cow::Owned(Op::Deliver(*replica)));
         }
         let mut named = BTreeSet::new();
         for Moved { op: name, now: state } in moved {
@@ -192,6 +198,9 @@ mod tests {
             (json!([poll("a"), write, {"finish": "a"}]), json!([[{"op": "a", "now": held}], [{"op": "#2", "now": {"waiting": "a"}}], [{"op": "a", "now": "done"}, {"op": "#2", "now": applied}]]), ""),
             (json!([poll("a"), {"finish": "a"}, poll("a")]), json!([[{"op": "a", "now": "done"}], [], [{"op": "a", "now": held}]]), ""),
             (json!([{"wait": 1}]), json!([[]]), ""),
+            (json!([{"duplicate": 0}]), json!([[{"op": "#1", "now": "done"}]]), ""),
+            (json!([{"duplicate": 0}]), json!([[]]), ""),
+            (json!([{"defer": 0}]), json!([[{"op": "#1", "now": "done"}]]), "names the operation `#1`, which is not under way, at step 1"),
             (json!([{"poll": 0}]), json!([[]]), "does not say first what became of the operation `#1` at step 1"),
             (json!([{"poll": 0}]), json!([[{"op": "#2", "now": "done"}]]), "does not say first what became of the operation `#1` at step 1"),
             (json!([poll("a")]), json!([[{"op": "#1", "now": held}]]), "does not say first what became of the operation `a` at step 1"),

@@ -180,7 +180,7 @@ fn chosen_rules(level: Level, globs: &[String]) -> Result<RuleSet, Error> {
         let glob = glob.strip_prefix('!').unwrap_or(glob);
         if !RuleSet::of(level).iter().any(|id| patterns.matches(glob, id.name())) {
             return Err(Error::Usage(format!(
-                "no rule of this level matches `{glob}`; `routeproof rules` lists them"
+                "no rule matches `{glob}`; `routeproof rules` lists them"
             )));
         }
     }
