@@ -3,6 +3,8 @@
 #
 #   ./check.sh [RELEASE ...]     default: the oldest and the newest release of the Python core, and the newest of the native one
 #
+#   FLEETS   the releases of which fleets are tested as well, `1.85.0` unless it says others: each takes minutes
+#
 # Needs uv. Environments are made once, under the workspace's `target`.
 set -euo pipefail
 # A failed install must end the script also inside `$(...)`.
@@ -40,6 +42,9 @@ for release in "$@"; do
     echo "litellm $release"
     python=$(environment "$release" "litellm==$release" "$pytest")
     "$python" -m pytest --quiet
+done
+for release in ${FLEETS:-1.85.0}; do
+    echo "a fleet of litellm $release"
     # The replicas of a fleet are those of the proxy, which needs more packages.
     python=$(environment "$release-proxy" "litellm[proxy]==$release" "$pytest")
     "$python" -m pytest --quiet tests/test_fleet.py
