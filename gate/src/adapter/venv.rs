@@ -232,8 +232,8 @@ impl Install<'_> {
                 &[
                     "-c".as_ref(),
                     RELAX.as_ref(),
-                    self.part.extra().as_ref(),
                     overrides.as_ref(),
+                    self.part.extra().as_ref(),
                     requirements.as_os_str(),
                 ],
             )?;
@@ -360,16 +360,16 @@ impl Install<'_> {
     }
 }
 
-/// Writes what LiteLLM and its extra of that name require to the second file, with the pins of the first file in the place of
-/// its own.
+/// Writes what LiteLLM and its extra of that name require to the last file, with the pins of the first file in the place of its
+/// own.
 const RELAX: &str = r#"
 import importlib.metadata, re, sys
 name = lambda line: re.match(r"[\w.-]+", line)[0].lower()
-relaxed = {name(line): line.strip() for line in open(sys.argv[2])}
+relaxed = {name(line): line.strip() for line in open(sys.argv[1])}
 with open(sys.argv[3], "w") as out:
     for line in importlib.metadata.requires("litellm") or ():
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
-        if extra is None or extra[1] == sys.argv[1]:
+        if extra is None or extra[1] == sys.argv[2]:
             print(relaxed.get(name(line), line.partition(";")[0] if extra else line), file=out)
 "#;
 
