@@ -7,7 +7,9 @@ use model::semantics::STRICT;
 use model::{Spec, Table};
 use protocol::fleet::{Act, Given, LocalReplica, StoreReading, Want};
 use protocol::wire::PROTOCOL_VERSION;
-use protocol::{Answer, Capability, Change, Changed, Dialect, Hello, Now, Outcome, Query, Question, Row, Shown, Write};
+use protocol::{
+    Answer, Candidate, Capability, Change, Changed, Dialect, Hello, Now, Outcome, Query, Question, Row, Shown, Write,
+};
 
 /// A fault of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) struct Planted {
     pub(crate) fault: Option<Fault>,
     /// True if it says what its structures hold, and which of them is its registry.
     tells: bool,
+    /// True if it answers by the target of a row as well, which no preset knows of.
+    by_target: bool,
     rows: Table,
     /// The rows that it answers from.
     index: Table,
@@ -60,6 +64,7 @@ impl Planted {
         Self {
             fault,
             tells: true,
+            by_target: false,
             rows: Table::new(),
             index: Table::new(),
             dropped: Table::new(),
@@ -74,6 +79,14 @@ impl Planted {
         Self {
             tells: false,
             ..Self::new(fault)
+        }
+    }
+
+    /// Returns a replica without a fault that answers by the targets of rows too.
+    pub(crate) fn answering_by_target() -> Self {
+        Self {
+            by_target: true,
+            ..Self::new(None)
         }
     }
 
@@ -183,6 +196,14 @@ impl Planted {
     fn lookup(&self, query: &Query) -> Vec<Answer> {
         let mut allowed = self.spec.lookup(&self.index, query, "");
         allowed.truncate(1);
+        if let Some(row) = self
+            .index
+            .values()
+            .find(|row| self.by_target && row.model == query.model)
+        {
+            let (id, model, tag) = (row.id.clone(), row.model.clone(), row.tag.clone());
+            return vec![Answer::Candidates(vec![Candidate { id, model, tag }])];
+        }
         allowed
     }
 }

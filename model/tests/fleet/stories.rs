@@ -69,7 +69,7 @@ impl Story {
         trace.setup.rows = vec![row("d1", "v1"), row("d2", "w1")];
         let run = closed_run(
             &trace,
-            ["ax", "zx"].map(|model| Query::new(model, None)).to_vec(),
+            ["ax", "zx", "up/*"].map(|model| Query::new(model, None)).to_vec(),
             Pending::Dropped,
             &fleet.hello().capabilities,
         );
@@ -386,6 +386,16 @@ fn undisturbed() {
         finish(),
     ];
     Story(deleted).keeps(rule);
+    // Nor is what a changed row was answered with, by whatever the router knows it by.
+    let tally = Story(vec![
+        poll(0),
+        begin(Op::Poll(0), Place::AfterRead),
+        delete(HERE, "d1"),
+        delete(HERE, "d2"),
+        finish(),
+    ])
+    .judge_of(Planted::answering_by_target(), rule);
+    assert_eq!(tally.findings, [], "{tally:#?}");
     // It is not judged before the replica has polled, nor while the store misbehaves, nor across a crash.
     Story(meanwhile[1..].to_vec()).leaves_open(rule, Fault::DropsMeanwhile);
     let mut faulty = meanwhile.clone();
