@@ -73,10 +73,14 @@ fn of_schedule(schedule: &Schedule) -> String {
         restarts,
         by_pattern,
         left,
+        structure,
         until,
     } = schedule;
     if let Some(what) = whatever_the_schedule(*left) {
         return what.to_owned();
+    }
+    if let Some(structure) = structure {
+        return format!("{structure} has another size than on a fresh replica");
     }
     let when = steps_of(race.as_ref(), store, *change);
     let restarted = if *restarts { " and a restart" } else { "" };
@@ -248,6 +252,33 @@ mod tests {
             by_id,
             extras: texts(&[]),
         };
+        #[rustfmt::skip]
+        let rows = [
+            (applied("replace", Wrong::Kept, &["pattern_router"], &[]), "Loading a new list keeps rows of the old one in pattern_router"),
+            (applied("upsert", Wrong::Kept, &[], &["organizations"]), "An update leaves the old version behind, with organizations"),
+            (applied("upsert", Wrong::New, &[], &[]), "An update serves a row that a restart leaves out"),
+            (applied("add", Wrong::Ignored, &[], &[]), "An addition is accepted and changes nothing"),
+            (lookup(RuleId::Scoped, "other-team", true), "Another team's deployment is served by its id"),
+            (lookup(RuleId::Listing, "hidden", false), "A name that is answered is not listed"),
+            (applied("delete", Wrong::Breaks, &[], &[]), "A delete makes lookups break"),
+            (lookup(RuleId::OrderFree, "unbuildable", false), "A start fails in one order of the rows, and not in another"),
+            (CauseKey::Unexplained { rule: RuleId::Current, class: "stale".to_owned() }, "current is broken (stale); the step to blame is not known"),
+            (lookup(RuleId::Heals, "other", false), "heals is broken (other)"),
+            (CauseKey::Growth { structure: "names".to_owned(), fewer: false }, "names only grows"),
+            (CauseKey::Growth { structure: "names".to_owned(), fewer: true }, "names lacks what a restart puts there"),
+            (
+                CauseKey::Unbuildable { verb: "upsert".to_owned(), reason: "no _ is held".to_owned() },
+                "An accepted update makes the next start fail: no _ is held",
+            ),
+        ];
+        for (key, expected) in rows {
+            assert_eq!(headline(&key), expected, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_headline_of_a_schedule_says_when_what_and_how_long() {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let plain = |store: &[&str], change, until, restarts| {
             CauseKey::Schedule(Schedule {
                 race: None,
@@ -256,6 +287,7 @@ mod tests {
                 restarts,
                 by_pattern: None,
                 left: Left::Old,
+                structure: None,
                 until,
             })
         };
@@ -272,32 +304,19 @@ mod tests {
                 restarts: false,
                 by_pattern: Some(false),
                 left: Left::Missing,
+                structure: None,
                 until: None,
             })
         };
         #[rustfmt::skip]
         let rows = [
-            (applied("replace", Wrong::Kept, &["pattern_router"], &[]), "Loading a new list keeps rows of the old one in pattern_router"),
-            (applied("upsert", Wrong::Kept, &[], &["organizations"]), "An update leaves the old version behind, with organizations"),
-            (applied("upsert", Wrong::New, &[], &[]), "An update serves a row that a restart leaves out"),
-            (applied("add", Wrong::Ignored, &[], &[]), "An addition is accepted and changes nothing"),
-            (lookup(RuleId::Scoped, "other-team", true), "Another team's deployment is served by its id"),
-            (lookup(RuleId::Listing, "hidden", false), "A name that is answered is not listed"),
-            (applied("delete", Wrong::Breaks, &[], &[]), "A delete makes lookups break"),
-            (lookup(RuleId::OrderFree, "unbuildable", false), "A start fails in one order of the rows, and not in another"),
-            (CauseKey::Unexplained { rule: RuleId::Current, class: "stale".to_owned() }, "current is broken (stale); the step to blame is not known"),
-            (lookup(RuleId::Heals, "other", false), "heals is broken (other)"),
             (race("patch", Place::AfterRead, &["delete"], &["poll"]), "A patch held after its read, passed by delete here and poll elsewhere: a row is missing, by name"),
             (plain(&["shows no row"], Some(RowChange::Update), None, true), "After an update while the store shows no row and a restart: a version is served that should not be"),
             (plain(&[], Some(RowChange::Delete), Some(Until::Never), false), "After a delete: a version is served that should not be, and no poll ends it"),
             (plain(&[], Some(RowChange::Addition), Some(Until::Poll), false), "After an addition: a version is served that should not be, until the next poll"),
             (plain(&[], None, None, false), "From the start: a version is served that should not be"),
-            (CauseKey::Growth { structure: "names".to_owned(), fewer: false }, "names only grows"),
-            (CauseKey::Growth { structure: "names".to_owned(), fewer: true }, "names lacks what a restart puts there"),
-            (
-                CauseKey::Unbuildable { verb: "upsert".to_owned(), reason: "no _ is held".to_owned() },
-                "An accepted update makes the next start fail: no _ is held",
-            ),
+            (CauseKey::Schedule(Schedule { left: Left::Size, structure: Some("names".to_owned()), ..Schedule::default() }), "names has another size than on a fresh replica"),
+            (CauseKey::Schedule(Schedule { left: Left::OtherTeam, ..Schedule::default() }), "Another team's deployment is served"),
         ];
         for (key, expected) in rows {
             assert_eq!(headline(&key), expected, "{key:?}");

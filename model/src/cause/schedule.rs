@@ -31,6 +31,8 @@ pub struct Schedule {
     pub by_pattern: Option<bool>,
     /// What it left behind.
     pub left: Left,
+    /// The structure that has another size, where it is one that does.
+    pub structure: Option<String>,
     /// Whether a poll of that replica ends it; absent where that is not known.
     pub until: Option<Until>,
 }
@@ -98,18 +100,19 @@ pub enum Left {
 }
 
 impl Left {
-    /// Returns whether the router answers so whatever led to its state.
-    fn is_of_lookups(self) -> bool {
-        matches!(self, Self::OtherTeam | Self::Blocked | Self::Target)
+    /// Returns whether it is one fault whatever schedule leads to it: an answer that is wrong in a right state, or a structure
+    /// that grows or shrinks.
+    fn is_of_any_schedule(self) -> bool {
+        matches!(self, Self::OtherTeam | Self::Blocked | Self::Target | Self::Size)
     }
 }
 
-/// Returns whether a schedule tells what it fails by: it was made small, or it is one of the sweep that holds nothing, or the
-/// router answers so whatever the schedule is.
+/// Returns whether a schedule tells what it fails by: it was made small, or it is one of the sweep that holds nothing, or it is
+/// one fault whatever the schedule is.
 pub(super) fn is_plain(failure: &Failure) -> bool {
     let holds = |step: &Step| matches!(step, Step::Begin(_));
     let is_told = failure.origin.universe == SWEEP && !failure.run.trace.steps.iter().any(holds);
-    failure.shrunk || is_told || left(&failure.finding).is_of_lookups()
+    failure.shrunk || is_told || left(&failure.finding).is_of_any_schedule()
 }
 
 /// Returns the cause of the failure of a fleet. It rests on the shrunk schedule alone, each step of which is needed.
@@ -121,9 +124,10 @@ pub(super) fn schedule(failure: &Failure) -> Schedule {
     let before = &trace.steps[..end];
     let race = race(trace);
     let left = left(finding);
-    if left.is_of_lookups() {
+    if left.is_of_any_schedule() {
         return Schedule {
             left,
+            structure: finding.structure().map(str::to_owned),
             ..Schedule::default()
         };
     }
@@ -138,6 +142,7 @@ pub(super) fn schedule(failure: &Failure) -> Schedule {
             .tier
             .map(|tier| matches!(tier, Tier::TeamPattern | Tier::GlobalPattern)),
         left,
+        structure: None,
         until: None,
     }
 }
