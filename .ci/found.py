@@ -1,6 +1,8 @@
 """Fail unless a JSON report holds each of the failures named, shrunk to at most that many steps.
 
-Usage: found.py [--untested] REPORT "RULE CLASS TIER LAST STEPS"...
+Usage: found.py [--untested] REPORT "RULE CLASS TIER LAST STEPS"... "#ISSUE"...
+
+An issue is found if a cause is known by it.
 
 Fail too if no cause has a test that was seen to fail, unless `--untested` says that there are no tests. Where no failure is named, list those that the report holds, and fail
 only if nothing was tried.
@@ -27,6 +29,11 @@ if not sys.argv[2:]:
     sys.exit(0 if traces else f"{sys.argv[1]} holds no trace")
 missing = []
 for wanted in sys.argv[2:]:
+    if wanted.startswith("#"):
+        known = [cause for cause in causes if wanted in (issue["issue"] for issue in cause["known"])]
+        print(f"{wanted}: {[cause['headline'] for cause in known]}")
+        missing += [] if known else [wanted]
+        continue
     rule, kind, tier, last, steps = shlex.split(wanted)
     found = [
         failure

@@ -1,11 +1,10 @@
 //! Each rule has a history that it passes and one that it fails, and knows when it had nothing to check.
 
 mod history;
+mod sets;
 
-use model::{Fresh, RuleId, RuleSet, Tally, Tracked};
-use protocol::{
-    Answer, Change, Changed, Level, Outcome, Query, Refusal, Row, Run, RunReply, Shown, Step, StepReply, Trace,
-};
+use model::{Fresh, RuleId, Tally, Tracked};
+use protocol::{Answer, Change, Changed, Outcome, Query, Refusal, Row, Run, RunReply, Shown, Step, StepReply, Trace};
 
 use crate::history::{History, candidates, observation, opaque, row, several, team_row, unknown, updated, upsert};
 
@@ -597,23 +596,4 @@ fn a_tag_that_was_never_given_is_an_adapter_fault() {
     let fault = Tracked::new(&run, &reply).unwrap_err();
     assert_eq!(fault.kind, protocol::FaultKind::Lied);
     assert!(fault.message.contains("`v9`"), "{fault}");
-}
-
-#[test]
-fn a_set_of_rules_says_whether_it_needs_fresh_routers() {
-    assert!(RuleSet::of(Level::Router).needs_fresh());
-    let absolute = |id| id == RuleId::Current || id == RuleId::Complete;
-    assert!(!RuleSet::matching(Level::Router, absolute).needs_fresh());
-}
-
-#[test]
-fn tallies_add_up() {
-    use RuleId::{Complete, Current, Listing};
-    let tally = |premises: &[(RuleId, u64)]| Tally {
-        premises: premises.iter().copied().collect(),
-        findings: Vec::new(),
-    };
-    let mut both = tally(&[(Current, 2), (Complete, 3)]);
-    both.absorb(tally(&[(Current, 5), (Listing, 1)]));
-    assert_eq!(both, tally(&[(Complete, 3), (Current, 7), (Listing, 1)]));
 }
