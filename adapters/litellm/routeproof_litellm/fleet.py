@@ -12,6 +12,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
+from routeproof_litellm.abandoned import remove_abandoned
 from routeproof_litellm.asking import Asker
 from routeproof_litellm.fields import WireError
 from routeproof_litellm.fleet_wire import REPLICAS_MAX, Begin, Config, Deliver, Notified, Patch, Put, WriteOp
@@ -53,6 +54,7 @@ class Fleet:
 
     def __init__(self, dialect: Dialect) -> None:
         """Import the proxy, and find out in another process what its routers offer."""
+        remove_abandoned()
         os.environ["LITELLM_SALT_KEY"] = SALT
         self._dialect = dialect
         # No bundle has been tried by way of the database.

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from routeproof_litellm.abandoned import PREFIX
 from routeproof_litellm.proxy import write_config
 from routeproof_litellm.replica import Replica
 from routeproof_litellm.store import Store
@@ -32,7 +33,7 @@ class Site:
         self._dialect = dialect
         self._offer = offer
         self.rows = rows
-        self._directory = Path(tempfile.mkdtemp(prefix=f"routeproof-litellm-{os.getpid()}-"))
+        self._directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self._workers: list[Worker] = []
         self._store = self._directory / "store"
         self._config = self._directory / "config.yaml"

@@ -24,10 +24,9 @@ from routeproof_litellm.fleet_wire import (
     StoreFails,
     StoreOrder,
     StoreShows,
-    Wait,
     WriteOp,
 )
-from routeproof_litellm.wire import Add, Delete, Listing, Query, Round, Row
+from routeproof_litellm.wire import Add, Delete, Listing, Query, Round, Row, Wait
 
 ROW = {"id": "d1", "model_name": "m", "model": "openai/m", "tag": "v1"}
 READ = Row("d1", "m", "openai/m", "v1")
