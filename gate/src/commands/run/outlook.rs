@@ -27,6 +27,8 @@ pub(super) struct Outlook {
     hello: Hello,
     level: Level,
     begun: Duration,
+    /// The moment at which the first random traces were done: what the sweep changes does not count.
+    drawing_since: Option<Duration>,
     advised: bool,
 }
 
@@ -44,6 +46,7 @@ impl Outlook {
             hello: hello.clone(),
             level: options.level,
             begun,
+            drawing_since: None,
             advised: false,
         }
     }
@@ -74,19 +77,24 @@ impl Outlook {
 
     /// A line on whether the budget is enough, once it can be told: if it is not, with what would be.
     pub(super) fn advice(&mut self, so_far: &Hunt, now: Duration) -> Option<String> {
-        let (budget, spent) = (self.budget?, now.saturating_sub(self.begun));
+        let budget = self.budget?;
+        if so_far.work.traces == 0 {
+            return None;
+        }
+        let begun = *self.drawing_since.get_or_insert(now);
+        let spent = now.saturating_sub(begun);
         if self.advised || spent < ADVICE_AFTER {
             return None;
         }
         self.advised = true;
         let (effects, wanted) = (so_far.work.effects.max(1), self.effects_min);
-        let left = budget.saturating_sub(self.begun);
+        let left = budget.saturating_sub(begun);
         let expected = u128::from(effects) * left.as_millis() / spent.as_millis().max(1);
         if expected >= u128::from(wanted) {
             return None;
         }
         let needed = spent.as_secs() * wanted / effects;
-        let seconds = self.begun.as_secs() + needed.max(1);
+        let seconds = begun.as_secs() + needed.max(1);
         Some(format!(
             "this budget is enough for about {expected} of the {wanted} changes that a pass takes: `--budget {seconds}s` would do",
         ))
@@ -113,13 +121,14 @@ mod tests {
             },
             level: Level::Router,
             begun: Duration::ZERO,
+            drawing_since: None,
             advised: false,
         }
     }
 
     fn hunt(swept: u32, effects: u64, premises: u64) -> Hunt {
         let mut hunt = Hunt::default();
-        (hunt.work.swept, hunt.work.effects) = (swept, effects);
+        (hunt.work.swept, hunt.work.traces, hunt.work.effects) = (swept, 1, effects);
         hunt.premises.insert(RuleId::Current, premises);
         for before in [true, false] {
             let (verb, tier) = ("upsert", Tier::Exact);
@@ -164,11 +173,17 @@ mod tests {
     fn a_budget_that_is_too_short_is_told_once_with_one_that_would_do() {
         let ten_seconds = Some(Duration::from_secs(10));
         let mut short = outlook(ten_seconds);
-        assert_eq!(
-            short.advice(&hunt(0, 5, 0), Duration::from_secs(2)),
-            None,
-            "too early to tell"
-        );
+        let mut swept = hunt(7, 0, 0);
+        swept.work.traces = 0;
+        assert_eq!(short.advice(&swept, Duration::ZERO), None, "nothing is drawn yet");
+        for seconds in [0, 2] {
+            let so_far = hunt(0, 5, 0);
+            assert_eq!(
+                short.advice(&so_far, Duration::from_secs(seconds)),
+                None,
+                "too early to tell"
+            );
+        }
         let advice = short
             .advice(&hunt(0, 50, 0), Duration::from_secs(4))
             .expect("it is too short");
@@ -181,9 +196,9 @@ mod tests {
             None,
             "once is enough"
         );
-        assert_eq!(
-            outlook(ten_seconds).advice(&hunt(0, 500, 0), Duration::from_secs(4)),
-            None
-        );
+        let mut enough = outlook(ten_seconds);
+        for seconds in [0, 4] {
+            assert_eq!(enough.advice(&hunt(0, 500, 0), Duration::from_secs(seconds)), None);
+        }
     }
 }
