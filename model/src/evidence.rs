@@ -223,6 +223,13 @@ impl Ground {
         spec.check(row).err()
     }
 
+    /// Returns whether a router may refuse the row: its preset must, or without one nothing says that it is to be taken.
+    pub fn may_refuse(&self, row: &Row) -> bool {
+        let stars = |text: &str| text.matches('*').count();
+        let fits = [0, stars(row.asked_name())].contains(&stars(&row.model));
+        self.must_refuse(row).is_some() || self.is_opaque(row) || !fits
+    }
+
     /// The tier by which `row` is reached by that name; `None` where it is not.
     pub fn reaches(&self, row: &Row, asked: &str) -> Option<Tier> {
         if self.patterns.matches(row.asked_name(), asked) {

@@ -226,17 +226,15 @@ impl Teller<'_> {
         let deeds = || DEEDS.into_iter().filter(|deed| deed.is_possible(self.scope));
         let of = |(world, mended, _): &(World, World, Capability)| {
             let (world, mended) = (Step::World(world.clone()), Step::World(mended.clone()));
-            deeds().map(move |deed| {
-                let during = Step::Do(self.op(deed, HERE, 3));
-                let steps = vec![
-                    Step::Do(self.op(self.change(), THERE, 2)),
-                    world.clone(),
-                    during,
-                    mended.clone(),
-                    Step::Do(Op::Poll(HERE)),
-                ];
-                self.trace(deed == Deed::Add, steps)
-            })
+            let around = move |adds: bool, during: Vec<Step>| {
+                let before = vec![Step::Do(self.op(self.change(), THERE, 2)), world.clone()];
+                let after = vec![mended.clone(), Step::Do(Op::Poll(HERE))];
+                self.trace(adds, [before, during, after].concat())
+            };
+            let restart = vec![Step::World(World::Crash(HERE)), Step::Do(Op::Start(HERE))];
+            let restarts = self.scope.can(Capability::Crash).then(|| around(false, restart));
+            let deeds = deeds().map(move |deed| around(deed == Deed::Add, vec![Step::Do(self.op(deed, HERE, 3))]));
+            restarts.into_iter().chain(deeds)
         };
         worlds.flat_map(of).collect()
     }

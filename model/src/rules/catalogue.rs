@@ -418,7 +418,9 @@ pub static RULES: [Rule; 19] = [
         explanation: "A replica stays apart for ever, or comes to agree again and again and never for good. It is judged of \
             the whole graph by its strongly connected components, and not a path at a time: a run that never agrees \
             ends up going round in a component, and can do so under weak fairness only if each poll action is taken in \
-            it or cannot happen in one of its states.",
+            it or cannot happen in one of its states. Of a real fleet it is judged after two polls in a row: beside a fresh \
+            replica, and by what the replica says that it holds, where `not-loaded` is a row of the store that it does not \
+            hold and `not-removed` one that the store does not have.",
     },
     Rule {
         id: RuleId::NoFuture,

@@ -1,7 +1,7 @@
 //! The rules of a fleet: of its whole history, or of one replica beside a fresh one.
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Candidate, Now, Op, Outcome, Question, StoreView, Write};
+use protocol::{Candidate, Now, Op, Outcome, Question, Row, StoreView, Write};
 
 use super::absolute::Unmoved;
 use super::metamorphic::compare;
@@ -329,6 +329,42 @@ fn answers_alike(history: &History, ground: &Ground, operation: &Operation, note
                 }
                 unmoved.judge(&Around { question, before, now }, notes);
             }
+        }
+    }
+}
+
+/// Notes each row of the store that a replica does not say that it holds, and each that it holds and the store does not have,
+/// once it has polled twice while the store stood still. A fresh replica may lack the same rows.
+pub(super) fn holds_the_store(history: &History, ground: &Ground, notes: &mut Notes) {
+    for sight in &history.sights {
+        let polled_twice = history.polls(sight.replica, sight.after) > 1;
+        let Some(store) = history.store(sight.after).filter(|_| polled_twice) else {
+            continue;
+        };
+        // Of a row that may be refused the router decides, and of a table with one of them too.
+        let may_be_refused = |row: &Row| ground.may_refuse(row) || history.configured.contains(row.id.as_str());
+        let Some((question, ids)) = sight
+            .ids(history, ground)
+            .filter(|_| !store.values().any(may_be_refused))
+        else {
+            continue;
+        };
+        notes.at(sight.replica, sight.after);
+        notes.premise();
+        let about = |id: &str, row| Subject {
+            id: Some(id.to_owned()),
+            ..Subject::of(question.clone(), row)
+        };
+        // A row that serves nobody need not be held.
+        let missing = |row: &&Row| !row.blocked && !ids.contains(&row.id.as_str());
+        if let Some(row) = store.values().find(missing) {
+            let due = at_least(&row.id, &row.tag);
+            notes.fail("not-loaded", about(&row.id, Some(row)), due, owned(&ids));
+        }
+        let gone = |id: &&&str| !store.contains_key(**id) && !history.configured.contains(**id);
+        if let Some(id) = ids.iter().find(gone) {
+            let none = Allowed::NoRow(Some((*id).to_owned()));
+            notes.fail("not-removed", about(id, None), none, owned(&ids));
         }
     }
 }

@@ -83,6 +83,7 @@ fn each_planted_fault_is_found_by_the_rule_that_it_breaks() {
         (Fault::RefusalLoses, &[RuleId::AtomicRefusal]),
         (Fault::AcceptsInvalid, &[RuleId::AtomicRefusal]),
         (Fault::PatchOverwrites, &[RuleId::KeepsWrites]),
+        (Fault::NeverLoads, &[RuleId::Converges]),
         (Fault::DropsMeanwhile, &[RuleId::Undisturbed]),
     ];
     for (fault, rules) in rows {

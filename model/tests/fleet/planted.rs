@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     AcceptsInvalid,
     /// Writes the whole row that it read for a patch, whatever was written meanwhile.
     PatchOverwrites,
+    /// Never loads the row `d2`, not even where it comes up.
+    NeverLoads,
     /// Drops all rows before a write, and has them again once the write is made.
     DropsMeanwhile,
 }
@@ -109,6 +111,7 @@ impl Planted {
             return Now::Failed("the reading has an invalid row".into());
         }
         let mut rows: Table = valid.into_iter().map(|row| (row.id.clone(), row)).collect();
+        rows.retain(|id, _| id != "d2" || !self.has(Fault::NeverLoads));
         if self.has(Fault::AppliesOlder) {
             self.own.clear();
         }

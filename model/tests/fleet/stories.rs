@@ -1,9 +1,9 @@
 //! Each rule of a fleet beside a schedule by which it is kept and one by which it is broken.
 
-use model::{Finding, Judge, Pending, RuleId, RuleSet, Signature, Tally, closed_run, trial};
+use model::{Finding, History, Judge, Pending, RuleId, RuleSet, Signature, Tally, closed_run, trial};
 use protocol::fleet::InProcessFleet;
 use protocol::{
-    Begin, Fields, Op, OpId, Patch, Place, Query, RouterUnderTest, Row, Step, StoreView, Trace, Via, World, Write,
+    Begin, Fields, Op, OpId, Patch, Place, Query, RouterUnderTest, Row, Run, Step, StoreView, Trace, Via, World, Write,
     WriteOp,
 };
 
@@ -241,11 +241,10 @@ fn atomic_refusal() {
 #[test]
 fn heals_and_converges() {
     let gone = || Story(vec![poll(0), delete(Via::Store, "d1")]);
-    let apart = |after: usize| {
-        format!("replica 0: extra d1 in lookup after {after}: d2 w1 -> up/x; d1 v1 -> up/x, d2 w1 -> up/x")
-    };
-    gone().breaks(RuleId::Heals, Fault::KeepsDeleted, &apart(5));
-    gone().breaks(RuleId::Converges, Fault::KeepsDeleted, &apart(7));
+    let extra = "replica 0: extra d1 in lookup after 5: d2 w1 -> up/x; d1 v1 -> up/x, d2 w1 -> up/x";
+    gone().breaks(RuleId::Heals, Fault::KeepsDeleted, extra);
+    let kept = "replica 0: not-removed d1 in claims after 7: no d1; d1, d2";
+    gone().breaks(RuleId::Converges, Fault::KeepsDeleted, kept);
     // A fresh replica refuses the row, or all of them: what an old one may have kept is not for these rules to say.
     let spoiled = || Story(vec![poll(0), delete(Via::Store, "d1"), invalid(Via::Store, "d2", "w2")]);
     spoiled().leaves_open(RuleId::Heals, Fault::KeepsDeleted);
@@ -416,4 +415,43 @@ fn undisturbed() {
         "{:?}",
         tally.findings
     );
+}
+
+#[test]
+fn a_replica_holds_what_the_store_does() {
+    let rule = RuleId::Converges;
+    let never = "replica 0: not-loaded d2 in claims after 5: d2 w1 or newer; d1";
+    let tally = Story(Vec::new()).judge(Some(Fault::NeverLoads), rule);
+    assert_eq!(
+        said(tally.findings.iter().find(|one| one.class == "not-loaded").unwrap()),
+        never
+    );
+    let kept = Story(vec![poll(0), delete(Via::Store, "d1")]).judge(Some(Fault::KeepsDeleted), rule);
+    assert!(kept.findings.iter().any(|one| one.class == "not-removed"), "{kept:#?}");
+    Story(vec![poll(0), delete(Via::Store, "d1")]).keeps(rule);
+    // A store with a row that must be refused says nothing of what is to be held.
+    let refused = Story(vec![invalid(Via::Store, "d1", "v2")]).judge(Some(Fault::NeverLoads), rule);
+    assert!(
+        refused.findings.iter().all(|one| one.class != "not-loaded"),
+        "{refused:#?}"
+    );
+}
+
+#[test]
+fn to_start_what_is_up_begins_no_new_life() {
+    let steps = vec![
+        Step::Do(Op::Start(1)),
+        Step::World(World::Crash(1)),
+        Step::Do(Op::Start(1)),
+        Step::Do(Op::Start(1)),
+    ];
+    let run = Run {
+        trace: Trace::of_fleet(2, steps),
+        ..Run::default()
+    };
+    let replies = InProcessFleet::new(Planted::new(None))
+        .run(std::slice::from_ref(&run))
+        .unwrap();
+    let history = History::new(&run, &replies[0]).unwrap();
+    assert_eq!([1, 2, 3, 4].map(|after| history.life(1, after)), [0, 1, 2, 2]);
 }

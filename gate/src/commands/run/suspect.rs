@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{Judge, trial};
-use protocol::{AdapterFault, Hello, RouterUnderTest, Run, RunReply, Trace, TraceFile};
+use protocol::{AdapterFault, Hello, Level, RouterUnderTest, Run, RunReply, Trace, TraceFile};
 
 use crate::clock::Clock;
 use crate::document::{Brings, SuspectReport};
@@ -84,7 +84,14 @@ fn guilty<'a>(router: &mut dyn RouterUnderTest, judge: &Judge, message: &'a [Run
     let clock = Clock::start();
     let mut fails = |run: &Run| trial(router, judge, std::slice::from_ref(run)).is_err();
     // An adapter that does not come up again is no run's fault.
-    if fails(&Run::default()) {
+    let nothing = Run {
+        trace: match message.first().map(|run| run.trace.level) {
+            Some(Level::Fleet) => Trace::of_fleet(1, Vec::new()),
+            Some(Level::Router) | None => Trace::default(),
+        },
+        ..Run::default()
+    };
+    if fails(&nothing) {
         return (None, Brings::NotTried);
     }
     for (place, run) in message.iter().enumerate() {
@@ -112,7 +119,7 @@ fn asked_on_the_way(run: &Run) -> Trace {
 #[cfg(test)]
 mod tests {
     use model::RuleSet;
-    use protocol::{FaultKind, Level, Row};
+    use protocol::{FaultKind, Row};
 
     use super::*;
     use crate::adapter::builtin;

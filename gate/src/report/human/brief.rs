@@ -1,6 +1,6 @@
 //! Traces in a line: steps, rows and questions in the fewest words that tell them apart.
 
-use model::RuleId;
+use model::{Got, RuleId};
 use protocol::{Change, Question, Row, Step};
 
 use super::steps::step_text;
@@ -90,7 +90,10 @@ pub(super) fn question_brief(cause: &CauseReport) -> String {
         Some(Question::Listing(team)) => format!("list names{}", by(team)),
         Some(Question::Sizes) => "count entries".to_owned(),
         Some(Question::Claims) => "see what is claimed".to_owned(),
-        _ => "start with the same rows".to_owned(),
+        Some(Question::Holds) => "see what is held".to_owned(),
+        Some(Question::Store) => "look at the store".to_owned(),
+        None if matches!(cause.finding.got, Got::Cell(_)) => "look at the store".to_owned(),
+        None => "start with the same rows".to_owned(),
     }
 }
 

@@ -154,10 +154,13 @@ pub(super) fn rests(trace: &Trace) -> Vec<usize> {
 
 pub(super) fn lives(trace: &Trace, replica: u8) -> Vec<usize> {
     let mut lives = vec![0];
+    let mut is_up = true;
     for (after, step) in (1..).zip(&trace.steps) {
         let crashes = *step == Step::World(World::Crash(replica));
-        let begins = crashes || step.op() == Some(&Op::Start(replica));
-        lives.push(lives[after - 1] + usize::from(begins));
+        // To start what is up changes nothing.
+        let begins = !is_up && step.op() == Some(&Op::Start(replica));
+        is_up = (is_up || begins) && !crashes;
+        lives.push(lives[after - 1] + usize::from(crashes || begins));
     }
     lives
 }
