@@ -166,11 +166,7 @@ mod tests {
         let mut blind = Fleet::of(InProcessFleet::new(Blind(ReferenceReplica::default())));
         let failure = blind.run(&seed.bytes).expect_err("the rows of the store are not held");
         let file = failure.trace.expect("the input is a trace");
-        assert!(
-            failure.what.starts_with("in the end a replica holds {}"),
-            "{}",
-            failure.what
-        );
+        assert!(failure.what.starts_with("converges not-loaded"), "{}", failure.what);
         assert_eq!(TraceFile::parse(&file.to_toml()), Ok(file));
     }
 }
