@@ -1,7 +1,7 @@
 //! The planted faults, by name.
 //!
 //! Each is a unit struct that overrides one of the [`Steps`]. A caller reaches them through [`FAULTS`] and [`find`], and
-//! their routers by [`Fault::router`] or [`Router::new`].
+//! their routers by [`Fault::router`] or [`Router::new`](crate::Router::new).
 
 mod caches;
 mod delete;
@@ -14,9 +14,8 @@ mod update;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use protocol::{Answer, InProcess, Outcome, Query, RouterUnderTest, Row};
+use protocol::{Answer, Outcome, Query, Row};
 
-use crate::router::Router;
 use crate::steps::{Correct, Steps};
 use crate::tables::Tables;
 
@@ -65,11 +64,6 @@ impl Fault {
                 held: S::held,
             },
         }
-    }
-
-    /// A fresh router with this fault.
-    pub fn router(&'static self) -> Box<dyn RouterUnderTest + Send> {
-        Box::new(InProcess::new(Router::new(self)))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use protocol::wire::PROTOCOL_VERSION;
-use protocol::{Answer, Capability, Change, Changed, Dialect, Hello, Local, Outcome, Query, Row};
+use protocol::{
+    Answer, Capability, Change, Changed, Dialect, Hello, InProcess, Local, Outcome, Query, RouterUnderTest, Row,
+};
 
 use crate::faults::{Fault, NO_FAULT};
 use crate::tables::{REGISTRY, Tables};
@@ -47,6 +49,13 @@ impl Router {
             outcome,
             held: Some(self.claims()),
         }
+    }
+}
+
+impl Fault {
+    /// A fresh router with this fault.
+    pub fn router(&'static self) -> Box<dyn RouterUnderTest + Send> {
+        Box::new(InProcess::new(Router::new(self)))
     }
 }
 
