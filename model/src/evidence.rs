@@ -181,9 +181,9 @@ impl<'a> Moment<'a> {
 pub struct Around<'a> {
     /// The question.
     pub question: &'a Question,
-    /// Its last answer before.
+    /// The last answer before.
     pub before: &'a Shown,
-    /// Its first answer behind.
+    /// The first answer behind.
     pub now: &'a Shown,
 }
 

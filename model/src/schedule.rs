@@ -130,12 +130,7 @@ fn faults(scope: &Scope) -> Vec<World> {
         World::StoreOrder(RowOrder::LastUpdate),
         World::StoreOrder(RowOrder::Shuffled(0)),
     ];
-    let can = |world: &World| match world {
-        World::StoreFails(_) => scope.can(Capability::StoreFails),
-        World::StoreShows(_) => scope.can(Capability::StoreShows),
-        _ => scope.can(Capability::StoreOrder),
-    };
-    faults.into_iter().filter(can).collect()
+    faults.into_iter().filter(|world| scope.can(world.needs())).collect()
 }
 
 /// Every row that a schedule brings, patched rows included.

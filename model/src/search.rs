@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
-use protocol::{AdapterFault, Level, Query, RouterUnderTest, Run, Step};
+use protocol::{AdapterFault, Level, Query, Question, RouterUnderTest, Run, Step};
 
 use crate::asking::Cadence;
 use crate::choices::Seeded;
@@ -206,18 +206,15 @@ impl Search<'_> {
         // One trace shows one failure in many answers: it counts once.
         let mut seen = BTreeSet::new();
         for finding in findings {
-            let steps = &drawn.run.trace.steps;
-            let first = Signature::of(&finding, &steps[..finding.after.min(steps.len())]);
+            let first = first_signature(&drawn.run, &finding);
             if !seen.insert(first.clone()) {
                 continue;
             }
-            if drawn.universe == SWEEP && drawn.run.trace.level == Level::Fleet && !self.known.contains_key(&first) {
-                self.waiting.entry(first).or_insert_with(|| (drawn.clone(), finding));
+            if self.counts(&first) {
                 continue;
             }
-            let known = self.known.get(&first);
-            if let Some(failure) = known.and_then(|known| self.hunt.failures.get_mut(known)) {
-                failure.count += 1;
+            if drawn.universe == SWEEP && drawn.run.trace.level == Level::Fleet {
+                self.waiting.entry(first).or_insert_with(|| (drawn.clone(), finding));
                 continue;
             }
             self.make_small(router, drawn, (first, finding), go_on)?;
@@ -225,15 +222,17 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Counts a finding with the failure that is known of its signature; false where none is.
+    fn counts(&mut self, first: &Signature) -> bool {
+        let known = self.known.get(first);
+        let failure = known.and_then(|known| self.hunt.failures.get_mut(known));
+        failure.map(|failure| failure.count += 1).is_some()
+    }
+
     /// Makes small what the sweep has found by now. One small schedule mostly shows what many others do.
     fn settle(&mut self, router: &mut dyn RouterUnderTest, go_on: &mut GoOn) -> Result<(), AdapterFault> {
         while let Some((first, (drawn, finding))) = self.next_waiting() {
-            if let Some(failure) = self
-                .known
-                .get(&first)
-                .and_then(|known| self.hunt.failures.get_mut(known))
-            {
-                failure.count += 1;
+            if self.counts(&first) {
                 continue;
             }
             if go_on(&self.hunt).is_break() {
@@ -311,22 +310,24 @@ impl Search<'_> {
     /// Notes what else a small schedule shows: by whatever rule that was found elsewhere, it needs no other witness.
     fn note_others(&mut self, router: &mut dyn RouterUnderTest, failure: &Failure) -> Result<(), AdapterFault> {
         let mut trace = failure.run.trace.clone();
-        let asked = trace.steps.iter().filter_map(|step| match step {
-            Step::Ask(_, question) => question.query().cloned(),
-            _ => None,
-        });
-        let asked: Vec<Query> = asked.collect();
-        trace.steps.retain(|step| !matches!(step, Step::Ask(..)));
+        let asked = trace.steps.iter().filter_map(Step::question);
+        let asked: Vec<Query> = asked.filter_map(Question::query).cloned().collect();
+        trace.steps.retain(|step| step.question().is_none());
         let run = fleet_run(trace, asked, &router.hello().capabilities);
         for judged in trial(router, self.judge, std::slice::from_ref(&run))? {
             for finding in &judged.tally.findings {
-                let steps = &run.trace.steps;
-                let other = Signature::of(finding, &steps[..finding.after.min(steps.len())]);
+                let other = first_signature(&run, finding);
                 self.known.entry(other).or_insert_with(|| failure.signature.clone());
             }
         }
         Ok(())
     }
+}
+
+/// The signature of a finding in the run that shows it, before anything is made small.
+fn first_signature(run: &Run, finding: &Finding) -> Signature {
+    let steps = &run.trace.steps;
+    Signature::of(finding, &steps[..finding.after.min(steps.len())])
 }
 
 impl Drawn {

@@ -195,37 +195,22 @@ impl Teller<'_> {
 
     /// Each operation while the store misbehaves in each way, and once it works again.
     fn faulty(&self) -> Vec<Trace> {
+        let works = World::StoreFails(false);
+        let shows_all = World::StoreShows(StoreView::All);
         let worlds = [
-            (
-                World::StoreFails(true),
-                World::StoreFails(false),
-                Capability::StoreFails,
-            ),
-            (
-                World::StoreShows(StoreView::Nothing),
-                World::StoreShows(StoreView::All),
-                Capability::StoreShows,
-            ),
-            (
-                World::StoreShows(StoreView::FirstRow),
-                World::StoreShows(StoreView::All),
-                Capability::StoreShows,
-            ),
-            (
-                World::StoreShows(StoreView::BeforeLastWrite),
-                World::StoreShows(StoreView::All),
-                Capability::StoreShows,
-            ),
+            (World::StoreFails(true), &works),
+            (World::StoreShows(StoreView::Nothing), &shows_all),
+            (World::StoreShows(StoreView::FirstRow), &shows_all),
+            (World::StoreShows(StoreView::BeforeLastWrite), &shows_all),
             (
                 World::StoreOrder(RowOrder::LastUpdate),
-                World::StoreOrder(RowOrder::Insertion),
-                Capability::StoreOrder,
+                &World::StoreOrder(RowOrder::Insertion),
             ),
         ];
-        let worlds = worlds.iter().filter(|(_, _, need)| self.scope.can(*need));
+        let worlds = worlds.iter().filter(|(world, _)| self.scope.can(world.needs()));
         let deeds = || DEEDS.into_iter().filter(|deed| deed.is_possible(self.scope));
-        let of = |(world, mended, _): &(World, World, Capability)| {
-            let (world, mended) = (Step::World(world.clone()), Step::World(mended.clone()));
+        let of = |(world, mended): &(World, &World)| {
+            let (world, mended) = (Step::World(world.clone()), Step::World((*mended).clone()));
             let around = move |adds: bool, during: Vec<Step>| {
                 let before = vec![Step::Do(self.op(self.change(), THERE, 2)), world.clone()];
                 let after = vec![mended.clone(), Step::Do(Op::Poll(HERE))];

@@ -16,7 +16,7 @@ impl Trace {
             Step::Change(change) => vec![of_change(change)],
             Step::Ask(_, question) => of_question(question).into_iter().collect(),
             Step::World(World::Wait(_)) if self.level == Level::Fleet => Vec::new(),
-            Step::World(world) => vec![of_world(world)],
+            Step::World(world) => vec![world.needs()],
             Step::Do(op) => of_op(op),
             Step::Begin(begin) => [of_op(&begin.act), vec![Capability::Hold]].concat(),
             Step::Finish(_) => vec![Capability::Hold],
@@ -31,6 +31,21 @@ impl Trace {
             .chain(self.rows().flat_map(of_row))
             .chain(needed(of_setup))
             .collect()
+    }
+}
+
+impl World {
+    /// The capability that a fleet, or for a `wait` a router, must declare for it to happen.
+    pub fn needs(&self) -> Capability {
+        match self {
+            World::StoreFails(_) => Capability::StoreFails,
+            World::StoreShows(_) => Capability::StoreShows,
+            World::StoreOrder(_) => Capability::StoreOrder,
+            World::Config(_) => Capability::Config,
+            World::Crash(_) => Capability::Crash,
+            World::Duplicate(_) | World::Drop(_) | World::Defer(_) => Capability::Notify,
+            World::Wait(_) => Capability::Wait,
+        }
     }
 }
 
@@ -49,18 +64,6 @@ fn of_op(op: &Op) -> Vec<Capability> {
             };
             needed([(verb, true), (Capability::Admin, *via != Via::Store)]).collect()
         }
-    }
-}
-
-fn of_world(world: &World) -> Capability {
-    match world {
-        World::StoreFails(_) => Capability::StoreFails,
-        World::StoreShows(_) => Capability::StoreShows,
-        World::StoreOrder(_) => Capability::StoreOrder,
-        World::Config(_) => Capability::Config,
-        World::Crash(_) => Capability::Crash,
-        World::Duplicate(_) | World::Drop(_) | World::Defer(_) => Capability::Notify,
-        World::Wait(_) => Capability::Wait,
     }
 }
 

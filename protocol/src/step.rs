@@ -108,6 +108,14 @@ impl Step {
         }
     }
 
+    /// The question that the step puts.
+    pub fn question(&self) -> Option<&Question> {
+        match self {
+            Self::Ask(_, question) => Some(question),
+            _ => None,
+        }
+    }
+
     /// The replica that the step is about; none where it is about the store or the only router there is.
     pub fn replica(&self) -> Option<u8> {
         match self {

@@ -145,7 +145,7 @@ impl Opened<'_> {
     ///
     /// # Errors
     ///
-    /// Those of opening it.
+    /// A fault of the adapter that is opened.
     fn of(&mut self, level: Level) -> Result<&mut dyn RouterUnderTest, AdapterFault> {
         let names_both = self.spec.names_both_levels();
         Ok(
@@ -260,7 +260,13 @@ pub(crate) fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
 /// raise.
 pub(crate) fn to_run(kept: &KeptTrace, hello: &Hello) -> Run {
     let mut trace = kept.file.trace.clone();
-    let queries: BTreeSet<Query> = trace.steps.iter().filter_map(query).cloned().collect();
+    let queries: BTreeSet<Query> = trace
+        .steps
+        .iter()
+        .filter_map(Step::question)
+        .filter_map(Question::query)
+        .cloned()
+        .collect();
     let rows: Vec<&Row> = trace.rows().collect();
     let scope = Scope::new(&BIG, hello);
     let raised = if queries.is_empty() {
@@ -279,7 +285,7 @@ pub(crate) fn to_run(kept: &KeptTrace, hello: &Hello) -> Run {
         .rposition(|step| !matches!(step, Step::Ask(..)))
         .map_or(0, |last| last + 1);
     let at_end = trace.steps.split_off(end);
-    let mut all: Vec<Question> = at_end.into_iter().filter_map(question).collect();
+    let mut all: Vec<Question> = at_end.iter().filter_map(Step::question).cloned().collect();
     let others = router_questions(&scope, raised, teams);
     all.extend(
         others
@@ -289,22 +295,8 @@ pub(crate) fn to_run(kept: &KeptTrace, hello: &Hello) -> Run {
     );
     // A refusal is judged by the answers around it. Where the trace says what was asked before, to ask more than that may
     // hide its failure.
-    let asks = trace.steps.iter().any(|step| matches!(step, Step::Ask(..)));
+    let asks = trace.steps.iter().any(|step| step.question().is_some());
     run_asking(trace, all, kept.rule == Some(RuleId::AtomicRefusal) && !asks)
-}
-
-fn question(step: Step) -> Option<Question> {
-    match step {
-        Step::Ask(_, question) => Some(question),
-        _ => None,
-    }
-}
-
-fn query(step: &Step) -> Option<&Query> {
-    match step {
-        Step::Ask(_, question) => question.query(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

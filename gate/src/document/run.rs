@@ -52,9 +52,9 @@ pub(crate) const PREMISES_MIN: u64 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unexplored {
-    /// It is a fleet.
+    /// The states of a fleet are too many.
     Fleet,
-    /// It settles only some time after a change.
+    /// A change shows only some time after it.
     Settles,
     /// An answer is one of several.
     Picks,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    AdapterFault, Answer, Begin, Candidate, Now, Op, Outcome, Place, Question, RouterUnderTest, Row, RowOrder, Shown,
-    Step, StepReply, StoreView, Trace, World, Write,
+    AdapterFault, Answer, Candidate, Now, Op, Outcome, Place, Question, RouterUnderTest, Row, RowOrder, Shown, Step,
+    StepReply, StoreView, Trace, World, Write,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,11 +41,11 @@ pub struct Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowChange {
-    /// It brings a new row.
+    /// A new row.
     Addition,
-    /// It changes a row.
+    /// Another version of a row.
     Update,
-    /// It removes a row.
+    /// The removal of a row.
     Delete,
 }
 
@@ -225,13 +225,6 @@ fn held(history: &History, replica: Option<u8>, after: usize) -> BTreeMap<String
     }
 }
 
-fn operation(step: &Step) -> Option<&Op> {
-    match step {
-        Step::Do(op) | Step::Begin(Begin { act: op, .. }) => Some(op),
-        _ => None,
-    }
-}
-
 /// The word for an operation: of a write that of its kind.
 fn verb(op: &Op) -> String {
     match op {
@@ -256,7 +249,7 @@ fn race(trace: &Trace) -> Option<Race> {
         elsewhere: BTreeSet::new(),
     };
     for step in meanwhile {
-        let (replica, verb) = match (operation(step), step) {
+        let (replica, verb) = match (step.op(), step) {
             (Some(op), _) => (op.replica(), verb(op)),
             (None, Step::World(World::Crash(replica))) => (Some(*replica), "crash".to_owned()),
             (None, _) => continue,

@@ -25,7 +25,7 @@ pub(super) fn asked_where_found(trace: &Trace, finding: &Finding) -> Run {
 /// Returns the schedules to begin with, most likely first, each with what to ask: the lookup that shows the finding, then
 /// all that was asked. What is behind the finding is cut off, unless the rule rests on a fresh replica that comes up there.
 pub(super) fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Question>)> {
-    let among_steps: Vec<Question> = run.trace.steps.iter().filter_map(asked).collect();
+    let among_steps: Vec<Question> = run.trace.steps.iter().filter_map(Step::question).cloned().collect();
     let trace = without_questions(run.trace.clone());
     let alone: Vec<Question> = finding.question.iter().cloned().collect();
     let all = [&run.questions.asked[..], &among_steps].concat();
@@ -40,15 +40,8 @@ pub(super) fn first_traces(run: &Run, finding: &Finding) -> Vec<(Trace, Vec<Ques
 }
 
 fn without_questions(mut trace: Trace) -> Trace {
-    trace.steps.retain(|step| asked(step).is_none());
+    trace.steps.retain(|step| step.question().is_none());
     trace
-}
-
-fn asked(step: &Step) -> Option<Question> {
-    match step {
-        Step::Ask(_, question) => Some(question.clone()),
-        _ => None,
-    }
 }
 
 /// The text of that kind that a patch brings: a tag for `v`, a team for `t`.

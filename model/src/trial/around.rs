@@ -10,9 +10,9 @@ use crate::evidence::{Around, Look};
 /// The answers of a run, in the order in which they came.
 pub(super) struct Answered<'a> {
     run: &'a Run,
-    /// Those of rounds of questions.
+    /// The answers to rounds of questions.
     pub(super) rounds: Vec<Look<'a>>,
-    /// Those of questions among the steps.
+    /// The answers to questions among the steps.
     pub(super) singles: Vec<Single<'a>>,
 }
 

@@ -156,10 +156,7 @@ fn at_end(run: &Run, tracked: &Tracked, orders: &Orders) -> Vec<Run> {
 
 /// Each question that was put before the last round, and is not put in it, once, as a step.
 fn asked_before(run: &Run, last: &Round) -> Vec<Step> {
-    let in_steps = run.trace.steps.iter().filter_map(|step| match step {
-        Step::Ask(_, question) => Some(question),
-        _ => None,
-    });
+    let in_steps = run.trace.steps.iter().filter_map(Step::question);
     let questions = &run.questions;
     let rounds = questions
         .rounds

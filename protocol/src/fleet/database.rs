@@ -40,11 +40,11 @@ pub struct KeptRow {
 /// What a write makes of the row of its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
-    /// It is this one from now on.
+    /// This one from now on.
     Row(Row),
-    /// It is gone.
+    /// Nothing: the row is gone.
     Gone,
-    /// It is what it was: the write is not made.
+    /// What it was: the write is not made.
     Nothing,
 }
 
