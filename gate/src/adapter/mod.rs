@@ -94,7 +94,7 @@ fn open_fleet(
 ///
 /// # Errors
 ///
-/// As [`open`].
+/// An [`AdapterFault`] with a line that says what was not there, did not start, or did not answer.
 pub fn open_router(
     spec: &Spec,
     settings: &AdapterSettings,
