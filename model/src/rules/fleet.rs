@@ -11,8 +11,8 @@ use crate::evidence::{Around, Ground, Moment};
 use crate::failure::{Allowed, Got, Version};
 use crate::spec::Table;
 
-/// The tags of a row, each with the number of steps after which a replica first answered with it.
-type Tags<'h> = BTreeMap<&'h str, usize>;
+/// The tags of a row, each with the numbers of steps after which a replica answered with it.
+type Tags<'h> = BTreeMap<&'h str, BTreeSet<usize>>;
 
 pub(super) fn monotonic(history: &History, ground: &Ground, notes: &mut Notes) {
     for replica in 0..history.trace.setup.replicas {
@@ -30,41 +30,44 @@ pub(super) fn monotonic(history: &History, ground: &Ground, notes: &mut Notes) {
             for (now, candidate) in at_once {
                 let life = history.life(replica, now.after);
                 let tags = known.entry((life, &candidate.id)).or_default();
-                tags.entry(&candidate.tag).or_insert(now.after);
+                tags.entry(&candidate.tag).or_default().insert(now.after);
             }
         }
     }
 }
 
-fn not_back(
+fn not_back<'h>(
     history: &History,
     ground: &Ground,
     (now, candidate): (&Served, &Candidate),
-    earlier: Option<&Tags>,
+    earlier: Option<&'h Tags<'h>>,
     notes: &mut Notes,
 ) {
-    let earlier = earlier.into_iter().flatten().filter(|(_, after)| **after <= now.from);
-    let tags: Vec<&str> = earlier.map(|(tag, _)| *tag).collect();
-    if tags.is_empty() {
+    // The latest time counts: a write may give its row a tag that the row has had before.
+    let last_seen =
+        |(tag, times): (&'h &'h str, &BTreeSet<usize>)| times.range(..=now.from).next_back().map(|seen| (*tag, *seen));
+    let earlier: Vec<(&str, usize)> = earlier.into_iter().flatten().filter_map(last_seen).collect();
+    if earlier.is_empty() {
         return;
     }
     notes.premise();
-    let newer = tags
+    let newer = earlier
         .into_iter()
-        .find(|newer| goes_back(history, candidate, newer, now.from));
-    if let Some(newer) = newer {
+        .find(|newer| goes_back(history, candidate, *newer, now.from));
+    if let Some((newer, _)) = newer {
         let subject = about(history, ground, now, candidate);
         let allowed = at_least(&candidate.id, newer);
         notes.fail("back", subject, allowed, Got::Answer(now.answer.clone()));
     }
 }
 
-/// Returns true if, by that step, an acknowledged write of the tag `newer` had replaced the version that is served.
-fn goes_back(history: &History, served: &Candidate, newer: &str, by: usize) -> bool {
+/// Returns true if, by that step, an acknowledged write of the tag `newer` had replaced the version that is served: a write
+/// that had begun when the replica answered with that tag.
+fn goes_back(history: &History, served: &Candidate, (newer, seen): (&str, usize), by: usize) -> bool {
     let Candidate { id, tag, .. } = served;
     let mut writes = history.writes(id).filter(|write| {
         let known = write.is_acknowledged() && write.to.is_some_and(|to| to <= by);
-        known && write.tag() == Some(newer)
+        known && write.from <= seen && write.tag() == Some(newer)
     });
     tag != newer && writes.any(|write| history.is_replaced(id, tag, write))
 }
