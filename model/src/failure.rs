@@ -114,6 +114,8 @@ pub enum Allowed {
     Built,
     /// One of these cells of the store.
     OneOf(Vec<Cell>),
+    /// A poll that ends well, as that of a fresh replica does.
+    Polled,
 }
 
 /// The answer, names, ids or sizes that came.
@@ -140,6 +142,8 @@ pub enum Got {
     Unbuildable(String),
     /// A cell of the store.
     Cell(Cell),
+    /// A poll that waits, or that failed for that reason.
+    Poll(Option<String>),
 }
 
 /// One field of one row in the store.
@@ -203,6 +207,8 @@ pub fn finding_words(rule: RuleId, allowed: &Allowed, got: &Got) -> [String; 2] 
         Got::Outcome(outcome) => outcome_text(outcome),
         Got::Unbuildable(why) => why.clone(),
         Got::Cell(cell) => cell.to_string(),
+        Got::Poll(None) => "a poll that waits for ever".to_owned(),
+        Got::Poll(Some(why)) => format!("a poll that fails: {why}"),
     };
     [allowed_text(allowed, whole), got]
 }
@@ -227,6 +233,7 @@ fn allowed_text(allowed: &Allowed, whole: bool) -> String {
         Allowed::Outcome(outcome) => outcome_text(outcome),
         Allowed::Built => "a fresh router of the rows".to_owned(),
         Allowed::OneOf(cells) => cells.iter().map(Cell::to_string).collect::<Vec<_>>().join(" or "),
+        Allowed::Polled => "a poll that ends well, as that of a fresh replica".to_owned(),
     }
 }
 

@@ -160,6 +160,7 @@ fn left_behind(left: Left) -> &'static str {
         Left::Twice => "a row comes twice",
         Left::Size => "a structure has another size",
         Left::Write => "an acknowledged write is lost in the store",
+        Left::Stuck => "no poll of a replica gets through any more",
         Left::Decision => "a change is decided wrongly",
         Left::OtherTeam | Left::Blocked | Left::Target | Left::Other => "a replica answers as it should not",
     }

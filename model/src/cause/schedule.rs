@@ -88,6 +88,8 @@ pub enum Left {
     Decision,
     /// The store has lost a write that was acknowledged.
     Write,
+    /// A replica polls no more.
+    Stuck,
     /// The state is right, and another team's row is served.
     OtherTeam,
     /// The state is right, and a blocked row is served.
@@ -288,6 +290,7 @@ fn left(finding: &Finding) -> Left {
         (_, Got::Sizes(_) | Got::Size(_)) => Left::Size,
         (_, Got::Outcome(_)) => Left::Decision,
         (_, Got::Cell(_)) => Left::Write,
+        (_, Got::Poll(_)) => Left::Stuck,
         (Allowed::Answer(allowed), Got::Answer(got)) => between(allowed, got),
         (Allowed::Version(_) | Allowed::AtLeast(_), Got::Answer(got)) if got.candidates().is_empty() => Left::Missing,
         (Allowed::Version(_) | Allowed::AtLeast(_) | Allowed::NoRow(_), Got::Answer(_)) => Left::Old,

@@ -271,6 +271,12 @@ impl<'a> History<'a> {
         self.lives.get(usize::from(replica)).map_or(0, |lives| lives[after])
     }
 
+    /// Returns whether the replica was up by then.
+    pub fn is_up(&self, replica: u8, after: usize) -> bool {
+        // All are up at first, and from then on crashes and starts come by turns.
+        self.life(replica, after).is_multiple_of(2)
+    }
+
     /// The operations of a replica, or straight at the store, that were under way during that step.
     pub fn under_way(&self, replica: Option<u8>, step: usize) -> impl Iterator<Item = &Operation> {
         let at = move |operation: &&Operation| operation.act.replica() == replica && operation.is_under_way(step);
@@ -493,6 +499,13 @@ impl<'a> History<'a> {
             replica: Some(replica),
             shown: shown?,
         })
+    }
+
+    /// Returns whether another replica, or this one in another life, came up and polled the store as it stood by then.
+    pub fn another_came_up(&self, replica: u8, after: usize) -> bool {
+        let of = |replica, after| (replica, self.life(replica, after));
+        let mut fresh = self.fresh.iter();
+        fresh.any(|(other, rest)| self.stands_still(*rest, after) && of(*other, *rest) != of(replica, after))
     }
 
     /// Returns true if the replica has polled once since it came up and done nothing else.

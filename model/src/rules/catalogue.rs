@@ -420,7 +420,8 @@ pub static RULES: [Rule; 19] = [
             ends up going round in a component, and can do so under weak fairness only if each poll action is taken in \
             it or cannot happen in one of its states. Of a real fleet it is judged after two polls in a row: beside a fresh \
             replica, and by what the replica says that it holds, where `not-loaded` is a row of the store that it does not \
-            hold and `not-removed` one that the store does not have.",
+            hold and `not-removed` one that the store does not have. `not-polled` is a poll that waits or fails, and the one \
+            before it too, while the store works and a replica that came up afresh gets its poll through.",
     },
     Rule {
         id: RuleId::NoFuture,

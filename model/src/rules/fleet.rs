@@ -1,7 +1,7 @@
 //! The rules of a fleet: of its whole history, or of one replica beside a fresh one.
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Candidate, Now, Op, Outcome, Question, Row, StoreView, Write};
+use protocol::{Candidate, Now, Op, Outcome, Question, Row, Step, StoreView, Write};
 
 use super::absolute::Unmoved;
 use super::metamorphic::compare;
@@ -336,9 +336,14 @@ fn answers_alike(history: &History, ground: &Ground, operation: &Operation, note
     }
 }
 
+pub(super) fn follows_the_store(history: &History, ground: &Ground, notes: &mut Notes) {
+    holds_the_store(history, ground, notes);
+    polls_get_through(history, notes);
+}
+
 /// Notes each row of the store that a replica does not say that it holds, and each that it holds and the store does not have,
 /// once it has polled twice while the store stood still. A fresh replica may lack the same rows.
-pub(super) fn holds_the_store(history: &History, ground: &Ground, notes: &mut Notes) {
+fn holds_the_store(history: &History, ground: &Ground, notes: &mut Notes) {
     for sight in &history.sights {
         let polled_twice = history.polls(sight.replica, sight.after) > 1;
         let Some(store) = history.store(sight.after).filter(|_| polled_twice) else {
@@ -369,6 +374,52 @@ pub(super) fn holds_the_store(history: &History, ground: &Ground, notes: &mut No
             let none = Allowed::NoRow(Some((*id).to_owned()));
             notes.fail("not-removed", about(id, None), none, owned(&ids));
         }
+    }
+}
+
+/// Notes each poll that waits or fails although the store works, right behind another one that did, where a replica that came
+/// up afresh got its poll through: such a replica answers from what it read long ago.
+fn polls_get_through(history: &History, notes: &mut Notes) {
+    for replica in 0..history.trace.setup.replicas {
+        let mut in_a_row: Vec<&Operation> = Vec::new();
+        for number in 1..=history.trace.steps.len() {
+            let at: Vec<&Operation> = history.under_way(Some(replica), number).collect();
+            let is_disturbed = !at.iter().all(|poll| is_whole_poll(history, poll)) || !history.is_up(replica, number);
+            let works = history.shows(number) == Some(StoreView::All) && history.stands_still(number - 1, number);
+            if is_disturbed || !works {
+                in_a_row.clear();
+                continue;
+            }
+            let Some(begun) = at.into_iter().find(|poll| poll.from == number) else {
+                continue;
+            };
+            in_a_row.push(begun);
+            let [.., before, last] = in_a_row.as_slice() else {
+                continue;
+            };
+            if !history.another_came_up(replica, number) {
+                continue;
+            }
+            notes.at(replica, number);
+            notes.premise();
+            if let Some(got) = not_through(before).and(not_through(last)) {
+                notes.fail("not-polled", Subject::default(), Allowed::Polled, got);
+            }
+        }
+    }
+}
+
+/// Returns whether it is a poll that one step carries out as a whole.
+fn is_whole_poll(history: &History, poll: &Operation) -> bool {
+    matches!(poll.act, Op::Poll(_)) && matches!(history.trace.steps.get(poll.from - 1), Some(Step::Do(_)))
+}
+
+/// Returns what came of a poll that did not end well in its step.
+fn not_through(poll: &Operation) -> Option<Got> {
+    match &poll.now {
+        Some(Now::Failed(why)) => Some(Got::Poll(Some(why.clone()))),
+        Some(Now::Waiting(_)) => Some(Got::Poll(None)),
+        _ => None,
     }
 }
 

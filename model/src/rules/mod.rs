@@ -17,7 +17,7 @@ use protocol::Level;
 use self::absolute::{atomic_refusal, claims_no_ghost, claims_once, current, no_duplicate, not_blocked, scoped};
 pub use self::catalogue::{Oracle, RULES, Rule, RuleId};
 use self::fleet::{
-    claims_each_once, converges, fails_safe, heals, holds_the_store, monotonic, read_your_writes, refuses_atomically,
+    claims_each_once, converges, fails_safe, follows_the_store, heals, monotonic, read_your_writes, refuses_atomically,
 };
 use self::metamorphic::{bounded, history_free, order_free, refuses_alike};
 use self::notes::Notes;
@@ -71,7 +71,7 @@ fn predicate_of_history(id: RuleId) -> Option<OfHistory> {
         RuleId::KeepsWrites => Some(keeps_writes),
         RuleId::Undisturbed => Some(undisturbed),
         RuleId::FailsSafe => Some(fails_safe),
-        RuleId::Converges => Some(holds_the_store),
+        RuleId::Converges => Some(follows_the_store),
         _ => None,
     }
 }

@@ -156,8 +156,8 @@ pub(super) fn lives(trace: &Trace, replica: u8) -> Vec<usize> {
     let mut lives = vec![0];
     let mut is_up = true;
     for (after, step) in (1..).zip(&trace.steps) {
-        let crashes = *step == Step::World(World::Crash(replica));
-        // To start what is up changes nothing.
+        // To start what is up changes nothing, and neither does a crash of what is down.
+        let crashes = is_up && *step == Step::World(World::Crash(replica));
         let begins = !is_up && step.op() == Some(&Op::Start(replica));
         is_up = (is_up || begins) && !crashes;
         lives.push(lives[after - 1] + usize::from(crashes || begins));
