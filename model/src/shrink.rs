@@ -25,7 +25,7 @@ pub(crate) const ATTEMPTS_MAX: usize = 400;
 /// Of a fleet it is the whole schedule, since what shows a finding may rest on a fresh replica that comes up behind it.
 pub fn about(run: &Run, finding: &Finding) -> Run {
     if run.trace.level == Level::Fleet {
-        return asked_where_found(&run.trace, finding);
+        return asked_where_found(&run.trace, finding, &run.questions.asked);
     }
     let trace = Trace {
         steps: run.trace.steps[..finding.after.min(run.trace.steps.len())].to_vec(),
@@ -176,12 +176,15 @@ pub(crate) fn shrink_until(
     if shrinker.best.is_none() {
         return Ok(None);
     }
+    if run.trace.level == Level::Fleet {
+        shrinker.ask_less()?;
+    }
     shrinker.reach_fixpoint()?;
     let least = !shrinker.stopped;
     Ok(shrinker.best.map(|(run, finding)| Shrunk {
         run: match run.trace.level {
             Level::Router => run,
-            Level::Fleet => asked_where_found(&run.trace, &finding),
+            Level::Fleet => asked_where_found(&run.trace, &finding, &run.questions.asked),
         },
         finding,
         attempts: shrinker.attempts,
@@ -376,11 +379,11 @@ impl Shrinker<'_> {
                 return Ok(());
             }
         }
-        for index in (0..trace.setup.rows.len()).rev() {
-            let mut without = self.best();
-            without.setup.rows.remove(index);
-            self.attempt_trace(without)?;
-        }
+        minimal(trace.setup.rows.clone(), |rows| {
+            let mut fewer = trace.clone();
+            fewer.setup.rows = rows.to_vec();
+            self.attempt_trace(fewer)
+        })?;
         Ok(())
     }
 

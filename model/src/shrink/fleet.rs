@@ -4,17 +4,23 @@ use protocol::{
     AdapterFault, Begin, Op, Patch, Place, Question, RowOrder, Run, Step, StoreView, Trace, Via, World, Write, WriteOp,
 };
 
-use super::Shrinker;
+use super::{Shrinker, minimal};
 use crate::failure::Finding;
 use crate::rules::Oracle;
 
-/// The run of a schedule with the lookup that shows a finding among its steps, where it showed. Whoever carries it out
-/// asks each replica after each step.
-pub(super) fn asked_where_found(trace: &Trace, finding: &Finding) -> Run {
+/// The run of a schedule with the lookup that shows a finding among its steps, where it showed, behind the others of `asked`.
+/// Whoever carries it out asks each replica all of them after each step.
+pub(super) fn asked_where_found(trace: &Trace, finding: &Finding, asked: &[Question]) -> Run {
     let mut trace = trace.clone();
     if let (Some(replica), Some(question @ Question::Lookup(_))) = (finding.replica, &finding.question) {
         let at = finding.after.min(trace.steps.len());
-        trace.steps.insert(at, Step::Ask(Some(replica), question.clone()));
+        let others = asked
+            .iter()
+            .filter(|other| *other != question && other.query().is_some());
+        let all = others.chain([question]);
+        trace
+            .steps
+            .splice(at..at, all.map(|question| Step::Ask(Some(replica), question.clone())));
     }
     Run {
         trace,
@@ -73,6 +79,20 @@ pub(super) fn rename_id(op: &mut Op, rename: &dyn Fn(&mut String)) {
 }
 
 impl Shrinker<'_> {
+    /// Takes out the lookups without which the schedule still fails: one answer may be held against that to another lookup.
+    pub(super) fn ask_less(&mut self) -> Result<(), AdapterFault> {
+        let (best, _) = self.smallest();
+        let (trace, asked) = (best.trace.clone(), best.questions.asked.clone());
+        let lookups: Vec<Question> = asked
+            .into_iter()
+            .filter(|question| question.query().is_some())
+            .collect();
+        if lookups.len() > 1 {
+            minimal(lookups, |lookups| self.attempt(trace.clone(), lookups.to_vec()))?;
+        }
+        Ok(())
+    }
+
     /// Replaces each step of a schedule by the plainest one with which it still fails, and takes out replicas.
     pub(super) fn simplify_schedule(&mut self) -> Result<(), AdapterFault> {
         for index in 0..self.best().steps.len() {
