@@ -14,7 +14,7 @@ use gate::{
     report_schema, rules_markdown,
 };
 use model::semantics::PRESETS;
-use model::universe::UNIVERSES;
+use model::universe::{FLEET_UNIVERSES, UNIVERSES};
 use protocol::{schemas, wire};
 
 /// The columns that help texts are wrapped to, whatever the terminal of whoever blesses them.
@@ -143,11 +143,12 @@ fn limits_chapter() {
 /// Adds the sizes of the worlds that traces are drawn from: a fault that takes more of something is not met.
 fn add_universes(text: &mut String) {
     text.push_str(
-        "\n## Universes\n\nA random trace draws its texts from a part of one of these: see [swarm](decisions/swarm.md).\n\n\
+        "\n## Universes\n\nA random trace draws its texts from a part of one of the first three, a schedule of a fleet from one of the others: see\n\
+         [swarm](decisions/swarm.md).\n\n\
          | universe | ids | names | patterns | teams | longest text, in characters | most lookups of a round |\n\
          |---|---|---|---|---|---|---|\n",
     );
-    for universe in UNIVERSES {
+    for universe in UNIVERSES.into_iter().chain(FLEET_UNIVERSES) {
         let lists = [universe.ids, universe.names, universe.patterns, universe.teams];
         let lengths = lists.into_iter().flatten().map(|text| text.chars().count());
         let cells = lists.map(<[&str]>::len).into_iter();

@@ -14,7 +14,7 @@ use crate::universe::Scope;
 /// The percentage of traces that are changed often and asked rarely.
 const QUIET_PERCENT: usize = 2;
 /// The percentage of traces that fill a table with many rows first.
-const CROWDED_PERCENT: usize = 3;
+pub(crate) const CROWDED_PERCENT: usize = 3;
 /// Structures have room for powers of two: the bits of the least number of rows of a crowded trace, and of the most.
 const CROWD_BITS: [usize; 2] = [3, 5];
 /// The most rows of a crowded trace beyond a power of two.
@@ -41,9 +41,7 @@ pub fn generate(scope: &Scope, choices: &mut dyn Choices, cadence: Cadence) -> R
 
 /// A run that brings many rows first, and then changes some of them; asked once the table is full and after each change.
 fn crowded(scope: &Scope, choices: &mut dyn Choices) -> Run {
-    let [least, most] = CROWD_BITS;
-    let rows = (1 << (least + choices.below(most - least + 1))) + choices.below(CROWD_BEYOND_MAX + 1);
-    let rows = rows.min(scope.crowd.len());
+    let rows = crowd_rows(scope, choices);
     let swarm = Swarm::crowd(scope, rows);
     let mut generator = Generator::new(scope, &swarm, choices, Table::new(), 0);
     let mut steps: Vec<Step> = (0..rows).map(|_| Step::Change(generator.brought())).collect();
@@ -54,6 +52,13 @@ fn crowded(scope: &Scope, choices: &mut dyn Choices) -> Run {
     let trace = Trace::of_router(Vec::new(), steps);
     let asked = raised(scope, &trace, choices);
     quietly(trace, asked, &gaps, choices)
+}
+
+/// Draws the number of rows of a crowded table.
+pub(crate) fn crowd_rows(scope: &Scope, choices: &mut dyn Choices) -> usize {
+    let [least, most] = CROWD_BITS;
+    let rows = (1 << (least + choices.below(most - least + 1))) + choices.below(CROWD_BEYOND_MAX + 1);
+    rows.min(scope.crowd.len())
 }
 
 /// Returns the rows that a router is constructed with, and random changes to it, drawn from that part of the scope.
@@ -182,7 +187,7 @@ impl Swarm {
     }
 
     /// The part of a crowded trace: ids for so many rows, and all names and teams.
-    fn crowd(scope: &Scope, rows: usize) -> Self {
+    pub(crate) fn crowd(scope: &Scope, rows: usize) -> Self {
         let universe = &scope.universe;
         let ids = scope.crowd.iter().take(rows).copied().collect();
         let verbs = [
@@ -271,6 +276,21 @@ impl<'a> Generator<'a> {
         rows
     }
 
+    /// A row of an id that is free and that no router refuses, which is in the table from now on: one row that is refused may
+    /// keep a whole table from being loaded.
+    pub(crate) fn plain_row(&mut self) -> Row {
+        let id = self.free_id();
+        let (name, team) = (self.name(), self.team().filter(|_| self.choices.percent(30)));
+        let prefix = pick(&self.scope.target_prefixes, self.choices).unwrap_or_default();
+        let target = pick(&self.scope.targets(&prefix, &name), self.choices).unwrap_or(prefix);
+        let row = Row {
+            team,
+            ..Row::new(&id, &name, &target, &self.tag())
+        };
+        self.table.insert(id, row.clone());
+        row
+    }
+
     /// A change that brings a row of an id that is free.
     fn brought(&mut self) -> Change {
         let id = self.free_id();
@@ -318,6 +338,14 @@ impl<'a> Generator<'a> {
         change
     }
 
+    /// Draws a name that a live row answers to, a wildcard filled in, and the row's team; any name where there is no row.
+    pub(crate) fn asked(&mut self) -> (String, Option<String>) {
+        let id = self.live_id();
+        let row = self.table.get(&id).cloned();
+        let row = row.unwrap_or_else(|| self.row(&id));
+        (self.scope.asked(&row.asked_name().replace('*', "x")), row.team)
+    }
+
     /// The source of the choices.
     pub fn choices(&mut self) -> &mut dyn Choices {
         self.choices
@@ -333,12 +361,16 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// A patch of one field of a live row, or of a row that is not there; half of the time it leaves the tag alone.
+    /// A patch of one field of a live row, or of a row that is not there, or of two fields, one time in three; half of the
+    /// time it leaves the tag alone.
     pub fn patch(&mut self) -> Patch {
         let id = self.live_id();
         let row = self.table.get(&id).cloned();
         let row = row.unwrap_or_else(|| self.row(&id));
-        let edited = self.edited(row.clone());
+        let mut edited = self.edited(row.clone());
+        if self.choices.percent(33) {
+            edited = self.edited(edited);
+        }
         let mut fields = changed(&row, &edited);
         if self.choices.percent(50) {
             fields.tag = None;

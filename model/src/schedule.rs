@@ -8,7 +8,7 @@ use protocol::{
 
 use crate::choices::{Choices, pick};
 use crate::closing::{Pending, closed_run};
-use crate::generate::{Generator, Swarm};
+use crate::generate::{CROWDED_PERCENT, Generator, Swarm, crowd_rows};
 use crate::raised::raised_queries;
 use crate::spec::Table;
 use crate::universe::Scope;
@@ -57,7 +57,14 @@ pub fn schedule(scope: &Scope, replicas: u8, choices: &mut dyn Choices) -> (Trac
     scope
         .capabilities
         .retain(|capability| *capability != Capability::Replace);
-    let swarm = Swarm::draw(&scope, choices);
+    let crowd = choices.percent(CROWDED_PERCENT).then(|| match choices.below(4) {
+        0 => scope.crowd.len(),
+        _ => crowd_rows(&scope, choices),
+    });
+    let swarm = match crowd {
+        Some(rows) => Swarm::crowd(&scope, rows),
+        None => Swarm::draw(&scope, choices),
+    };
     let mut drawing = Drawing {
         scope: &scope,
         kinds: kinds(&scope, choices),
@@ -67,7 +74,10 @@ pub fn schedule(scope: &Scope, replicas: u8, choices: &mut dyn Choices) -> (Trac
         names: 0,
         faulty: false,
     };
-    let rows = drawing.generator.initial();
+    let rows = match crowd {
+        Some(rows) => (0..rows).map(|_| drawing.generator.plain_row()).collect(),
+        None => drawing.generator.initial(),
+    };
     // A replica that never polled has little to lose.
     let polled = (0..replicas).filter(|_| drawing.choices().percent(60));
     let mut steps: Vec<Step> = polled.map(|replica| Step::Do(Op::Poll(replica))).collect();
@@ -259,11 +269,10 @@ impl Drawing<'_> {
             }
             StepKind::Deliver => Op::Deliver(replica),
             StepKind::Start => Op::Start(replica),
-            StepKind::Request => Op::Request(RequestOp {
-                replica,
-                model: self.scope.universe.names.first().map_or("a", |name| name).to_owned(),
-                team: None,
-            }),
+            StepKind::Request => {
+                let (model, team) = self.generator.asked();
+                Op::Request(RequestOp { replica, model, team })
+            }
             _ => Op::Poll(replica),
         }
     }

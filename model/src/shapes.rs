@@ -76,20 +76,20 @@ impl Deed {
 }
 
 /// The row of a schedule and its versions.
+#[derive(Clone, Copy)]
 struct Teller<'a> {
     scope: &'a Scope,
     name: &'static str,
     team: Option<&'static str>,
+    /// The name of a row that nothing happens to, in schedules that have one.
+    bystander: Option<&'static str>,
 }
 
 impl Teller<'_> {
     /// The version of that number of the row.
     fn row(&self, version: usize) -> Row {
         let id = self.scope.universe.ids[0];
-        let prefixes = &self.scope.target_prefixes;
-        let prefix = &prefixes[version % prefixes.len()];
-        let target = self.scope.targets(prefix, self.name).swap_remove(0);
-        let row = Row::new(id, self.name, &target, &format!("v{version}"));
+        let row = row_of(self.scope, id, self.name, version);
         match self.team {
             None => row,
             Some(team) => Row {
@@ -143,12 +143,10 @@ impl Teller<'_> {
 
     /// The schedule of two replicas that hold the row, and of these steps; what an addition is to bring is not there before.
     fn trace(&self, adds: bool, steps: Vec<Step>) -> Trace {
-        let polls = [HERE, THERE].map(|replica| Step::Do(Op::Poll(replica)));
-        let mut trace = Trace::of_fleet(2, polls.into_iter().chain(steps).collect());
-        if !adds {
-            trace.setup.rows.push(self.row(1));
-        }
-        trace
+        let bystander = self.bystander.zip(self.scope.universe.ids.get(1));
+        let bystander = bystander.map(|(name, id)| row_of(self.scope, id, name, 0));
+        let rows = bystander.into_iter().chain((!adds).then(|| self.row(1)));
+        polled_first(rows.collect(), steps)
     }
 
     /// One write and a poll elsewhere, for each way of writing.
@@ -225,13 +223,67 @@ impl Teller<'_> {
     }
 }
 
+/// The version of that number of a row.
+fn row_of(scope: &Scope, id: &str, name: &str, version: usize) -> Row {
+    let prefixes = &scope.target_prefixes;
+    let target = scope.targets(&prefixes[version % prefixes.len()], name).swap_remove(0);
+    Row::new(id, name, &target, &format!("v{version}"))
+}
+
+/// The schedule of two replicas over these rows, which both poll before these steps.
+fn polled_first(rows: Vec<Row>, steps: Vec<Step>) -> Trace {
+    let polls = [HERE, THERE].map(|replica| Step::Do(Op::Poll(replica)));
+    let mut trace = Trace::of_fleet(2, polls.into_iter().chain(steps).collect());
+    trace.setup.rows = rows;
+    trace
+}
+
+/// The schedule of a store with many rows, the last of which changes while the one before it goes: what reads the store in
+/// pages, or has room for so many rows, shows by these. Nothing where ids are too few.
+fn crowded(scope: &Scope) -> Option<Trace> {
+    let universe = &scope.universe;
+    let names: Vec<&str> = universe.names.iter().chain(universe.patterns).copied().collect();
+    let row = |version: usize, number: usize| {
+        let name = names[number % names.len()];
+        Row {
+            tag: format!("v{version}-{number}"),
+            ..row_of(scope, scope.crowd[number], name, version)
+        }
+    };
+    let last = scope.crowd.len().checked_sub(1).filter(|last| *last > 1)?;
+    let mut writes = vec![Write::Put(row(2, last))];
+    writes.extend(
+        scope
+            .can(Capability::Delete)
+            .then(|| Write::Delete(scope.crowd[last - 1].to_owned())),
+    );
+    let is_possible = |write: &Write| {
+        scope.can(if let Write::Delete(_) = write {
+            Capability::Delete
+        } else {
+            Capability::Upsert
+        })
+    };
+    let of = |write| Step::Do(Op::Write(WriteOp { via: Via::Store, write }));
+    let steps = writes.into_iter().filter(is_possible).map(of).collect();
+    Some(polled_first((0..=last).map(|number| row(1, number)).collect(), steps))
+}
+
 /// The runs of the sweep of a fleet, in order: first the schedules that are known of it, then each write without a race by each
-/// tier, then races and faults of the store, whose rows go by each tier in turn.
+/// tier, then a crowded store, then races and faults of the store, whose rows go by each tier in turn, half of them beside
+/// another row.
 pub fn fleet_sweep(scope: &Scope, known: &[Trace]) -> Vec<Swept> {
     let universe = &scope.universe;
     let (name, pattern) = (universe.names.first(), universe.patterns.first());
     let team = universe.teams.first().copied();
-    let of = |name: Option<&&'static str>, team| name.map(|name| Teller { scope, name, team });
+    let of = |name: Option<&&'static str>, team| {
+        name.map(|name| Teller {
+            scope,
+            name,
+            team,
+            bystander: None,
+        })
+    };
     let tellers = [
         of(pattern, None),
         of(name, None),
@@ -240,13 +292,27 @@ pub fn fleet_sweep(scope: &Scope, known: &[Trace]) -> Vec<Swept> {
     ];
     let tellers: Vec<Teller> = tellers.into_iter().flatten().collect();
     let plain = tellers.iter().flat_map(Teller::plain);
-    let all: Vec<Vec<Trace>> = tellers
+    // The row beside one with a name has a pattern, and the other way round, where the universe has both.
+    let beside = tellers.iter().filter_map(|teller| {
+        let other = [name, pattern]
+            .into_iter()
+            .flatten()
+            .find(|other| **other != teller.name);
+        other.map(|other| Teller {
+            bystander: Some(other),
+            ..*teller
+        })
+    });
+    let turns: Vec<Teller> = beside.chain(tellers.iter().copied()).collect();
+    let all: Vec<Vec<Trace>> = turns
         .iter()
         .map(|teller| [teller.held(), teller.faulty()].concat())
         .collect();
     let count = all.first().map_or(0, Vec::len);
-    let by_turns = (0..count).map(|number| all[number % all.len()][number].clone());
-    let traces = known.iter().cloned().chain(plain).chain(by_turns);
+    // One further at each round, so that no operation always has the row of the same tier.
+    let turn = |number: usize| (number + number / all.len()) % all.len();
+    let by_turns = (0..count).map(|number| all[turn(number)][number].clone());
+    let traces = known.iter().cloned().chain(plain).chain(crowded(scope)).chain(by_turns);
     traces
         .enumerate()
         .map(|(number, trace)| Swept {

@@ -100,8 +100,8 @@ pub const BIG: Universe = Universe {
     paired: false,
 };
 
-/// The most rows that a crowded trace brings into a table.
-const CROWD_MAX: usize = 40;
+/// The most rows of a crowded table: more than fit into a page, or a buffer, of a hundred.
+const CROWD_MAX: usize = 130;
 
 /// One id and one pattern: so few states that long runs of changes between two questions can be closed.
 pub const NARROW: Universe = Universe {
@@ -164,7 +164,8 @@ pub const SHIFTING: Universe = Universe {
     ..TINY
 };
 
-/// Three ids, for the schedules of a fleet: what goes wrong there is a matter of order, and not of names.
+/// Three ids and one name of each kind, for the schedules of a fleet: what goes wrong between operations is a matter of
+/// their order, and shows the sooner the fewer rows there are.
 pub const SCHEDULED: Universe = Universe {
     name: "scheduled",
     ids: &["d1", "d2", "d3"],
@@ -176,11 +177,27 @@ pub const SCHEDULED: Universe = Universe {
     paired: false,
 };
 
+/// Several names, patterns and teams, some of which match the same texts, for schedules of a fleet in which a change to one
+/// row meets another row: a table that is built anew at a poll may go wrong there alone.
+pub const SPREAD: Universe = Universe {
+    name: "spread",
+    ids: &["d1", "d2", "d3", "d4", "1", "10", "a"],
+    names: &["a", "b", "ab", "openai/m"],
+    patterns: &["a*", "ab*", "*", "openai/*", "*b"],
+    teams: &["t1", "t10"],
+    steps_max: 14,
+    queries_max: 16,
+    paired: false,
+};
+
 /// The universes that the exhaustive engine can close, each small in another way, those with few states first.
 pub const CLOSABLE: [&Universe; 6] = [&OVERLAPPING, &SHIFTING, &IDS, &CASES, &TINY, &CROWDED];
 
 /// Every universe of the random engine, small ones first.
 pub const UNIVERSES: [&Universe; 3] = [&TINY, &MID, &BIG];
+
+/// Every universe that schedules of a fleet are drawn from, the one that most are drawn from first.
+pub const FLEET_UNIVERSES: [&Universe; 2] = [&SCHEDULED, &SPREAD];
 
 /// The part of a universe that a given router can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

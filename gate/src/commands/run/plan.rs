@@ -1,6 +1,6 @@
 //! The plan of a search: what is swept first, and what is drawn from then on.
 
-use model::universe::{SCHEDULED, Scope, TINY, UNIVERSES, Universe};
+use model::universe::{FLEET_UNIVERSES, Scope, TINY, UNIVERSES, Universe};
 use model::{Cadence, Draws, SearchSettings, fleet_sweep, sweep};
 use protocol::{Hello, Level};
 
@@ -21,10 +21,10 @@ pub(super) fn settings(options: &Options, hello: &Hello, cadence: Cadence) -> Se
             Draws::Changes(cadence),
         ),
         Level::Fleet => {
-            let scope = Scope::new(&scheduled(cadence), hello);
-            let sweep = fleet_sweep(&scope, &known(hello));
+            let scopes = FLEET_UNIVERSES.map(|universe| Scope::new(&asked_less(universe, cadence), hello));
+            let sweep = fleet_sweep(&scopes[0], &known(hello));
             let most = hello.dialect.replicas.unwrap_or(options.replicas_max);
-            (vec![scope], sweep, Draws::Schedules(most.min(options.replicas_max)))
+            (scopes.to_vec(), sweep, Draws::Schedules(most.min(options.replicas_max)))
         }
     };
     SearchSettings {
@@ -37,13 +37,13 @@ pub(super) fn settings(options: &Options, hello: &Hello, cadence: Cadence) -> Se
     }
 }
 
-/// The universe of schedules: the slower the fleet, the fewer its lookups.
-fn scheduled(cadence: Cadence) -> Universe {
+/// The universe of schedules as a fleet of that speed is asked: the slower it is, the fewer its lookups.
+fn asked_less(universe: &Universe, cadence: Cadence) -> Universe {
     match cadence {
-        Cadence::Drawn => SCHEDULED,
+        Cadence::Drawn => *universe,
         Cadence::AtTheEnd => Universe {
             queries_max: SLOW_QUERIES_MAX,
-            ..SCHEDULED
+            ..*universe
         },
     }
 }
