@@ -12,6 +12,7 @@
 //! | what keeps rows and derived structures in step, and what a lookup does | [`Steps`], [`Correct`] |
 //! | the faults by name | [`FAULTS`], [`find`] |
 //! | the whole as a router on trial | [`Router`] |
+//! | fleets of replicas with a fault of their own, by name | [`FLEET_FAULTS`], [`find_fleet`], [`FleetReplica`] |
 //!
 //! ```
 //! use protocol::{Change, Local, Query, Row};
@@ -29,6 +30,7 @@
 //! ```
 
 mod faults;
+mod fleet;
 mod memo;
 mod pattern;
 mod router;
@@ -36,5 +38,6 @@ mod steps;
 mod tables;
 
 pub use faults::{FAULTS, Fault, NO_FAULT, find};
+pub use fleet::{FLEET_FAULTS, FleetFault, FleetReplica, NO_FLEET_FAULT, find_fleet};
 pub use router::Router;
 pub use steps::{Correct, Steps};

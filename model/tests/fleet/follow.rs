@@ -75,7 +75,7 @@ fn a_closing_ends_faults_finishes_what_is_held_and_brings_a_fresh_replica() {
 
 #[test]
 fn a_judged_run_asks_after_each_step_what_the_rules_need() {
-    let fleet = InProcessFleet::new(Planted::new(None));
+    let fleet = InProcessFleet::new(Planted::new("none"));
     let run = closed_run(
         &Trace::of_fleet(2, Vec::new()),
         vec![Query::new("a", Some("t1"))],
@@ -91,7 +91,7 @@ fn a_judged_run_asks_after_each_step_what_the_rules_need() {
 
 /// A run of two replicas over one row, with its closing, and the reply.
 fn carried_out(steps: &[Step]) -> (Run, RunReply) {
-    let mut fleet = InProcessFleet::new(Planted::new(None));
+    let mut fleet = InProcessFleet::new(Planted::new("none"));
     let mut trace = Trace::of_fleet(2, steps.to_vec());
     trace.setup.rows = vec![Row::new("d1", "a*", "up/*", "v1")];
     let run = closed_run(
@@ -164,7 +164,7 @@ fn polls_count_while_the_store_stands_still_and_nothing_else_happens() {
 }
 
 fn judge(run: &Run, reply: &RunReply, rule: RuleId) -> Tally {
-    let hello = InProcessFleet::new(Planted::new(None)).hello().clone();
+    let hello = InProcessFleet::new(Planted::new("none")).hello().clone();
     let judge = Judge::new(&hello, RuleSet::only(rule)).unwrap();
     judge.judge_fleet(&History::new(run, reply).unwrap())
 }

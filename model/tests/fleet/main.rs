@@ -8,19 +8,20 @@ mod stories;
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapter_reference::reference_fleet;
-use model::universe::{SCHEDULED, Scope};
+use model::universe::{FLEET_UNIVERSES, Scope};
 use model::{Judge, Pending, RuleId, RuleSet, Seeded, Tally, add_premises, closed_run, schedule, trial};
 use protocol::fleet::InProcessFleet;
 use protocol::{Level, RouterUnderTest, Run};
 
-use crate::planted::{Fault, Planted};
+use crate::planted::Planted;
 
 /// The number of schedules that are drawn.
 const SCHEDULES: u32 = 2_000;
 
 /// The schedule of that number, with its closing and the questions that are asked.
 fn draw(fleet: &dyn RouterUnderTest, number: u32) -> Run {
-    let scope = Scope::new(&SCHEDULED, fleet.hello());
+    let universe = FLEET_UNIVERSES[number as usize % FLEET_UNIVERSES.len()];
+    let scope = Scope::new(universe, fleet.hello());
     let replicas = if number.is_multiple_of(3) { 3 } else { 2 };
     let (trace, queries) = schedule(&scope, replicas, &mut Seeded::new(7, number));
     let pending = if number.is_multiple_of(2) {
@@ -67,27 +68,27 @@ fn the_reference_breaks_no_rule() {
 
 #[test]
 fn a_naive_replica_without_a_fault_breaks_no_rule() {
-    breaks_nothing(&mut InProcessFleet::new(Planted::new(None)), SCHEDULES / 8);
+    breaks_nothing(&mut InProcessFleet::new(Planted::new("none")), SCHEDULES / 8);
 }
 
 #[test]
 fn each_planted_fault_is_found_by_the_rule_that_it_breaks() {
     #[rustfmt::skip]
     let rows = [
-        (Fault::AppliesOlder, &[RuleId::Monotonic, RuleId::ReadYourWrites][..]),
-        (Fault::EmptyEvicts, &[RuleId::FailsSafe]),
-        (Fault::WriteUnserved, &[RuleId::ReadYourWrites]),
-        (Fault::RefusedLoses, &[RuleId::AtomicRefusal]),
-        (Fault::KeepsDeleted, &[RuleId::Heals, RuleId::Converges]),
-        (Fault::StaleIndex, &[RuleId::Current]),
-        (Fault::RefusalLoses, &[RuleId::AtomicRefusal]),
-        (Fault::AcceptsInvalid, &[RuleId::AtomicRefusal]),
-        (Fault::PatchOverwrites, &[RuleId::KeepsWrites]),
-        (Fault::NeverLoads, &[RuleId::Converges]),
-        (Fault::DropsMeanwhile, &[RuleId::Undisturbed]),
+        ("older-reading-applied", &[RuleId::Monotonic, RuleId::ReadYourWrites][..]),
+        ("empty-reading-empties", &[RuleId::FailsSafe]),
+        ("write-served-at-next-poll", &[RuleId::ReadYourWrites]),
+        ("bad-reading-loses-row", &[RuleId::AtomicRefusal]),
+        ("poll-keeps-deleted", &[RuleId::Heals, RuleId::Converges]),
+        ("router-keeps-deleted-pattern", &[RuleId::Current]),
+        ("refusal-loses-row", &[RuleId::AtomicRefusal]),
+        ("invalid-row-accepted", &[RuleId::AtomicRefusal]),
+        ("patch-writes-whole-row", &[RuleId::KeepsWrites]),
+        ("nothing-served-meanwhile", &[RuleId::Undisturbed]),
+        ("lock-kept-on-failure", &[RuleId::Converges]),
     ];
     for (fault, rules) in rows {
-        let mut fleet = InProcessFleet::new(Planted::new(Some(fault)));
+        let mut fleet = InProcessFleet::new(Planted::new(fault));
         let mut due: BTreeSet<RuleId> = rules.iter().copied().collect();
         for number in 0..SCHEDULES {
             let run = draw(&fleet, number);
@@ -98,6 +99,6 @@ fn each_planted_fault_is_found_by_the_rule_that_it_breaks() {
                 break;
             }
         }
-        assert_eq!(due, BTreeSet::new(), "{fault:?} is not found by these rules");
+        assert_eq!(due, BTreeSet::new(), "`{fault}` is not found by these rules");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use model::universe::{SCHEDULED, Scope};
+use adapter_faulty::{FLEET_FAULTS, find_fleet};
+use model::universe::{FLEET_UNIVERSES, SCHEDULED, Scope};
 use model::{
     CauseKey, Draws, Failure, Hunt, Judge, Lasts, Left, RuleSet, Schedule, SearchSettings, Until, diagnose, fleet_run,
     fleet_sweep, search, to_the_end, trial,
@@ -12,14 +13,18 @@ use protocol::{
     Begin, Capability, Level, Op, Place, Query, Question, RouterUnderTest, Run, Step, StoreView, Trace, World,
 };
 
-use crate::planted::{Fault, Planted};
+use crate::planted::Planted;
 
 fn settings(fleet: &dyn RouterUnderTest, sweep: bool) -> SearchSettings {
-    let scope = Scope::new(&SCHEDULED, fleet.hello());
+    let scopes = FLEET_UNIVERSES.map(|universe| Scope::new(universe, fleet.hello()));
     SearchSettings {
         seed: 3,
-        sweep: if sweep { fleet_sweep(&scope, &[]) } else { Vec::new() },
-        scopes: vec![scope],
+        sweep: if sweep {
+            fleet_sweep(&scopes[0], &[])
+        } else {
+            Vec::new()
+        },
+        scopes: scopes.to_vec(),
         draws: Draws::Schedules(3),
         traces_max: if sweep { 0 } else { 400 },
         batch: 1,
@@ -70,40 +75,53 @@ fn shows_again(fleet: &mut dyn RouterUnderTest, failure: &Failure) -> bool {
 #[test]
 fn each_planted_fault_is_found_by_schedules_that_are_swept_or_drawn_and_made_small() {
     // The fault, and the most rows and steps of the shortest trace.
-    let rows = [
-        (Fault::AppliesOlder, 6),
-        (Fault::EmptyEvicts, 5),
-        (Fault::WriteUnserved, 3),
-        (Fault::RefusedLoses, 4),
-        (Fault::KeepsDeleted, 8),
-        (Fault::StaleIndex, 6),
-        (Fault::RefusalLoses, 4),
-        (Fault::AcceptsInvalid, 2),
-        (Fault::PatchOverwrites, 4),
-        (Fault::DropsMeanwhile, 4),
+    let sizes = [
+        ("older-reading-applied", 5),
+        ("empty-reading-empties", 5),
+        ("first-page-read", 104),
+        ("poll-keeps-deleted", 7),
+        ("bad-reading-loses-row", 4),
+        ("lock-kept-on-failure", 6),
+        ("notice-applies-late-row", 5),
+        ("write-served-at-next-poll", 3),
+        ("deletion-forgotten", 5),
+        ("invalid-row-accepted", 2),
+        ("refusal-loses-row", 4),
+        ("nothing-served-meanwhile", 4),
+        ("patch-writes-whole-row", 4),
+        ("conflict-acknowledged", 6),
+        ("store-ignores-condition", 4),
+        ("store-loses-deletion", 4),
+        ("store-drops-team", 4),
+        ("router-keeps-deleted-pattern", 5),
     ];
-    for (fault, most) in rows {
+    assert_eq!(
+        sizes.map(|(name, _)| name),
+        FLEET_FAULTS.each_ref().map(|fault| fault.name)
+    );
+    for (name, most) in sizes {
         let mut shortest = usize::MAX;
         for sweep in [true, false] {
-            let mut fleet = InProcessFleet::new(Planted::new(Some(fault)));
-            let Some(failure) = first(&mut fleet, sweep) else {
-                // An invalid row is drawn and not swept.
-                assert!(sweep, "{fault:?} is not found by schedules that are drawn");
+            let fault = find_fleet(name).unwrap();
+            let mut fleet = fault.fleet();
+            let fleet = fleet.as_mut();
+            let Some(failure) = first(fleet, sweep) else {
+                // An invalid row is drawn and not swept, and a crowded store the other way round mostly.
                 continue;
             };
-            assert!(shows_again(&mut fleet, &failure), "{fault:?}: {:#?}", failure.run.trace);
+            assert!(shows_again(fleet, &failure), "`{name}`: {failure:?}");
             shortest = shortest.min(failure.run.trace.size());
-            let judge = judge(&fleet);
-            let key = diagnose(&mut fleet, &judge, &failure).unwrap().key;
-            assert!(matches!(key, CauseKey::Schedule(_)), "{fault:?}: {key:?}");
+            let judge = judge(fleet);
+            let key = diagnose(fleet, &judge, &failure).unwrap().key;
+            assert!(matches!(key, CauseKey::Schedule(_)), "`{name}`: {key:?}");
         }
-        assert!(shortest <= most, "{fault:?} in {shortest}");
+        assert!(shortest <= most, "`{name}` in {shortest}");
     }
 }
 
 #[test]
 fn the_cause_of_an_empty_reading_is_the_store_and_not_the_rows() {
-    let mut fleet = InProcessFleet::new(Planted::new(Some(Fault::EmptyEvicts)));
+    let mut fleet = InProcessFleet::new(Planted::new("empty-reading-empties"));
     let mut settings = settings(&fleet, true);
     let shows_nothing = Step::World(World::StoreShows(StoreView::Nothing));
     settings
@@ -140,7 +158,7 @@ fn the_cause_of_an_empty_reading_is_the_store_and_not_the_rows() {
 
 #[test]
 fn what_was_not_made_small_is_told_by_its_schedule_where_nothing_is_held() {
-    let mut fleet = InProcessFleet::new(Planted::new(Some(Fault::StaleIndex)));
+    let mut fleet = InProcessFleet::new(Planted::new("router-keeps-deleted-pattern"));
     let judge = judge(&fleet);
     let settings = settings(&fleet, true);
     // Stopped after the first messages, the search makes nothing small.
@@ -175,19 +193,19 @@ fn what_was_not_made_small_is_told_by_its_schedule_where_nothing_is_held() {
 
 #[test]
 fn a_fault_of_an_index_outlasts_polls_and_one_of_a_late_reading_does_not() {
-    let lasts_of = |fault: Fault| {
-        let mut fleet = InProcessFleet::new(Planted::new(Some(fault)));
+    let lasts_of = |fault: &str| {
+        let mut fleet = InProcessFleet::new(Planted::new(fault));
         let failure = first(&mut fleet, true).unwrap();
         let judge = judge(&fleet);
         model::lasts(&mut fleet, &judge, &failure, 0).unwrap()
     };
-    assert_eq!(lasts_of(Fault::StaleIndex), Some(Lasts::ApartAfter(3)));
-    assert_eq!(lasts_of(Fault::WriteUnserved), Some(Lasts::UntilPoll(1)));
+    assert_eq!(lasts_of("router-keeps-deleted-pattern"), Some(Lasts::ApartAfter(3)));
+    assert_eq!(lasts_of("write-served-at-next-poll"), Some(Lasts::UntilPoll(1)));
 }
 
 #[test]
 fn what_is_swept_keeps_to_the_capabilities_of_the_fleet() {
-    let hello = InProcessFleet::new(Planted::new(None)).hello().clone();
+    let hello = InProcessFleet::new(Planted::new("none")).hello().clone();
     let lacking = |gone: Capability| {
         let mut scope = Scope::new(&SCHEDULED, &hello);
         scope.capabilities.retain(|capability| *capability != gone);
@@ -214,7 +232,7 @@ fn what_is_swept_keeps_to_the_capabilities_of_the_fleet() {
 
 #[test]
 fn the_sweep_holds_each_operation_at_each_point_while_others_run_here_and_elsewhere() {
-    let fleet = InProcessFleet::new(Planted::new(None));
+    let fleet = InProcessFleet::new(Planted::new("none"));
     let sweep = settings(&fleet, true).sweep;
     let traces: Vec<&Trace> = sweep.iter().map(|swept| &swept.run.trace).collect();
     let held = |is: &dyn Fn(&Op) -> bool, at: Place| {
@@ -246,7 +264,7 @@ fn the_sweep_holds_each_operation_at_each_point_while_others_run_here_and_elsewh
 
 #[test]
 fn a_sound_fleet_goes_through_the_sweep_without_a_failure() {
-    let mut fleet = InProcessFleet::new(Planted::new(None));
+    let mut fleet = InProcessFleet::new(Planted::new("none"));
     let settings = settings(&fleet, true);
     let judge = judge(&fleet);
     let hunt = search(&mut fleet, &judge, &settings, &mut to_the_end).unwrap();
