@@ -60,6 +60,8 @@ class Schedule:
         self._straight: dict[str, _Straight] = {}
         self._notified: list[deque[str]] = [deque() for _ in range(run.replicas)]
         """The notifications under way to each replica, the oldest first."""
+        self._answered: list[tuple[list[FleetQuestion], list[Json]] | None] = [None] * run.replicas
+        """What each replica was last asked and answered, where it has been given no order since."""
 
     def carry_out(self) -> Json:
         """Carry out the run, and return the reply to it."""
@@ -222,6 +224,7 @@ class Schedule:
     def _order(self, replica: int, order: object) -> Any:
         node = self._nodes[replica]
         assert node is not None  # noqa: S101  only a replica that is up is given orders
+        self._answered[replica] = None
         return node.ask(order, STEP_SECONDS_MAX)
 
     def _shown(self, replica: int | None, question: FleetQuestion) -> Json | None:
@@ -237,14 +240,26 @@ class Schedule:
     def _observe(self, at: Round) -> list[Json]:
         """Ask the questions of a round: one observation of each replica that is up."""
         asked = at.of(self._run.asked)
+        rows = self._rows() if "store" in asked else None
         seen = []
         for replica, node in enumerate(self._nodes):
             if node is None:
                 continue
-            answers = iter(self._order(replica, [question for question in asked if question != "store"]))
-            shown = [self._rows() if question == "store" else next(answers) for question in asked]
+            answers = iter(self._answers(replica, [question for question in asked if question != "store"]))
+            shown = [rows if question == "store" else next(answers) for question in asked]
             seen.append({"replica": replica, "shown": shown})
         return seen
+
+    def _answers(self, replica: int, asked: list[FleetQuestion]) -> list[Json]:
+        """Return the answers of a replica: as before where nothing has run there since it was asked the same.
+
+        A replica's loop stands still between two orders, and no question changes what the next one is answered.
+        """
+        answered = self._answered[replica]
+        if answered is None or answered[0] != asked:
+            answered = (asked, self._order(replica, asked))
+        self._answered[replica] = answered
+        return answered[1]
 
     def _rows(self) -> Json:
         with self._site.store() as store:
