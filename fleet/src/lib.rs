@@ -35,6 +35,7 @@
 mod actions;
 mod bounds;
 mod cell;
+mod counterexamples;
 mod fair;
 pub mod generic;
 mod machine;
@@ -53,6 +54,7 @@ mod word;
 pub use self::actions::{Action, At, Kind, Shape};
 pub use self::bounds::{Bounds, BoundsError};
 pub use self::cell::{COPIES_MAX, Cell, Content, ROWS_MAX, VERSIONS_MAX};
+pub use self::counterexamples::{TABLE_REPLICAS, book_tables, counterexamples};
 pub use self::fair::{Convergence, Converging, Fairness, STATES_MAX, Stuck, TooManyStates, converges};
 pub use self::machine::{Expand, Findings, Machine, Packed, Plain};
 pub use self::packed::{Compiled, Fleet, Held, Lane, Layout, State};

@@ -1,62 +1,12 @@
 //! Counterexamples of the model, carried out by the strategies in which they were found.
 
-use std::sync::Arc;
-
 use adapter_reference::reference_fleet;
-use fleet::strategies::{STRATEGIES, Strategy};
+use fleet::strategies::STRATEGIES;
 use fleet::{
-    Action, Bounds, Ended, ExploreOptions, Fairness, Fleet, Kind, QUERIES, STATES_MAX, Shape, converges, explore,
-    strategy_fleet, trace,
+    Action, Bounds, Kind, QUERIES, Shape, TABLE_REPLICAS, book_tables, counterexamples, strategy_fleet, trace,
 };
 use model::{Judge, Pending, RuleId, RuleSet, closed_run, trial};
 use protocol::{Level, RouterUnderTest};
-
-const REPLICAS: u8 = 2;
-
-/// The actions of the book's tables of two replicas, whose other bounds are those of the command's defaults.
-fn tables() -> [Bounds; 3] {
-    use Kind::{
-        Apply, Block, Break, Crash, Create, Delete, Deliver, Drop, EmptyPoll, FailedPoll, Miss, Read, Rename, Request,
-        StaleRead, Start, Update,
-    };
-    let bounds = |rows, kinds: &[Kind], shapes: &[Shape], admin| Bounds {
-        rows,
-        versions: 2,
-        strategies: Vec::new(),
-        kinds: kinds.to_vec(),
-        shapes: shapes.to_vec(),
-        admin,
-    };
-    let all = [
-        Create, Update, Delete, Rename, Block, Break, Read, StaleRead, Apply, FailedPoll, EmptyPoll, Request, Deliver,
-        Drop, Miss, Crash, Start,
-    ];
-    let polls = [Create, Update, Delete, Rename, Read, Apply, Request, Crash, Start];
-    let rows = [Create, Update, Delete, Read, Apply];
-    [
-        bounds(1, &all, &Shape::ALL, true),
-        bounds(1, &polls, &[Shape::Exact, Shape::Wild], false),
-        bounds(2, &rows, &[Shape::Exact, Shape::Wild], false),
-    ]
-}
-
-/// The shortest counterexample of each rule that the strategy breaks within these bounds.
-fn counterexamples(strategy: Strategy, bounds: Bounds) -> Vec<(RuleId, Vec<Action>)> {
-    let strategies = vec![strategy; usize::from(REPLICAS)];
-    let fleet = Fleet::new(Bounds { strategies, ..bounds }.possible()).expect("bounds of the book");
-    let report = explore(&fleet, &ExploreOptions::default(), Arc::new(|_| {})).expect("it is explored");
-    assert_eq!(report.ended, Ended::Exhausted);
-    let stuck = converges(&fleet, Fairness::Weak, STATES_MAX)
-        .expect("it is small")
-        .stuck;
-    let stuck = stuck.map(|stuck| (RuleId::Converges, stuck.path));
-    let violations = report.violations.into_iter().map(|found| (found.rule, found.path));
-    let actions = |path: Vec<(Action, _)>| path.into_iter().map(|(action, _)| action).collect();
-    violations
-        .chain(stuck)
-        .map(|(rule, path)| (rule, actions(path)))
-        .collect()
-}
 
 /// Carries out the path of these actions and its closing on `fleet`. Returns the numbers of steps after which the rule
 /// is broken, and the range of those that belong to the last action.
@@ -65,7 +15,7 @@ fn broken_after(
     rule: RuleId,
     actions: &[Action],
 ) -> (Vec<usize>, std::ops::RangeInclusive<usize>) {
-    let steps = |actions: &[Action]| trace::path(actions, REPLICAS, Shape::Exact).0.steps.len();
+    let steps = |actions: &[Action]| trace::path(actions, TABLE_REPLICAS, Shape::Exact).0.steps.len();
     // The last part of an apply is the last step: the read that it ends is finished there.
     let before = if actions.last().is_some_and(|action| action.kind == Kind::Apply) {
         steps(actions) - 1
@@ -73,7 +23,7 @@ fn broken_after(
         steps(&actions[..actions.len() - 1])
     };
     let last = before + 1..=steps(actions);
-    let path = trace::path(actions, REPLICAS, Shape::Exact).0;
+    let path = trace::path(actions, TABLE_REPLICAS, Shape::Exact).0;
     let hello = fleet.hello().clone();
     let run = closed_run(
         &path,
@@ -95,7 +45,7 @@ fn replay(bounds: impl IntoIterator<Item = Bounds>) -> (usize, Vec<(&'static str
     let mut between_parts = Vec::new();
     for bounds in bounds {
         for strategy in STRATEGIES {
-            for (rule, actions) in counterexamples(strategy, bounds.clone()) {
+            for (rule, actions) in counterexamples(strategy, &bounds).expect("it is explored") {
                 replayed += 1;
                 let (after, last) = broken_after(&mut strategy_fleet(&strategy), rule, &actions);
                 let right = match rule {
@@ -140,7 +90,7 @@ const BETWEEN_PARTS: [(&str, RuleId); 3] = [
 
 #[test]
 fn counterexamples_of_polls_and_of_two_rows_break_their_rules_on_their_strategies() {
-    let [_, polls, rows] = tables();
+    let [_, polls, rows] = book_tables();
     let (replayed, between_parts) = replay([polls, rows]);
     assert_eq!((replayed, between_parts), (REPLAYED_BY_DAY, BETWEEN_PARTS.to_vec()));
 }
@@ -148,7 +98,7 @@ fn counterexamples_of_polls_and_of_two_rows_break_their_rules_on_their_strategie
 #[test]
 #[ignore = "a debug build takes minutes to explore the largest table"]
 fn counterexamples_of_every_table_break_their_rules_on_their_strategies() {
-    let (replayed, between_parts) = replay(tables());
+    let (replayed, between_parts) = replay(book_tables());
     assert_eq!((replayed, between_parts), (REPLAYED, BETWEEN_PARTS.to_vec()));
 }
 
