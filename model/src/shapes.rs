@@ -270,8 +270,8 @@ fn crowded(scope: &Scope) -> Option<Trace> {
 }
 
 /// The runs of the sweep of a fleet, in order: first the schedules that are known of it, then each write without a race by each
-/// tier, then a crowded store, then races and faults of the store, whose rows go by each tier in turn, half of them beside
-/// another row.
+/// tier, then races and faults of the store, whose rows go by each tier in turn, half of them beside another row, and last a
+/// crowded store, which takes a slow fleet as long as dozens of the others.
 pub fn fleet_sweep(scope: &Scope, known: &[Trace]) -> Vec<Swept> {
     let universe = &scope.universe;
     let (name, pattern) = (universe.names.first(), universe.patterns.first());
@@ -312,7 +312,7 @@ pub fn fleet_sweep(scope: &Scope, known: &[Trace]) -> Vec<Swept> {
     // One further at each round, so that no operation always has the row of the same tier.
     let turn = |number: usize| (number + number / all.len()) % all.len();
     let by_turns = (0..count).map(|number| all[turn(number)][number].clone());
-    let traces = known.iter().cloned().chain(plain).chain(crowded(scope)).chain(by_turns);
+    let traces = known.iter().cloned().chain(plain).chain(by_turns).chain(crowded(scope));
     traces
         .enumerate()
         .map(|(number, trace)| Swept {
