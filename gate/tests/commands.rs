@@ -109,6 +109,31 @@ fn what_a_router_was_asked_before_stands_in_the_trace_that_is_replayed() {
 }
 
 #[test]
+fn a_planted_fault_of_a_fleet_is_found_and_shows_again_and_none_is_found_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |fault: &str| {
+        let args = [
+            "run", "--level", "fleet", "--router", fault, "--seed", "1", "--traces", "200", "--budget", "60s",
+        ];
+        routeproof(dir.path(), &args)
+    };
+    let sound = run("faulty:none");
+    assert!(stdout(&sound).contains("0 failed"), "{}", stdout(&sound));
+    // One of a fleet's own, and one of the router that each replica answers by.
+    for fault in ["faulty:patch-writes-whole-row", "faulty:upsert-keeps-global-pattern"] {
+        ends(&run(fault), 1);
+        ends(
+            &routeproof(dir.path(), &["replay", "out/cause-1.toml", "--router", fault]),
+            1,
+        );
+        ends(
+            &routeproof(dir.path(), &["replay", "out/cause-1.toml", "--router", "faulty:none"]),
+            0,
+        );
+    }
+}
+
+#[test]
 fn a_planted_fault_is_found_shrunk_written_and_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let fault = "faulty:upsert-keeps-global-pattern";
@@ -235,6 +260,8 @@ fn bad_input_is_refused_with_what_to_do() {
         (&["run", "--router", "litelm==1.85.0"], 2, "litellm=="),
         (&["run", "--router", "litellm==1.82.7"], 2, "1.82.7"),
         (&["run", "--router", "faulty:nope"], 2, "nope"),
+        (&["run", "--router", "faulty:lock-kept-on-failure"], 5, "say `--level fleet`"),
+        (&["faults", "--level", "fleet", "--fuzzed", "k.toml"], 2, "`--fuzzed` is of routers"),
         (&["run", "--router", "exec:/no/such/program"], 5, "/no/such/program"),
         (&["explain", "courent"], 2, "there is no rule `courent`; there are current,"),
         (&["explain", "cause-1"], 2, "out/report.json: "),

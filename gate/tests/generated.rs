@@ -15,7 +15,7 @@ use gate::{
 };
 use model::semantics::PRESETS;
 use model::universe::{FLEET_UNIVERSES, UNIVERSES};
-use protocol::{schemas, wire};
+use protocol::{Level, schemas, wire};
 
 /// The columns that help texts are wrapped to, whatever the terminal of whoever blesses them.
 const HELP_COLUMNS: usize = 100;
@@ -70,6 +70,7 @@ fn kill_table_chapter() {
         }
     });
     let table = Document::Faults(FaultsReport {
+        level: Level::Router,
         seeds: KILL_SEEDS,
         universes: kill_universes(),
         faults: rows.collect(),

@@ -79,7 +79,8 @@ fn open_fleet(
 ) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
     match spec {
         Spec::Reference => settings.store.fleet(),
-        Spec::Faulty(_) | Spec::Strategy(_) | Spec::Exec(_) => open_router(spec, settings, progress),
+        Spec::Faulty(name) => builtin::faulty_fleet(name).ok_or_else(|| not_built_in(spec)),
+        Spec::Strategy(_) | Spec::Exec(_) => open_router(spec, settings, progress),
         Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
             let mut launch = prepared(release, Part::Proxy, settings, progress)?;
             launch.name = spec.to_string();

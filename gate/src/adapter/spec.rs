@@ -5,6 +5,8 @@ use std::path::Path;
 
 use protocol::wire::TEXT_BYTES_MAX;
 
+use super::builtin;
+
 /// The forms of the text that names a router.
 pub(crate) const FORMS: &str =
     "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
@@ -30,7 +32,11 @@ pub enum Spec {
 impl Spec {
     /// Returns whether the name stands for a router and for a fleet of its replicas as well.
     pub(crate) fn names_both_levels(&self) -> bool {
-        matches!(self, Self::Reference | Self::LiteLlm(_) | Self::LiteLlmProxy(_))
+        match self {
+            Self::Reference | Self::LiteLlm(_) | Self::LiteLlmProxy(_) => true,
+            Self::Faulty(name) => builtin::is_of_routers(name),
+            Self::Strategy(_) | Self::Exec(_) => false,
+        }
     }
 
     /// Reads `text`. `faults` are the names that `faulty:` knows, and `strategies` those of `strategy:`.

@@ -6,11 +6,15 @@ use clap::Args;
 
 use super::format::Format;
 use super::report::ReportArgs;
+use super::run::LevelArg;
 
 /// The flags of `faults`.
 #[derive(Clone, Debug, Args)]
 pub struct FaultsArgs {
-    /// Results of the fuzzer, as `fuzz/kill` measures them: adds its column
+    /// The faults on trial: those of one router, or those of a fleet
+    #[arg(long, value_name = "LEVEL", default_value = "router")]
+    pub level: LevelArg,
+    /// Results of the fuzzer on routers, as `fuzz/kill` measures them: adds its column
     #[arg(long, value_name = "FILE")]
     pub fuzzed: Option<PathBuf>,
     /// Output format: text or markdown

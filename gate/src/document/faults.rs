@@ -1,6 +1,7 @@
 //! The document of `faults`: the kill table.
 
 use model::RuleId;
+use protocol::Level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,8 @@ use super::{Counts, Facts};
 /// Every planted fault by every engine, and whether the router without a fault raised no alarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultsReport {
+    /// The level of the faults.
+    pub level: Level,
     /// The number of seeds that a median is taken of, for an engine that has seeds.
     pub seeds: u32,
     /// The universes of the exhaustive engine, in order.
@@ -52,7 +55,9 @@ pub struct Killed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
-    /// Random traces.
+    /// The schedules of a fleet that are swept before any is drawn.
+    Sweep,
+    /// Random traces, or random schedules of a fleet.
     Random,
     /// proptest.
     Property,
@@ -60,13 +65,15 @@ pub enum Engine {
     Exhaustive,
     /// libFuzzer, measured apart.
     Fuzzer,
+    /// The counterexamples that the model of a fleet has of other strategies.
+    Model,
 }
 
 /// A fault found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Kill {
-    /// Changes carried out until then.
+    /// Changes carried out until then; of a fleet, steps.
     pub changes: u64,
     /// Steps of the shrunk trace.
     pub steps: usize,
@@ -75,13 +82,29 @@ pub struct Kill {
 }
 
 impl FaultsReport {
-    /// The numbers of faults found and not found, each engine counted for itself.
+    /// The numbers of faults found and not found. Each engine of routers is counted for itself. Of those of fleets what a run
+    /// does counts as one: it sweeps first, and draws what no sweep has.
     pub fn counts(&self) -> Counts {
-        let tries = || self.faults.iter().flat_map(|fault| &fault.engines);
-        let passed = tries().filter(|killed| killed.kill.is_some()).count();
+        let is_found = |killed: &Killed| killed.kill.is_some();
+        let tries: Vec<bool> = match self.level {
+            Level::Router => self
+                .faults
+                .iter()
+                .flat_map(|fault| &fault.engines)
+                .map(is_found)
+                .collect(),
+            Level::Fleet => {
+                let of_a_run = |fault: &FaultReport| {
+                    let engines = [Engine::Sweep, Engine::Random];
+                    engines.into_iter().filter_map(|engine| fault.of(engine)).any(is_found)
+                };
+                self.faults.iter().map(of_a_run).collect()
+            }
+        };
+        let passed = tries.iter().filter(|found| **found).count();
         Counts {
             passed,
-            failed: tries().count() - passed,
+            failed: tries.len() - passed,
             ..Counts::default()
         }
     }
@@ -127,6 +150,7 @@ mod tests {
                 }],
             };
             Document::Faults(FaultsReport {
+                level: Level::Router,
                 seeds: 1,
                 universes: Vec::new(),
                 faults: kills.iter().map(fault).collect(),

@@ -23,7 +23,7 @@ pub(super) const SOUND_TRACES_MAX: u32 = 400;
 const STATES_MAX: usize = 60_000;
 
 /// The median kill over all seeds, and the fewest steps that any of them shrank to; nothing where one did not find it.
-fn median(of_seed: impl Fn(u32) -> Result<Option<Kill>, Error>) -> Result<Option<Kill>, Error> {
+pub(super) fn median(of_seed: impl Fn(u32) -> Result<Option<Kill>, Error>) -> Result<Option<Kill>, Error> {
     let mut kills = Vec::new();
     for seed in 0..KILL_SEEDS {
         match of_seed(seed)? {

@@ -1,14 +1,26 @@
 //! The words that the kill table has in every format.
 
+use protocol::Level;
+
 use crate::document::{Engine, FaultsReport};
 
 /// The name of an engine.
 pub(super) const fn name(engine: Engine) -> &'static str {
     match engine {
+        Engine::Sweep => "sweep",
         Engine::Random => "random",
         Engine::Property => "proptest",
         Engine::Exhaustive => "exhaustive",
         Engine::Fuzzer => "fuzzer",
+        Engine::Model => "model",
+    }
+}
+
+/// The word for what is counted until a fault is found.
+pub(super) const fn carried_out(table: &FaultsReport) -> &'static str {
+    match table.level {
+        Level::Router => "changes",
+        Level::Fleet => "steps done",
     }
 }
 

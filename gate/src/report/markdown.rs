@@ -2,8 +2,10 @@
 
 use std::fmt::{self, Write};
 
+use protocol::Level;
+
 use super::fleets::verdicts;
-use super::kills::{last_line, name};
+use super::kills::{carried_out, last_line, name};
 use crate::document::{Document, Engine, FaultReport, FaultsReport, FleetReport};
 
 /// The table of a document, where the book has one of its kind.
@@ -20,19 +22,13 @@ pub fn markdown_table(document: &Document) -> Option<String> {
 
 fn write_kills(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
     let engines = table.engines();
-    write!(
-        out,
-        "# The kill table\n\nEvery fault below is planted in a router of several hand-kept indexes, one at a time, and must be\n\
-         found by every engine. *Changes* are those carried out until then: of the exhaustive engine those in the universes\n\
-         {}, in that order; of the others the median of {} seeds.\n\
-         *Steps* are those of the shrunk trace, with the lookups on the way that it needs: the exhaustive engine gives the\n\
-         fewest there are.\n\n\
-         | fault | what is wrong | after |",
-        table.universes.join(", "),
-        table.seeds
-    )?;
+    match table.level {
+        Level::Router => write_router_head(out, table)?,
+        Level::Fleet => write_fleet_head(out, table)?,
+    }
+    write!(out, "| fault | what is wrong | after |")?;
     for engine in &engines {
-        write!(out, " {}: changes | steps |", name(*engine))?;
+        write!(out, " {}: {} | steps |", name(*engine), carried_out(table))?;
     }
     writeln!(out, " rule |\n|---|---|---|{}---|", "---|---|".repeat(engines.len()))?;
     for fault in &table.faults {
@@ -41,17 +37,44 @@ fn write_kills(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
     writeln!(out, "\n{}", last_line(table))
 }
 
+fn write_router_head(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
+    write!(
+        out,
+        "# The kill table\n\nEvery fault below is planted in a router of several hand-kept indexes, one at a time, and must be\n\
+         found by every engine. *Changes* are those carried out until then: of the exhaustive engine those in the universes\n\
+         {}, in that order; of the others the median of {} seeds.\n\
+         *Steps* are those of the shrunk trace, with the lookups on the way that it needs: the exhaustive engine gives the\n\
+         fewest there are.\n\n",
+        table.universes.join(", "),
+        table.seeds
+    )
+}
+
+fn write_fleet_head(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
+    write!(
+        out,
+        "# The kill table of fleets\n\nEvery fault below is planted in a fleet of naive replicas over a store in memory, one at a time. *Sweep* are the\n\
+         schedules that a run begins with, *random* those that are drawn from then on: the median of {} seeds. *Model* are the\n\
+         counterexamples that the [model](../model-checking.md) has of its strategies and of canaries, written for none of these faults. Columns have\n\
+         the steps that were carried out until a rule was broken, closings included, and the rows and steps of the smallest\n\
+         schedule. Every fault must be found by the sweep or at random, which is what a run does.\n\n",
+        table.seeds
+    )
+}
+
 fn write_fault(out: &mut impl Write, fault: &FaultReport, engines: &[Engine]) -> fmt::Result {
     write!(out, "| `{}` | {} | {} |", fault.fault, fault.sentence, fault.source)?;
     for engine in engines {
         match fault.of(*engine).map(|killed| &killed.kill) {
             Some(Some(kill)) => write!(out, " {} | {} |", kill.changes, kill.steps)?,
-            Some(None) => write!(out, " survives | - |")?,
+            Some(None) => write!(out, " not found | - |")?,
             None => write!(out, " not measured | - |")?,
         }
     }
-    let exhaustive = fault.of(Engine::Exhaustive);
-    let kill = exhaustive.and_then(|killed| killed.kill.as_ref());
+    // Of one router the exhaustive engine has the shortest trace, and so the plainest rule.
+    let told = [Engine::Exhaustive, Engine::Random, Engine::Sweep];
+    let mut kills = told.into_iter().filter_map(|engine| fault.of(engine)?.kill.as_ref());
+    let kill = kills.next();
     writeln!(out, " `{}` |", kill.map_or("-", |kill| kill.rule.name()))
 }
 

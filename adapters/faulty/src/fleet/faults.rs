@@ -5,6 +5,7 @@ use protocol::fleet::{InProcessFleet, MemoryDatabase};
 
 use super::replica::FleetReplica;
 use super::store::FaultyDatabase;
+use crate::faults::Fault;
 
 /// A planted fault of a fleet.
 #[derive(Clone, Copy, Debug)]
@@ -283,6 +284,22 @@ pub static FLEET_FAULTS: [FleetFault; 18] = [
 pub fn find_fleet(name: &str) -> Option<&'static FleetFault> {
     static NONE: FleetFault = NO_FLEET_FAULT;
     FLEET_FAULTS.iter().chain([&NONE]).find(|fault| fault.name == name)
+}
+
+impl Fault {
+    /// A fleet whose replicas follow the store rightly, and answer by routers with this fault.
+    pub fn fleet(&self) -> Box<dyn RouterUnderTest + Send> {
+        let fault = FleetFault {
+            name: self.name,
+            sentence: self.sentence,
+            source: self.source,
+            choices: Choices {
+                router: self.name,
+                ..RIGHT
+            },
+        };
+        fault.fleet()
+    }
 }
 
 impl FleetFault {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::document::FaultsReport;
-use crate::report::kills::{last_line, name};
+use crate::report::kills::{carried_out, last_line, name};
 
 /// Writes the table.
 pub(super) fn write(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
@@ -14,8 +14,14 @@ pub(super) fn write(out: &mut impl Write, table: &FaultsReport) -> fmt::Result {
             .engines()
             .into_iter()
             .map(|engine| match fault.of(engine).map(|killed| &killed.kill) {
-                Some(Some(kill)) => format!("{:>6} changes, {:>2} steps, {}", kill.changes, kill.steps, kill.rule),
-                Some(None) => "SURVIVES".to_owned(),
+                Some(Some(kill)) => format!(
+                    "{:>6} {}, {:>2} steps, {}",
+                    kill.changes,
+                    carried_out(table),
+                    kill.steps,
+                    kill.rule
+                ),
+                Some(None) => "NOT FOUND".to_owned(),
                 None => "not measured".to_owned(),
             });
         write_row(out, &fault.fault, cells)?;
