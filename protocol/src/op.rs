@@ -303,6 +303,18 @@ impl Begin {
     }
 }
 
+impl Place {
+    /// The word for it in traces.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BeforeRead => "before-read",
+            Self::AfterRead => "after-read",
+            Self::BeforeWrite => "before-write",
+            Self::AfterWrite => "after-write",
+        }
+    }
+}
+
 /// A point on the way of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

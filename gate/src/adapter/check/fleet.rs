@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Hello, Moved, Now, Observation, Op, OpId, Questions, Round, Step, World};
+use protocol::{Hello, Moved, Now, Observation, Op, OpId, Point, Questions, Round, Step, World};
 
 use super::{held, observation_of, paths};
 
@@ -21,7 +21,14 @@ enum Up {
 pub(super) struct Fleet<'a> {
     replicas: Vec<Up>,
     /// The operations under way, by name.
-    under_way: BTreeMap<OpId, Cow<'a, Op>>,
+    under_way: BTreeMap<OpId, UnderWay<'a>>,
+}
+
+/// An operation under way.
+struct UnderWay<'a> {
+    op: Cow<'a, Op>,
+    /// The point where it is to be held, until it is let go.
+    until: Option<Point>,
 }
 
 impl<'a> Fleet<'a> {
@@ -42,30 +49,60 @@ impl<'a> Fleet<'a> {
     ) -> Result<(), String> {
         self.note(step);
         let own = match step {
-            Step::Do(op) => Some((OpId::of_step(number), op)),
-            Step::Begin(begin) => Some((begin.op.clone(), &begin.act)),
+            Step::Do(op) => Some((OpId::of_step(number), op, None)),
+            Step::Begin(begin) => Some((begin.op.clone(), &begin.act, Some(begin.point()))),
             _ => None,
         };
-        if let Some((name, op)) = own {
-            if moved.first().is_none_or(|first| first.op != name) {
+        if let Step::Finish(name) = step
+            && let Some(operation) = self.under_way.get_mut(name)
+        {
+            operation.until = None;
+        }
+        let mut moved = moved;
+        if let Some((name, op, until)) = own {
+            let Some(first) = moved.first().filter(|first| first.op == name) else {
                 return Err(format!("does not say first what became of the operation `{name}`"));
+            };
+            if self.under_way.contains_key(&name) {
+                if !matches!(first.now, Now::Failed(_)) {
+                    return Err(format!(
+                        "begins an operation `{name}` while one of that name is under way"
+                    ));
+                }
+                moved = &moved[1..];
+            } else {
+                let op = Cow::Borrowed(op);
+                self.under_way.insert(name, UnderWay { op, until });
             }
-            self.under_way.insert(name, Cow::Borrowed(op));
         }
         // There may be no notification to duplicate: then nothing has begun.
         if let Step::World(World::Duplicate(replica)) = step {
-            self.under_way
-                .insert(OpId::of_step(number), Cow::Owned(Op::Deliver(*replica)));
+            self.under_way.insert(
+                OpId::of_step(number),
+                UnderWay {
+                    op: Cow::Owned(Op::Deliver(*replica)),
+                    until: None,
+                },
+            );
         }
         let mut named = BTreeSet::new();
         for Moved { op: name, now: state } in moved {
             if !named.insert(name) {
                 return Err(format!("names the operation `{name}` twice"));
             }
-            let Some(op) = self.under_way.get(name) else {
+            let Some(UnderWay { op, until }) = self.under_way.get(name) else {
                 return Err(format!("names the operation `{name}`, which is not under way,"));
             };
             now(hello, op, state)?;
+            if let Now::Held(point) = state
+                && *until != Some(*point)
+            {
+                let due = until.map_or_else(|| "nowhere".to_owned(), |until| format!("only {}", where_held(until)));
+                return Err(format!(
+                    "holds the operation `{name}` {}, and it is to be held {due},",
+                    where_held(*point)
+                ));
+            }
             if state.is_over() {
                 self.under_way.remove(name);
             }
@@ -122,14 +159,16 @@ impl<'a> Fleet<'a> {
     }
 }
 
+/// The point in words, such as `after-read 1`.
+fn where_held(point: Point) -> String {
+    format!("at `{}` {}", point.place.word(), point.nth)
+}
+
 /// Refuses a state that the operation cannot be in.
 fn now(hello: &Hello, op: &Op, state: &Now) -> Result<(), String> {
     match (op, state) {
         (Op::Write(_), Now::Changed(changed)) => held(changed),
         (Op::Request(_), Now::Answered(answers)) => paths(hello, answers),
-        (_, Now::Held(point)) if point.nth == 0 => {
-            Err("holds an operation at place 0, and they count from 1,".to_owned())
-        }
         (Op::Poll(_) | Op::Start(_) | Op::Deliver(_), Now::Done)
         | (_, Now::Failed(_) | Now::Held(_) | Now::Waiting(_) | Now::Lost) => Ok(()),
         (_, Now::Changed(_) | Now::Answered(_) | Now::Done) => Err(format!(
@@ -211,7 +250,12 @@ mod tests {
             (json!([write]), json!([[{"op": "#1", "now": "done"}]]), "gave the end of another kind of operation to a `write` at step 1"),
             (json!([{"poll": 0}]), json!([[{"op": "#1", "now": applied}]]), "gave the end of another kind of operation to a `poll` at step 1"),
             (json!([request]), json!([[{"op": "#1", "now": {"answered": []}}]]), "was asked for 1 paths and gave 0 answers at step 1"),
-            (json!([poll("a")]), json!([[{"op": "a", "now": {"held": {"place": "after-read", "nth": 0}}}]]), "holds an operation at place 0, and they count from 1, at step 1"),
+            (json!([poll("a")]), json!([[{"op": "a", "now": {"held": {"place": "after-read", "nth": 0}}}]]), "holds the operation `a` at `after-read` 0, and it is to be held only at `after-read` 1, at step 1"),
+            (json!([poll("a")]), json!([[{"op": "a", "now": {"held": {"place": "before-read"}}}]]), "holds the operation `a` at `before-read` 1, and it is to be held only at `after-read` 1, at step 1"),
+            (json!([{"poll": 0}]), json!([[{"op": "#1", "now": held}]]), "holds the operation `#1` at `after-read` 1, and it is to be held nowhere, at step 1"),
+            (json!([poll("a"), {"finish": "a"}]), json!([[{"op": "a", "now": held}], [{"op": "a", "now": held}]]), "holds the operation `a` at `after-read` 1, and it is to be held nowhere, at step 2"),
+            (json!([poll("a"), poll("a"), {"finish": "a"}]), json!([[{"op": "a", "now": held}], [{"op": "a", "now": {"failed": "there is one"}}], [{"op": "a", "now": "done"}]]), ""),
+            (json!([poll("a"), poll("a")]), json!([[{"op": "a", "now": held}], [{"op": "a", "now": "done"}]]), "begins an operation `a` while one of that name is under way at step 2"),
         ];
         for (steps, moved, expected) in rows {
             let said = said(&steps, &moved, &all_up());
