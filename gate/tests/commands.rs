@@ -83,7 +83,7 @@ fn a_cut_exploration_alone_is_inconclusive() {
 fn a_budget_that_ends_within_the_sweep_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let output = routeproof(dir.path(), &["run", "--seed", "1", "--budget", "1ms"]);
-    let said = "sweep: 0 of 56 traces: the budget ended within it";
+    let said = "sweep: 0 of 56 traces: the run ended within it";
     assert!(stdout(&output).contains(said), "{}", stdout(&output));
     let not_tried = "not tried: team exact behind upsert as before it";
     assert!(stdout(&output).contains(not_tried), "{}", stdout(&output));

@@ -117,7 +117,7 @@ fn a_delete_that_does_nothing_is_found() {
 }
 
 /// The flags of a short run of a fleet: the sweep, and a few schedules that are drawn.
-const OF_A_FLEET: [&str; 6] = ["--level", "fleet", "--traces", "25", "--changes-min", "20"];
+const OF_A_FLEET: [&str; 6] = ["--level", "fleet", "--traces", "60", "--changes-min", "20"];
 
 #[test]
 fn the_fleet_of_the_book_conforms() {

@@ -103,7 +103,7 @@ pub struct ExplorationReport {
 pub struct SearchReport {
     /// Traces of the sweep put on trial: they come before any that is drawn.
     pub swept: u32,
-    /// Traces of the whole sweep; where more than were put on trial, the budget ended within it.
+    /// Traces of the whole sweep; where more than were put on trial, the run ended within it.
     pub sweep: u32,
     /// Random traces put on trial.
     pub traces: u32,

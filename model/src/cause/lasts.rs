@@ -9,7 +9,8 @@ use protocol::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Until;
+use super::schedule::left;
+use super::{Left, Until};
 use crate::failure::{Failure, FindingKind, Got};
 use crate::rules::RuleId;
 use crate::shrink::run_asking;
@@ -105,6 +106,11 @@ fn of_schedule(fleet: &mut dyn RouterUnderTest, failure: &Failure) -> Result<Opt
         let [_, StepReply::Shown(shown), StepReply::Shown(Shown::Rows(rows))] = polled else {
             return Ok(None);
         };
+        // A row that is gone from the store is rightly missing by now.
+        let is_gone = |id: &String| !rows.iter().any(|row| row.id == *id);
+        if left(finding) == Left::Missing && finding.id.as_ref().is_some_and(is_gone) {
+            return Ok(None);
+        }
         match is_left(&finding.got, shown, rows) {
             None => return Ok(None),
             Some(false) => return Ok(Some(Lasts::UntilPoll(number))),

@@ -278,7 +278,7 @@ fn misbehaviour(step: &Step) -> Option<String> {
     Some(words.to_owned())
 }
 
-fn left(finding: &Finding) -> Left {
+pub(super) fn left(finding: &Finding) -> Left {
     match finding.rule {
         RuleId::Scoped => return Left::OtherTeam,
         RuleId::NotBlocked => return Left::Blocked,

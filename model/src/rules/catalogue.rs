@@ -412,7 +412,7 @@ pub static RULES: [Rule; 19] = [
         levels: FLEET,
         sentence: "once writes stop, under fair polling, all replicas come to agree with the store",
         oracle: Oracle::Metamorphic,
-        needs: &[Capability::Fleet, Capability::Crash],
+        needs: &[Capability::Fleet],
         effect: Effect::WrongDeployment,
         premise: "a state in which some replica does not agree with the store",
         explanation: "A replica stays apart for ever, or comes to agree again and again and never for good. It is judged of \

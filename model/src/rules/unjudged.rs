@@ -44,6 +44,12 @@ fn lacking(id: RuleId, hello: &Hello) -> Option<String> {
     if id == RuleId::OrderFree && hello.dialect.ordered {
         return Some("the order in which rows arrive matters to this router (`ordered`)".to_owned());
     }
+    let is_of_fleet = hello.can(Capability::Fleet) && id == RuleId::Converges;
+    if is_of_fleet && !hello.can(Capability::Crash) && !says_its_rows(hello) {
+        let what =
+            "the adapter declares neither `crash`, for a fresh replica to compare with, nor `claims` or a `registry`";
+        return Some(what.to_owned());
+    }
     let of_preset = rule.oracle == Oracle::Spec && hello.dialect.semantics.is_none();
     of_preset.then(|| "the adapter claims no semantics".to_owned())
 }
@@ -55,8 +61,71 @@ pub fn left_to_router(id: RuleId, hello: &Hello) -> Option<&'static str> {
     is_left.then_some("this router refused nothing that it was offered")
 }
 
+/// Returns whether a replica says which rows it holds.
+fn says_its_rows(hello: &Hello) -> bool {
+    hello.can(Capability::Claims) || hello.can(Capability::Holds) && hello.dialect.registry.is_some()
+}
+
+/// What goes unjudged by a rule of a fleet that cannot do this.
+const BEYOND_THE_FLEET: [(RuleId, Capability, &str); 14] = [
+    (RuleId::Monotonic, Capability::Hold, "operations that overlap"),
+    (
+        RuleId::Monotonic,
+        Capability::Notify,
+        "notifications that come late, twice or never",
+    ),
+    (RuleId::Monotonic, Capability::StoreShows, "reads that lag behind"),
+    (RuleId::ReadYourWrites, Capability::Hold, "operations that overlap"),
+    (RuleId::ReadYourWrites, Capability::Patch, "writes of single fields"),
+    (RuleId::KeepsWrites, Capability::Admin, "writes that go in at a replica"),
+    (RuleId::KeepsWrites, Capability::Hold, "writes that overlap"),
+    (RuleId::KeepsWrites, Capability::Patch, "writes of single fields"),
+    (RuleId::Undisturbed, Capability::Admin, "answers while a replica writes"),
+    (
+        RuleId::Heals,
+        Capability::StoreFails,
+        "polls behind a store that failed",
+    ),
+    (RuleId::Heals, Capability::StoreOrder, "rows that come in another order"),
+    (
+        RuleId::FailsSafe,
+        Capability::StoreShows,
+        "a store that shows too little",
+    ),
+    (
+        RuleId::Converges,
+        Capability::Crash,
+        "whether replicas answer as one that came up afresh",
+    ),
+    (
+        RuleId::Converges,
+        Capability::StoreFails,
+        "polls behind a store that failed",
+    ),
+];
+
+/// Returns the reasons why parts of a rule are not judged of a fleet.
+fn parts_of_fleet(id: RuleId, hello: &Hello) -> Vec<String> {
+    let lacking = BEYOND_THE_FLEET
+        .iter()
+        .filter(|(rule, capability, _)| *rule == id && !hello.can(*capability));
+    let lacking = lacking.map(|(_, capability, what)| format!("{what} (`{}`)", capability.word()));
+    let rows = (id == RuleId::Converges && !says_its_rows(hello))
+        .then(|| "whether a replica holds each row of the store (`claims`, or `holds` and a `registry`)".to_owned());
+    lacking.chain(rows).collect()
+}
+
 /// Returns the reasons why parts of a rule are not judged.
 fn parts(id: RuleId, hello: &Hello) -> Vec<String> {
+    let mut parts = parts_of_router(id, hello);
+    if hello.can(Capability::Fleet) {
+        parts.extend(parts_of_fleet(id, hello));
+    }
+    parts
+}
+
+/// Returns the reasons why parts of a rule are not judged of a router, or of a replica.
+fn parts_of_router(id: RuleId, hello: &Hello) -> Vec<String> {
     match id {
         RuleId::Current => texts_left_out(hello).into_iter().chain(before_settled(hello)).collect(),
         RuleId::Bounded => {
@@ -125,6 +194,51 @@ mod tests {
     use protocol::wire::{Dialect, PROTOCOL_VERSION};
 
     use super::*;
+
+    #[test]
+    fn what_a_fleet_cannot_do_is_told_by_the_rules_that_would_have_judged_it() {
+        let hello = |capabilities: &[Capability]| Hello {
+            protocol: PROTOCOL_VERSION,
+            router: "any".to_owned(),
+            version: "1".to_owned(),
+            capabilities: [&[Capability::Fleet], capabilities].concat(),
+            dialect: Dialect::default(),
+        };
+        let all: Vec<Capability> = Capability::OF_FLEETS.into_iter().chain([Capability::Claims]).collect();
+        let rules = RuleSet::of(Level::Fleet);
+        let told = |capabilities: &[Capability]| unjudged(&hello(capabilities), &rules);
+        let of_fleets = |capabilities: &[Capability]| {
+            let told = told(capabilities).into_iter();
+            told.filter(|one| one.reason.contains('`'))
+                .map(|one| (one.rule, one.whole))
+                .collect::<Vec<_>>()
+        };
+        let with_all = of_fleets(&all);
+        for gone in Capability::OF_FLEETS.into_iter().chain([Capability::Claims]) {
+            let without: Vec<Capability> = all.iter().copied().filter(|capability| *capability != gone).collect();
+            let is_tried_by_others = matches!(gone, Capability::Request | Capability::Config);
+            assert_eq!(
+                of_fleets(&without).len() > with_all.len(),
+                !is_tried_by_others,
+                "{gone:?}"
+            );
+        }
+        let converges = |capabilities: &[Capability]| {
+            let told = told(capabilities).into_iter();
+            told.filter(|one| one.rule == RuleId::Converges && one.whole).count()
+        };
+        assert_eq!(
+            converges(&[Capability::Claims]),
+            0,
+            "a replica that says its rows is held against the store"
+        );
+        assert_eq!(
+            converges(&[Capability::Crash]),
+            0,
+            "a fresh replica is something to compare with"
+        );
+        assert_eq!(converges(&[]), 1, "there is nothing to hold it against");
+    }
 
     #[test]
     fn of_a_router_that_picks_each_rule_on_answers_that_must_be_alike_says_so() {

@@ -301,7 +301,7 @@ fn exploration_text(exploration: &ExplorationReport) -> String {
 fn sweep_text(search: &SearchReport) -> String {
     let (swept, sweep) = (grouped(search.swept.into()), grouped(search.sweep.into()));
     let cut = if search.swept < search.sweep {
-        ": the budget ended within it"
+        ": the run ended within it"
     } else {
         ""
     };
