@@ -301,7 +301,10 @@ fn a_replay_takes_ten_thousand_traces_and_refuses_more() {
 fn one_fault_is_told_as_one_cause_and_explained() {
     let dir = tempfile::tempdir().unwrap();
     let fault = "faulty:upsert-keeps-global-pattern";
-    let output = routeproof(dir.path(), &["run", "--router", fault, "--seed", "7", "--budget", "10s"]);
+    let output = routeproof(
+        dir.path(),
+        &["run", "--router", fault, "--seed", "7", "--budget", "10s"],
+    );
     ends(&output, 1);
     let told = stdout(&output);
     for expected in [

@@ -225,6 +225,36 @@ fn the_table_compares_every_strategy() {
     assert_ne!(row("converges")[1], "pass");
 }
 
+#[test]
+fn a_real_fleet_confirms_the_counterexamples_of_its_own_strategy_and_the_reference_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags =
+        "--table --format markdown --actions create,update,delete,read,apply --on strategy:litellm-1.85 --on reference";
+    let (code, out, err) = run(dir.path(), flags);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(
+        out.contains("| strategy | rule | `strategy:litellm-1.85` | `reference` |"),
+        "{out}"
+    );
+    let of = |strategy: &str| {
+        let head = format!("| `{strategy}` | `");
+        out.lines()
+            .filter(|line| line.starts_with(&head))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let own = of("litellm-1.85");
+    assert!(own.len() > 2, "{out}");
+    // A name is listed between two parts of an apply: no trace can stop there.
+    for line in own.iter().filter(|line| !line.contains("`listing`")) {
+        assert!(line.ends_with("| confirmed | not confirmed |"), "{line}");
+    }
+    let (code, _, err) = run(dir.path(), "--table --on litellm==nope");
+    assert_eq!(code, Some(2), "{err}");
+    let (_, _, err) = run(dir.path(), "--on reference");
+    assert!(err.contains("--table"), "{err}");
+}
+
 /// Two free loopback ports in a file of hosts. Another process may take them first: then the test fails, loudly.
 fn hosts(dir: &Path) {
     let listeners: Vec<TcpListener> = (0..2)

@@ -9,6 +9,8 @@ use fleet::{Bounds, Checkpoint, ExploreOptions, Fleet, Hosts, Kind, Shape, poll2
 
 use super::format::Format;
 use super::report::ReportArgs;
+use super::router::parse_spec;
+use crate::adapter::spec::Spec;
 use crate::error::Error;
 use crate::files::read_text;
 use crate::foreign;
@@ -92,6 +94,9 @@ pub struct ExploreArgs {
     /// Print every strategy, alone and in an upgrade half rolled out, by every rule
     #[arg(long, conflicts_with_all = ["strategy", "hosts", "checkpoint", "first", "serve"])]
     pub table: bool,
+    /// Carry out the counterexamples of the strategies on this fleet, and tell which it confirms; may be repeated
+    #[arg(long, value_name = "SPEC", value_parser = parse_spec, requires = "table")]
+    pub on: Vec<Spec>,
     /// Output format of the table: text or markdown
     #[arg(long, value_enum, default_value_t = Format::Text, requires = "table")]
     pub format: Format,

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use protocol::AdapterFault;
 
+use crate::adapter::AdapterSettings;
 use crate::cli::{Cli, Command, Environment, ExploreArgs, Format};
 use crate::document::{Document, Interruption};
 use crate::error::Error;
@@ -51,7 +52,7 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
             replay::run(args, &settings)
         }),
         Command::Faults(args) => judged(&args.reports.report, Some(page(args.format)), || faults::run(args)),
-        Command::Explore(args) => explored(args, page(args.format)),
+        Command::Explore(args) => explored(args, &settings, page(args.format)),
         Command::Rules { format } => print(&match format {
             Format::Text => rules::text(),
             Format::Markdown => rules::rules_markdown(),
@@ -63,15 +64,15 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
     }
 }
 
-fn explored(args: &ExploreArgs, page: Page) -> Result<Exit, Error> {
+fn explored(args: &ExploreArgs, settings: &AdapterSettings, page: Page) -> Result<Exit, Error> {
     if let Some(port) = args.serve {
         return explore::serve(args, port);
     }
     if !args.is_first_process() {
-        return judged(&args.reports.report, None, || explore::run(args));
+        return judged(&args.reports.report, None, || explore::run(args, settings));
     }
     let _held = hold(&args.out)?;
-    judged(&args.reports.report, Some(page), || explore::run(args))
+    judged(&args.reports.report, Some(page), || explore::run(args, settings))
 }
 
 /// The event behind a fault of the adapter: a signal kills it as well.

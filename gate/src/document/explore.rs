@@ -14,6 +14,30 @@ pub struct ExploreReport {
     pub table: bool,
     /// Every fleet: a single one, or the columns of the table.
     pub fleets: Vec<FleetReport>,
+    /// The counterexamples of strategies on real fleets, where they were carried out.
+    pub on: Vec<ModelledOn>,
+}
+
+/// The counterexamples of strategies, carried out on a real fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelledOn {
+    /// The fleet, as the command line names it.
+    pub router: String,
+    /// What became of each counterexample.
+    pub counterexamples: Vec<ModelledOutcome>,
+}
+
+/// A counterexample of a strategy on a real fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelledOutcome {
+    /// The strategy that breaks the rule in the model.
+    pub strategy: String,
+    /// The rule.
+    pub rule: RuleId,
+    /// Whether the fleet breaks it in that schedule or in its closing; absent where the schedule cannot be carried out.
+    pub confirmed: Option<bool>,
+    /// The reason why it cannot be carried out.
+    pub reason: Option<String>,
 }
 
 /// A model of a fleet, explored.
@@ -193,7 +217,8 @@ mod tests {
     }
 
     fn exit(table: bool, fleets: Vec<FleetReport>) -> Exit {
-        Document::Explore(ExploreReport { table, fleets }).verdict().exit
+        let on = Vec::new();
+        Document::Explore(ExploreReport { table, fleets, on }).verdict().exit
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) use cause::{CauseReport, FormReport, KnownReport};
 pub(crate) use coverage::{CoverageReport, NotTried};
 pub(crate) use explore::{
     ActionReport, ConvergenceReport, Counterexample, ExploreReport, FleetReport, FleetRuleReport, FleetStepReport,
+    ModelledOn, ModelledOutcome,
 };
 pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
 pub(crate) use finding::FindingReport;

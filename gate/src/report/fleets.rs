@@ -2,7 +2,7 @@
 
 use model::RuleId;
 
-use crate::document::{Counterexample, FleetReport, FleetRuleReport};
+use crate::document::{Counterexample, ExploreReport, FleetReport, FleetRuleReport, ModelledOutcome};
 
 /// The verdicts on each rule, a cell for each fleet.
 pub(super) fn verdicts(fleets: &[FleetReport]) -> Vec<(&'static str, Vec<String>)> {
@@ -32,4 +32,22 @@ fn cell(fleet: &FleetReport, rule: &FleetRuleReport) -> String {
 
 fn steps(counterexample: &Counterexample) -> String {
     counterexample.steps.len().to_string()
+}
+
+/// What became of each counterexample of a strategy on each real fleet: strategy, rule, and a cell for each fleet.
+pub(super) fn outcomes(explored: &ExploreReport) -> Vec<([&str; 2], Vec<String>)> {
+    let first = explored.on.first().map_or(&[][..], |on| &on.counterexamples);
+    let rows = first.iter().enumerate().map(|(index, one)| {
+        let cells = explored.on.iter().map(|on| outcome(&on.counterexamples[index]));
+        ([one.strategy.as_str(), one.rule.name()], cells.collect())
+    });
+    rows.collect()
+}
+
+fn outcome(one: &ModelledOutcome) -> String {
+    match (one.confirmed, &one.reason) {
+        (Some(true), _) => "confirmed".to_owned(),
+        (Some(false), _) => "not confirmed".to_owned(),
+        (None, reason) => format!("not carried out: {}", reason.as_deref().unwrap_or_default()),
+    }
 }

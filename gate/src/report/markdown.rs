@@ -4,16 +4,16 @@ use std::fmt::{self, Write};
 
 use protocol::Level;
 
-use super::fleets::verdicts;
+use super::fleets::{outcomes, verdicts};
 use super::kills::{carried_out, last_line, name};
-use crate::document::{Document, Engine, FaultReport, FaultsReport, FleetReport};
+use crate::document::{Document, Engine, ExploreReport, FaultReport, FaultsReport, FleetReport};
 
 /// The table of a document, where the book has one of its kind.
 pub fn markdown_table(document: &Document) -> Option<String> {
     let mut text = String::new();
     match document {
         Document::Faults(faults) => write_kills(&mut text, faults),
-        Document::Explore(explored) if explored.table => write_fleets(&mut text, &explored.fleets),
+        Document::Explore(explored) if explored.table => write_explored(&mut text, explored),
         Document::Run(_) | Document::Replay(_) | Document::Explore(_) => return None,
     }
     .expect("a string takes any text");
@@ -76,6 +76,21 @@ fn write_fault(out: &mut impl Write, fault: &FaultReport, engines: &[Engine]) ->
     let mut kills = told.into_iter().filter_map(|engine| fault.of(engine)?.kill.as_ref());
     let kill = kills.next();
     writeln!(out, " `{}` |", kill.map_or("-", |kill| kill.rule.name()))
+}
+
+fn write_explored(out: &mut impl Write, explored: &ExploreReport) -> fmt::Result {
+    write_fleets(out, &explored.fleets)?;
+    if explored.on.is_empty() {
+        return Ok(());
+    }
+    let fleets: Vec<String> = explored.on.iter().map(|on| format!("`{}`", on.router)).collect();
+    writeln!(out)?;
+    write_row(out, "strategy | rule", &fleets)?;
+    write_row(out, "--- | ---", &vec!["---".to_owned(); fleets.len()])?;
+    for ([strategy, rule], cells) in outcomes(explored) {
+        write_row(out, &format!("`{strategy}` | `{rule}`"), &cells)?;
+    }
+    Ok(())
 }
 
 fn write_fleets(out: &mut impl Write, fleets: &[FleetReport]) -> fmt::Result {

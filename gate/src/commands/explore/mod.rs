@@ -1,6 +1,7 @@
 //! `routeproof explore`: every interleaving of a small fleet.
 
 mod diagram;
+mod on;
 mod table;
 mod told;
 
@@ -14,6 +15,7 @@ use fleet::{
 use model::RuleId;
 
 use self::told::fleet_report;
+use crate::adapter::AdapterSettings;
 use crate::cli::{ExploreArgs, ExploreEngine, Model};
 use crate::clock::Clock;
 use crate::document::{Document, ExploreReport, FleetReport};
@@ -28,14 +30,21 @@ use crate::output::progress;
 /// # Errors
 ///
 /// If the flags contradict each other, if the search cannot be carried out, or if nothing can be written.
-pub(crate) fn run(args: &ExploreArgs) -> Result<Document, Error> {
+pub(crate) fn run(args: &ExploreArgs, settings: &AdapterSettings) -> Result<Document, Error> {
     if args.table && (args.model == Model::Poll2 || args.engine == ExploreEngine::Stateright) {
         return Err(Error::Usage(
             "`--table` is of `--model fleet` by `--engine timely`".to_owned(),
         ));
     }
+    let mut on = Vec::new();
     let fleets = match args.model {
-        Model::Fleet if args.table => table::fleets(args)?,
+        Model::Fleet if args.table => {
+            let columns = table::columns(args)?;
+            for spec in &args.on {
+                on.push(on::carried_out(spec, &columns, settings)?);
+            }
+            columns.into_iter().map(|column| column.report).collect()
+        }
         Model::Poll2 => vec![run_model(args, &args.poll2()?, Shape::Exact)?],
         Model::Fleet => {
             let fleet = args.fleet()?;
@@ -46,6 +55,7 @@ pub(crate) fn run(args: &ExploreArgs) -> Result<Document, Error> {
     Ok(Document::Explore(ExploreReport {
         table: args.table,
         fleets,
+        on,
     }))
 }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::document::{Counterexample, ExploreReport, FleetReport, FleetRuleReport, RuleStatus, Verdict};
 use crate::foreign::escaped;
-use crate::report::fleets::verdicts;
+use crate::report::fleets::{outcomes, verdicts};
 
 /// The meaning of a cell of the table.
 const LEGEND: &str =
@@ -14,6 +14,7 @@ const LEGEND: &str =
 pub(super) fn write(out: &mut impl Write, explored: &ExploreReport, verdict: &Verdict) -> fmt::Result {
     if explored.table {
         write_table(out, &explored.fleets)?;
+        write_outcomes(out, explored)?;
     } else {
         explored.fleets.iter().try_for_each(|fleet| write_fleet(out, fleet))?;
     }
@@ -111,6 +112,18 @@ fn write_table(out: &mut impl Write, fleets: &[FleetReport]) -> fmt::Result {
     for (head, cells) in [("", numbers)].into_iter().chain(verdicts(fleets)) {
         let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>6}")).collect();
         writeln!(out, "  {head:<16}{}", cells.concat())?;
+    }
+    Ok(())
+}
+
+fn write_outcomes(out: &mut impl Write, explored: &ExploreReport) -> fmt::Result {
+    for (number, on) in (1_u32..).zip(&explored.on) {
+        writeln!(out, "counterexamples on {number}  {}", escaped(&on.router))?;
+    }
+    for ([strategy, rule], cells) in outcomes(explored) {
+        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:<16}")).collect();
+        let line = format!("  {strategy:<24}{rule:<18}{}", cells.concat());
+        writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }
