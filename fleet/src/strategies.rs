@@ -155,7 +155,7 @@ pub const LITELLM_1_85: Strategy = Strategy {
     reads_through: false,
 };
 
-/// `LiteLLM` 1.109: a lock around each poll, notifications, and a look-up on a miss.
+/// `LiteLLM` 1.109: a lock around each poll, notifications, a look-up on a miss, and a refused row leaves the former one.
 pub const LITELLM_1_109: Strategy = Strategy {
     name: "litellm-1.109",
     source: "https://github.com/BerriAI/litellm/pull/29601",
@@ -164,6 +164,8 @@ pub const LITELLM_1_109: Strategy = Strategy {
     sticky_names: false,
     filters_blocked: true,
     team_first: true,
+    // Measured on 1.109.1 and 1.110.2: the counterexample of a refusal that loses its row breaks nothing there.
+    refusal_keeps: true,
     knows_failures: true,
     empty_read: EmptyRead::DeletesAll,
     locked: true,

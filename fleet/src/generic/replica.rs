@@ -60,14 +60,19 @@ pub trait Replica: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Returns the number of entries in its pattern tables.
     fn entries(&self) -> u8;
 
-    /// Returns whether it holds `row` as `other` does.
+    /// Returns whether it holds `row` as `other` does. Where another row is held otherwise, that row may answer in its place:
+    /// then what it claims alone counts.
     fn holds_like(&self, other: &Self, row: u8) -> bool {
+        let (mut ours, mut theirs) = (self.claims(), other.claims());
+        if ours.remove(&row) != theirs.remove(&row) {
+            return false;
+        }
         let about = |replica: &Self, query| -> Vec<ModelCandidate> {
             let answer = replica.answer(query).into_iter();
             answer.filter(|candidate| candidate.row == row).collect()
         };
-        self.claims().get(&row) == other.claims().get(&row)
-            && QUERIES
+        ours != theirs
+            || QUERIES
                 .into_iter()
                 .all(|query| about(self, query) == about(other, query))
     }
