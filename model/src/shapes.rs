@@ -21,6 +21,8 @@ const HERE: u8 = 0;
 const THERE: u8 = 1;
 /// The name of the held operation.
 const HELD: &str = "a";
+/// The version that a write brings which passes the held operation.
+const PASSING: usize = 4;
 
 /// An operation on the only row, or on all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,11 +120,8 @@ impl Teller<'_> {
             Deed::Put | Deed::Add => Write::Put(row),
             Deed::Delete => Write::Delete(row.id),
             Deed::Patch => Write::Patch(Patch {
+                fields: self.patched(&row, version),
                 id: row.id,
-                fields: Fields {
-                    tag: Some(row.tag),
-                    ..Fields::default()
-                },
             }),
         };
         let via = if self.scope.can(Capability::Admin) {
@@ -131,6 +130,23 @@ impl Teller<'_> {
             Via::Store
         };
         Op::Write(WriteOp { via, write })
+    }
+
+    /// The field that a patch brings: the tag, and of the one that passes another its target alone. Of two patches of one field
+    /// either may win, and of two fields both must stay.
+    fn patched(&self, row: &Row, version: usize) -> Fields {
+        if version == PASSING {
+            // Versions have the first of the targets.
+            let other = self.scope.targets(&self.scope.target_prefixes[0], self.name).pop();
+            return Fields {
+                model: other,
+                ..Fields::default()
+            };
+        }
+        Fields {
+            tag: Some(row.tag.clone()),
+            ..Fields::default()
+        }
     }
 
     /// The plainest way in which the row can be changed.
@@ -186,7 +202,7 @@ impl Teller<'_> {
             steps.push(Step::Do(self.op(self.change(), THERE, 2)));
         }
         steps.push(Step::Begin(Begin::new(HELD, self.op(held, HERE, 3), place)));
-        steps.push(Step::Do(self.op(passing, replica, 4)));
+        steps.push(Step::Do(self.op(passing, replica, PASSING)));
         steps.push(Step::Finish(OpId(HELD.to_owned())));
         self.trace(held == Deed::Add || passing == Deed::Add, steps)
     }

@@ -164,11 +164,11 @@ pub const SHIFTING: Universe = Universe {
     ..TINY
 };
 
-/// Three ids and one name of each kind, for the schedules of a fleet: what goes wrong between operations is a matter of
-/// their order, and shows the sooner the fewer rows there are.
+/// Three ids, one the beginning of another, and one name of each kind, for the schedules of a fleet: what goes wrong between
+/// operations is a matter of their order, and shows the sooner the fewer rows there are.
 pub const SCHEDULED: Universe = Universe {
     name: "scheduled",
-    ids: &["d1", "d2", "d3"],
+    ids: &["d1", "d10", "d2"],
     names: &["a"],
     patterns: &["a*"],
     teams: &["t1"],

@@ -23,7 +23,7 @@ use crate::error::Error;
 ///
 /// See [`Error`].
 pub(crate) fn table(fuzzed: Option<&Fuzzed>, progress: &mut dyn FnMut(&str)) -> Result<FaultsReport, Error> {
-    let faults = rows(&FAULTS, |fault| row(fault, fuzzed), progress)?;
+    let faults = rows(FAULTS, |fault| row(fault, fuzzed), progress)?;
     progress("the router without a fault");
     let alarms = [
         engines::random_of_seed(&NO_FAULT, 0, engines::SOUND_TRACES_MAX)?,

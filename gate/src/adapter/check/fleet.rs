@@ -2,6 +2,7 @@
 //! may be up.
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{Hello, Moved, Now, Observation, Op, OpId, Point, Questions, Round, Step, World};
@@ -63,16 +64,18 @@ impl<'a> Fleet<'a> {
             let Some(first) = moved.first().filter(|first| first.op == name) else {
                 return Err(format!("does not say first what became of the operation `{name}`"));
             };
-            if self.under_way.contains_key(&name) {
-                if !matches!(first.now, Now::Failed(_)) {
+            match self.under_way.entry(name) {
+                Entry::Vacant(free) => {
+                    let op = Cow::Borrowed(op);
+                    free.insert(UnderWay { op, until });
+                }
+                Entry::Occupied(_) if matches!(first.now, Now::Failed(_)) => moved = &moved[1..],
+                Entry::Occupied(taken) => {
+                    let name = taken.key();
                     return Err(format!(
                         "begins an operation `{name}` while one of that name is under way"
                     ));
                 }
-                moved = &moved[1..];
-            } else {
-                let op = Cow::Borrowed(op);
-                self.under_way.insert(name, UnderWay { op, until });
             }
         }
         // There may be no notification to duplicate: then nothing has begun.
