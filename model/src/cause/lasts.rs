@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use protocol::{
-    AdapterFault, Answer, Candidate, Capability, Level, Op, Question, RouterUnderTest, Row, Run, Shown, Step,
-    StepReply, StoreView, World,
+    AdapterFault, Answer, Candidate, Capability, Level, Op, Question, RouterUnderTest, Row, Shown, Step, StepReply,
+    StoreView, World,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::left;
 use super::{Left, Until};
+use crate::closing::fleet_run;
 use crate::failure::{Failure, FindingKind, Got};
 use crate::rules::RuleId;
 use crate::shrink::run_asking;
@@ -96,10 +97,10 @@ fn of_schedule(fleet: &mut dyn RouterUnderTest, failure: &Failure) -> Result<Opt
         trace.steps.push(Step::Ask(Some(replica), question.clone()));
         trace.steps.push(Step::Ask(None, Question::Store));
     }
-    let run = Run {
-        trace,
-        ..Run::default()
-    };
+    // What a replica remembers of what it was asked may be what lasts.
+    let asked = run.trace.steps.iter().filter_map(Step::question);
+    let asked = asked.filter_map(Question::query).cloned().collect();
+    let run = fleet_run(trace, asked, &fleet.hello().capabilities);
     let replies = fleet.run(std::slice::from_ref(&run))?;
     let after = replies.first().and_then(|reply| reply.steps.get(rest..));
     for (number, polled) in (1..).zip(after.unwrap_or_default().chunks(3)) {

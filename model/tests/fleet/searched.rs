@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use adapter_faulty::{FLEET_FAULTS, find_fleet};
+use adapter_faulty::{FLEET_FAULTS, find, find_fleet};
 use model::universe::{FLEET_UNIVERSES, SCHEDULED, Scope};
 use model::{
     CauseKey, Draws, Failure, Hunt, Judge, Lasts, Left, RuleSet, Schedule, SearchSettings, Until, diagnose, fleet_run,
@@ -197,6 +197,15 @@ fn a_fault_of_an_index_outlasts_polls_and_one_of_a_late_reading_does_not() {
     };
     assert_eq!(lasts_of("router-keeps-deleted-pattern"), Some(Lasts::ApartAfter(3)));
     assert_eq!(lasts_of("write-served-at-next-poll"), Some(Lasts::UntilPoll(1)));
+}
+
+#[test]
+fn what_a_replica_remembers_of_being_asked_lasts_as_it_was_asked() {
+    let mut fleet = find("first-lookup-kept").unwrap().fleet();
+    let failure = first(fleet.as_mut(), true).unwrap();
+    let judge = judge(fleet.as_ref());
+    let lasts = model::lasts(fleet.as_mut(), &judge, &failure, 0).unwrap();
+    assert_eq!(lasts, Some(Lasts::ApartAfter(3)), "{failure:#?}");
 }
 
 #[test]
