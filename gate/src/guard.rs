@@ -120,17 +120,21 @@ pub fn end_by(signal: i32) -> ! {
 /// no further one is started, and [`stopped`] says so.
 #[must_use = "a signal ends the process at once where this is dropped"]
 #[derive(Debug)]
-pub(crate) struct Finishing(());
+pub(crate) struct Finishing {
+    /// True if a command around this one finishes by itself too.
+    before: bool,
+}
 
 /// See [`Finishing`].
 pub(crate) fn finish_on_signal() -> Finishing {
-    FINISHES.store(true, Ordering::SeqCst);
-    Finishing(())
+    Finishing {
+        before: FINISHES.swap(true, Ordering::SeqCst),
+    }
 }
 
 impl Drop for Finishing {
     fn drop(&mut self) {
-        FINISHES.store(false, Ordering::SeqCst);
+        FINISHES.store(self.before, Ordering::SeqCst);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The known issues of routers: traces that this program carries with it, diagnosed on the router at hand.
 
-use model::{CauseKey, Failure, Judge, Origin, Signature, about, diagnose, trial};
+use model::{CauseKey, Diagnosis, Judge};
 use protocol::{AdapterFault, Hello, RouterUnderTest, Trace, TraceFile};
 
-use crate::commands::replay::{KeptTrace, to_run, unfit};
+use crate::commands::replay::{KeptTrace, diagnosed, unfit};
 use crate::document::KnownReport;
 
 /// Every trace of a known issue: its path, and its text.
@@ -26,7 +26,7 @@ pub(crate) fn keys(
         if !is_of(&kept, &hello) {
             continue;
         }
-        if let Some(key) = key(router, judge, &kept)? {
+        if let Some(Diagnosis { key, .. }) = diagnosed(&kept, judge, router)? {
             let file = &kept.file;
             let name = name_of(path);
             keys.push((
@@ -68,30 +68,6 @@ fn files() -> impl Iterator<Item = (&'static str, KeptTrace)> {
             .map(|rule| rule.parse().expect("a known issue is of a rule"));
         (*path, KeptTrace { file, rule })
     })
-}
-
-fn key(router: &mut dyn RouterUnderTest, judge: &Judge, kept: &KeptTrace) -> Result<Option<CauseKey>, AdapterFault> {
-    let Some(rule) = kept.rule else { return Ok(None) };
-    let run = to_run(kept, router.hello());
-    let judged = trial(router, &judge.of_rule(rule), std::slice::from_ref(&run))?;
-    let Some(finding) = judged.into_iter().flat_map(|judged| judged.tally.findings).next() else {
-        return Ok(None);
-    };
-    let run = about(&run, &finding);
-    let failure = Failure {
-        signature: Signature::of(&finding, &run.trace.steps),
-        origin: Origin {
-            universe: "known",
-            trace: 0,
-            steps: run.trace.steps.len(),
-        },
-        finding,
-        run,
-        count: 1,
-        // Whoever wrote it made it small.
-        shrunk: true,
-    };
-    Ok(Some(diagnose(router, judge, &failure)?.key))
 }
 
 fn name_of(path: &str) -> String {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::format::Format;
 use super::report::ReportArgs;
-use super::run::LevelArg;
+use super::trial::LevelArg;
 
 /// The flags of `faults`.
 #[derive(Clone, Debug, Args)]

@@ -5,10 +5,12 @@ mod explore;
 mod faults;
 mod format;
 mod global;
+mod matrix;
 mod replay;
 mod report;
 mod router;
 mod run;
+mod trial;
 
 use std::path::PathBuf;
 
@@ -17,9 +19,10 @@ use clap::{Parser, Subcommand};
 pub(crate) use adapter::AdapterArgs;
 pub(crate) use explore::{ExploreArgs, ExploreEngine, Model};
 pub(crate) use faults::FaultsArgs;
-pub(crate) use format::Format;
+pub(crate) use format::{Format, PageFormat};
 pub use global::Environment;
 pub(crate) use global::Global;
+pub(crate) use matrix::{MatrixArgs, Named};
 pub(crate) use replay::ReplayArgs;
 pub(crate) use run::RunArgs;
 
@@ -49,6 +52,8 @@ fn exit_codes() -> String {
 pub enum Command {
     /// Put a router on trial by every rule
     Run(RunArgs),
+    /// Put several releases of a router on trial: rules and causes by release
+    Matrix(MatrixArgs),
     /// Replay traces, against what is known of them
     Replay(ReplayArgs),
     /// Put every planted fault on trial: the kill table

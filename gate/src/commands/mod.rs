@@ -4,6 +4,7 @@ pub(crate) mod adapter;
 pub(crate) mod explain;
 pub(crate) mod explore;
 pub(crate) mod faults;
+pub(crate) mod matrix;
 pub(crate) mod replay;
 pub(crate) mod rules;
 pub(crate) mod run;
@@ -30,8 +31,8 @@ use crate::report::{self, Page, publish};
 /// See [`Error`].
 pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
     let settings = cli.global.settings(environment);
-    let page = |format| Page {
-        format,
+    let page = |format: Format| Page {
+        format: format.into(),
         columns: environment.columns(),
         all: false,
     };
@@ -47,6 +48,16 @@ pub fn dispatch(cli: &Cli, environment: &Environment) -> Result<Exit, Error> {
             // Until the reports are written.
             let _held = hold(&args.out)?;
             judged(&reports, Some(page), || run::run(args, &settings))
+        }
+        Command::Matrix(args) => {
+            let page = Page {
+                format: args.format,
+                ..page(Format::Text)
+            };
+            let mut reports = args.reports.report.clone();
+            reports.push(args.out.join(report::LAST));
+            let _held = hold(&args.out)?;
+            judged(&reports, Some(page), || matrix::run(args, &settings))
         }
         Command::Replay(args) => judged(&args.reports.report, Some(page(Format::Text)), || {
             replay::run(args, &settings)

@@ -6,7 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::universe::{BIG, Scope};
-use model::{Judge, RuleId, RuleSet, Seeded, Tally, fleet_run, raised_queries, router_questions, run_asking, trial};
+use model::{
+    Diagnosis, Failure, Judge, Origin, RuleId, RuleSet, Seeded, Signature, Tally, about, diagnose, fleet_run,
+    raised_queries, router_questions, run_asking, trial,
+};
 use protocol::{
     AdapterFault, Capability, Hello, Level, Query, Question, RouterUnderTest, Row, Run, Step, TRACE_BYTES_MAX,
     TraceFile,
@@ -106,7 +109,7 @@ fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 }
 
 /// A trace file, and the rule that it names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct KeptTrace {
     /// The content of the file.
     pub file: TraceFile,
@@ -191,6 +194,39 @@ pub(super) fn judged(kept: &KeptTrace, judge: &Judge, router: &mut dyn RouterUnd
     let run = to_run(kept, router.hello());
     let mut judged = trial(router, judge, &[run])?;
     Ok(judged.pop().map_or_else(Tally::default, |judged| judged.tally))
+}
+
+/// Carries out a trace that names its rule, and diagnoses the first finding, if there is one.
+///
+/// # Errors
+///
+/// Those of the router under test.
+pub(crate) fn diagnosed(
+    kept: &KeptTrace,
+    judge: &Judge,
+    router: &mut dyn RouterUnderTest,
+) -> Result<Option<Diagnosis>, AdapterFault> {
+    let Some(rule) = kept.rule else { return Ok(None) };
+    let run = to_run(kept, router.hello());
+    let judged = trial(router, &judge.of_rule(rule), std::slice::from_ref(&run))?;
+    let Some(finding) = judged.into_iter().flat_map(|judged| judged.tally.findings).next() else {
+        return Ok(None);
+    };
+    let run = about(&run, &finding);
+    let failure = Failure {
+        signature: Signature::of(&finding, &run.trace.steps),
+        origin: Origin {
+            universe: "known",
+            trace: 0,
+            steps: run.trace.steps.len(),
+        },
+        finding,
+        run,
+        count: 1,
+        // Whoever wrote it made it small.
+        shrunk: true,
+    };
+    diagnose(router, judge, &failure).map(Some)
 }
 
 /// Says which trace was under way.

@@ -10,6 +10,7 @@ mod explore;
 mod faults;
 mod finding;
 mod headline;
+mod matrix;
 mod replay;
 mod reproduction;
 mod run;
@@ -30,6 +31,7 @@ pub(crate) use explore::{
 pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
 pub(crate) use finding::FindingReport;
 pub(crate) use headline::headline;
+pub(crate) use matrix::{Cell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, TriedRelease};
 pub(crate) use replay::{ReplayReport, TraceReport, TraceStatus};
 pub(crate) use reproduction::{ReproductionReport, TestResult, TestRun};
 pub(crate) use run::{
@@ -50,6 +52,8 @@ pub(crate) const FORMAT: u32 = 4;
 pub enum Document {
     /// Of `run`.
     Run(RunReport),
+    /// Of `matrix`.
+    Matrix(MatrixReport),
     /// Of `replay`.
     Replay(ReplayReport),
     /// Of `explore`.
@@ -63,6 +67,7 @@ impl Document {
     pub fn verdict(&self) -> Verdict {
         Verdict::of(match self {
             Self::Run(run) => run.facts(),
+            Self::Matrix(matrix) => matrix.facts(),
             Self::Replay(replay) => replay.facts(),
             Self::Explore(explored) => explored.facts(),
             Self::Faults(faults) => faults.facts(),
@@ -73,6 +78,7 @@ impl Document {
     pub fn counts(&self) -> Counts {
         match self {
             Self::Run(run) => run.counts(),
+            Self::Matrix(matrix) => matrix.counts(),
             Self::Replay(replay) => replay.counts(),
             Self::Explore(explored) => explored.counts(),
             Self::Faults(faults) => faults.counts(),
@@ -172,19 +178,24 @@ pub struct Summary {
     pub counts: Counts,
 }
 
+impl Summary {
+    fn new(Verdict { exit, why }: Verdict, counts: Counts) -> Self {
+        Self {
+            verdict: exit.name().to_owned(),
+            exit_code: exit.code(),
+            why,
+            counts,
+        }
+    }
+}
+
 impl<'a> JsonReport<'a> {
     /// The report of a document.
     pub fn new(document: &'a Document) -> Self {
-        let Verdict { exit, why } = document.verdict();
         Self {
             format: FORMAT,
             routeproof: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: Summary {
-                verdict: exit.name().to_owned(),
-                exit_code: exit.code(),
-                why,
-                counts: document.counts(),
-            },
+            summary: Summary::new(document.verdict(), document.counts()),
             document: Cow::Borrowed(document),
         }
     }

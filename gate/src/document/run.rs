@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cause::before_question;
-use super::{CauseReport, Counts, CoverageReport, Facts, FindingReport, Interruption, SuspectReport, TrialReport};
+use super::{
+    CauseReport, Counts, CoverageReport, Facts, FindingReport, Interruption, Summary, SuspectReport, TrialReport,
+    Verdict,
+};
 
 /// A router on trial by every rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -228,6 +231,11 @@ impl RunReport {
             skipped: count(RuleStatus::Skip),
             vacuous: count(RuleStatus::Vacuous),
         }
+    }
+
+    /// The verdict in words and numbers.
+    pub fn summary(&self) -> Summary {
+        Summary::new(Verdict::of(self.facts()), self.counts())
     }
 
     pub(super) fn facts(&self) -> Facts {

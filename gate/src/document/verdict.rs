@@ -29,16 +29,17 @@ pub struct Verdict {
     pub why: Option<String>,
 }
 
-/// Numbers of what was judged: rules of a run or an exploration, traces of a replay, faults by engine of a kill table.
+/// Numbers of what was judged: rules of a run or an exploration, traces of a replay, releases of a matrix, faults by engine of
+/// a kill table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// The number that held, were as documented, or were found.
     pub passed: usize,
     /// The number that did not hold, were not as documented, or were not found.
     pub failed: usize,
-    /// The number that could not apply.
+    /// The number that could not apply, or could not be tried.
     pub skipped: usize,
-    /// The number that never had anything to check.
+    /// The number that never had anything to check, or too little.
     pub vacuous: usize,
 }
 

@@ -12,7 +12,10 @@ use crate::adapter::builtin;
 use crate::adapter::spec::Spec;
 use crate::cli::Format;
 use crate::commands::run::{Options, put_on_trial};
-use crate::document::{Document, Interruption, JsonReport, ReplayReport, RunReport, TraceReport, TraceStatus};
+use crate::document::{
+    Cell, Document, Interruption, JsonReport, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, ReplayReport,
+    RunReport, TraceReport, TraceStatus, TriedRelease,
+};
 use crate::skip::Skips;
 
 /// Sets the title of a terminal, rings it, turns the direction of writing, and begins a line of its own.
@@ -67,13 +70,55 @@ fn replay(run: &RunReport) -> ReplayReport {
     }
 }
 
+fn matrix(run: &RunReport) -> MatrixReport {
+    let cells = |last: Cell| vec![Cell::Shown, last];
+    let causes = [
+        Cell::Otherwise { number: 1 },
+        Cell::NotCarriedOut {
+            why: "no time".to_owned(),
+        },
+    ];
+    let cause = |(number, cell): (usize, Cell)| MatrixCause {
+        number,
+        found_on: "1.0".to_owned(),
+        witness: run.causes[0].clone(),
+        cells: cells(cell),
+    };
+    let release = |version: &str, trial| ReleaseReport {
+        version: version.to_owned(),
+        spec: format!("exec:./a {version}"),
+        trial,
+    };
+    let tried = TriedRelease {
+        router: run.trial.clone(),
+        kept: true,
+        summary: run.summary(),
+        rules: run.rules.clone(),
+        report: "out/report.json".to_owned(),
+        seconds: 1.0,
+    };
+    MatrixReport {
+        router: "exec:./a {version}".to_owned(),
+        made_by: "routeproof matrix".to_owned(),
+        level: Level::Router,
+        seed: 7,
+        budget_seconds: None,
+        releases: vec![
+            release("1.0", ReleaseTrial::Tried(Box::new(tried))),
+            release("2.0", ReleaseTrial::AdapterFault("it ended".to_owned())),
+        ],
+        causes: (1..).zip(causes).map(cause).collect(),
+        interrupted: None,
+    }
+}
+
 /// Every text for people that there is of a document.
 fn texts(document: &Document) -> Vec<String> {
     let mut texts = Vec::new();
     for format in Format::value_variants() {
         for all in [false, true] {
             let page = Page {
-                format: *format,
+                format: (*format).into(),
                 columns: 80,
                 all,
             };
@@ -127,7 +172,11 @@ fn spoil(report: &mut Value, place: &str) {
 #[test]
 fn no_text_of_a_document_reaches_a_page_as_it_is() {
     let run = run();
-    let documents = [Document::Replay(replay(&run)), Document::Run(run)];
+    let documents = [
+        Document::Matrix(matrix(&run)),
+        Document::Replay(replay(&run)),
+        Document::Run(run),
+    ];
     for document in documents {
         let report = serde_json::to_value(JsonReport::new(&document)).unwrap();
         let mut all = Vec::new();

@@ -7,10 +7,11 @@ pub(crate) mod human;
 pub(crate) mod json;
 mod kills;
 pub(crate) mod markdown;
+mod releases;
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::Format;
+use crate::cli::PageFormat;
 use crate::document::Document;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -45,7 +46,7 @@ pub(crate) const REPORT_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
     /// The format.
-    pub format: Format,
+    pub format: PageFormat,
     /// The number of columns, where the format is for people.
     pub columns: usize,
     /// True if each failure of a run is told, and not its cause alone.
@@ -69,8 +70,9 @@ pub(crate) fn publish(document: &Document, files: &[PathBuf], page: Option<Page>
 
 fn text(document: &Document, page: Page) -> String {
     let table = match page.format {
-        Format::Text => None,
-        Format::Markdown => markdown::markdown_table(document),
+        PageFormat::Text => None,
+        PageFormat::Markdown => markdown::markdown_table(document),
+        PageFormat::Json => Some(json::text(document)),
     };
     table.unwrap_or_else(|| human::text(document, page.columns, page.all))
 }

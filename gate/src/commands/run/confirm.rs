@@ -12,7 +12,7 @@ use crate::document::{Confirmation, FailureReport};
 use crate::guard::stopped;
 
 /// The most times that a failure is carried out again.
-pub(super) const REPLAYS_MAX: u32 = 5;
+pub(crate) const REPLAYS_MAX: u32 = 5;
 /// The least time for replays, beyond the budget.
 const EVIDENCE_MIN: Duration = Duration::from_secs(10);
 

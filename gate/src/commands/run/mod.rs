@@ -18,6 +18,7 @@ use model::{
 };
 use protocol::{AdapterFault, Hello, Level, RouterUnderTest};
 
+pub(crate) use self::confirm::REPLAYS_MAX;
 use self::confirm::confirm;
 use self::found::Found;
 use self::outlook::Outlook;
@@ -93,21 +94,16 @@ pub(crate) struct Options {
 ///
 /// See [`Error`].
 pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document, Error> {
-    let level = args.level.into();
-    if let Spec::Strategy(name) = &args.router {
-        return Err(Error::Usage(format!(
-            "`{}` knows the rows of the model alone, and `run` draws others; explore it with `routeproof explore --strategy \
-             {name}`, and carry out a trace of it with `routeproof replay`",
-            args.router
-        )));
-    }
+    let trial = &args.trial;
+    let level = trial.level.into();
+    refuse_strategy(&args.router)?;
     if args.store.is_some() && (level, &args.router) != (Level::Fleet, &Spec::Reference) {
         return Err(Error::Usage(
             "`--store` is the store of a fleet of references; leave it out, or say `--level fleet --router reference`"
                 .to_owned(),
         ));
     }
-    let rules = chosen_rules(level, &args.rule)?;
+    let rules = chosen_rules(level, &trial.rule)?;
     let skips = match &args.skips {
         None => Skips::default(),
         Some(path) => read_text(path, SKIPS_BYTES_MAX)
@@ -117,28 +113,52 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     let options = Options {
         spec: args.router.clone(),
         level,
-        replicas_max: args.replicas,
+        replicas_max: trial.replicas,
         rules,
-        budget: args.budget,
-        effects_min: args.changes_min,
+        budget: trial.budget,
+        effects_min: trial.changes_min,
         seed: args.seed.unwrap_or_else(seed_of_the_moment),
-        traces_max: args.traces,
+        traces_max: trial.traces,
         out: args.out.clone(),
-        ask_again: args.ask_again,
+        ask_again: trial.ask_again,
         skips,
     };
     progress(&format!("seed {}", options.seed));
     let settings = AdapterSettings {
-        jobs: args.jobs,
+        jobs: trial.jobs,
         store: args.store.clone().unwrap_or(Store::Sqlite),
         ..settings.clone()
     };
     let mended = args.fixed_in.as_deref().map(|version| mended(&options.spec, version));
-    let mended = mended.transpose()?;
-    let mut router = open(&options.spec, level, &settings, &progress)?;
+    let report = opened_and_tried(&options, mended.transpose()?.as_ref(), &settings, &progress)?;
+    Ok(Document::Run(report))
+}
+
+/// Refuses a router that can carry out no trace that is drawn.
+pub(crate) fn refuse_strategy(spec: &Spec) -> Result<(), Error> {
+    let Spec::Strategy(name) = spec else { return Ok(()) };
+    Err(Error::Usage(format!(
+        "`{spec}` knows the rows of the model alone, and `run` draws others; explore it with `routeproof explore --strategy \
+         {name}`, and carry out a trace of it with `routeproof replay`"
+    )))
+}
+
+/// Opens the router that the options name, puts it on trial, and offers a test of each cause.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub(crate) fn opened_and_tried(
+    options: &Options,
+    mended: Option<&Release>,
+    settings: &AdapterSettings,
+    progress: &dyn Fn(&str),
+) -> Result<RunReport, Error> {
+    let level = options.level;
+    let mut router = open(&options.spec, level, settings, progress)?;
     // Not before the router is up: what is known of it is worth more than nothing.
     remove_earlier(&options.out)?;
-    let mut report = put_on_trial(&options, router.as_mut(), &mut |line| progress(line))?;
+    let mut report = put_on_trial(options, router.as_mut(), &mut |line| progress(line))?;
     let hello = router.hello().clone();
     // What runs the tests may have the machine for itself.
     drop(router);
@@ -146,10 +166,10 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
         let bench = |release: &Release| -> Result<Bench, AdapterFault> {
             Ok(Bench {
                 release: release.clone(),
-                launch: prepared(release, Part::Router, &settings, &progress)?,
+                launch: prepared(release, Part::Router, settings, progress)?,
             })
         };
-        let mended = mended.map(|release| bench(&release)).transpose();
+        let mended = mended.map(bench).transpose();
         match (bench(release), mended) {
             (Ok(at_hand), Ok(mended)) => {
                 let benches = (&at_hand, mended.as_ref());
@@ -161,7 +181,7 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
             (Err(fault), _) | (_, Err(fault)) => progress(&format!("the tests of causes were not run: {fault}")),
         }
     }
-    Ok(Document::Run(report))
+    Ok(report)
 }
 
 /// The release on which the tests of causes are to pass.
@@ -174,7 +194,7 @@ fn mended(spec: &Spec, version: &str) -> Result<Release, Error> {
 }
 
 /// The rules that match one of the patterns, or all where none is given, less those that a `!` leaves out.
-fn chosen_rules(level: Level, globs: &[String]) -> Result<RuleSet, Error> {
+pub(crate) fn chosen_rules(level: Level, globs: &[String]) -> Result<RuleSet, Error> {
     let patterns = Patterns::default();
     for glob in globs {
         let glob = glob.strip_prefix('!').unwrap_or(glob);
@@ -478,7 +498,6 @@ fn ruling(
 mod tests {
     use protocol::Settles;
 
-    use super::confirm::REPLAYS_MAX;
     use super::*;
     use crate::adapter::builtin;
     use crate::causes::tests::failure;

@@ -11,7 +11,7 @@ use crate::foreign::{brief as clean, one_line};
 const STEPS_SHOWN_MAX: usize = 8;
 
 /// The steps of a cause's witness and its question, in one line.
-pub(super) fn trace_line(cause: &CauseReport) -> String {
+pub(in crate::report) fn trace_line(cause: &CauseReport) -> String {
     let mut parts = Vec::new();
     if !cause.initial().is_empty() {
         parts.push(format!(
@@ -98,7 +98,7 @@ pub(super) fn question_brief(cause: &CauseReport) -> String {
 }
 
 /// Returns the allowed answer and the one that came, in words that a terminal can take.
-pub(super) fn words(finding: &FindingReport) -> [String; 2] {
+pub(in crate::report) fn words(finding: &FindingReport) -> [String; 2] {
     finding.words().map(|text| clean(&one_line(&text)))
 }
 

@@ -95,7 +95,7 @@ fn sides(left: &str, right: &str, width: usize) -> Vec<String> {
 }
 
 /// The issues that a cause is known by, the first of them; else that it is known here, or new.
-pub(super) fn known_text(cause: &CauseReport) -> String {
+pub(in crate::report) fn known_text(cause: &CauseReport) -> String {
     let issues: BTreeSet<&str> = cause.known.iter().filter_map(|known| known.issue.as_deref()).collect();
     if !issues.is_empty() {
         let shown: Vec<&str> = issues.iter().copied().take(ISSUES_SHOWN_MAX).collect();
@@ -109,7 +109,8 @@ pub(super) fn known_text(cause: &CauseReport) -> String {
     }
 }
 
-fn effect_text(effect: Effect) -> &'static str {
+/// An effect, as the head of a group of causes.
+pub(in crate::report) fn effect_text(effect: Effect) -> &'static str {
     match effect {
         Effect::WrongDeployment => "Requests go to the wrong deployment",
         Effect::Fails => "Requests fail that should be answered",

@@ -7,11 +7,15 @@ pub(crate) mod cause;
 mod causes;
 mod explore;
 mod faults;
+mod matrix;
 mod replay;
 mod run;
 mod steps;
 
 use anstyle::{AnsiColor, Style};
+
+pub(super) use brief::{trace_line, words};
+pub(super) use causes::{effect_text, known_text};
 
 use crate::document::Document;
 
@@ -25,6 +29,7 @@ pub(crate) fn text(document: &Document, columns: usize, all: bool) -> String {
     let verdict = document.verdict();
     match document {
         Document::Run(run) => run::write(&mut text, run, &verdict, columns, all),
+        Document::Matrix(matrix) => matrix::write(&mut text, matrix, &verdict, columns),
         Document::Replay(replay) => replay::write(&mut text, replay, &verdict),
         Document::Explore(explored) => explore::write(&mut text, explored, &verdict),
         Document::Faults(faults) => faults::write(&mut text, faults),

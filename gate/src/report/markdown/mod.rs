@@ -1,5 +1,7 @@
 //! The tables of the book.
 
+mod matrix;
+
 use std::fmt::{self, Write};
 
 use protocol::Level;
@@ -13,6 +15,7 @@ pub fn markdown_table(document: &Document) -> Option<String> {
     let mut text = String::new();
     match document {
         Document::Faults(faults) => write_kills(&mut text, faults),
+        Document::Matrix(matrix) => matrix::write_page(&mut text, matrix),
         Document::Explore(explored) if explored.table => write_explored(&mut text, explored),
         Document::Run(_) | Document::Replay(_) | Document::Explore(_) => return None,
     }

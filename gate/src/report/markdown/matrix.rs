@@ -1,0 +1,118 @@
+//! The page of a matrix.
+
+use std::fmt::{self, Write};
+
+use protocol::Level;
+
+use super::write_row;
+use crate::document::{Cell, MatrixCause, MatrixReport};
+use crate::foreign::{brief as clean, escaped};
+use crate::report::human::{effect_text, known_text, trace_line, words};
+use crate::report::releases::{MARKS, cell_mark, notes, numbers, rule_mark, safest, verdict_mark};
+
+/// Writes the page: which release is safest, rules and causes by release, and each cause with its trace.
+pub(super) fn write_page(out: &mut impl Write, matrix: &MatrixReport) -> fmt::Result {
+    let router = text(&matrix.router);
+    let level = match matrix.level {
+        Level::Router => "",
+        Level::Fleet => ", as fleets",
+    };
+    writeln!(out, "# {router} by release{level}\n\n**{}**\n", text(&safest(matrix)))?;
+    writeln!(out, "```sh\n{} --format markdown\n```\n", escaped(&matrix.made_by))?;
+    writeln!(out, "| mark | what it says |\n|---|---|")?;
+    for (mark, meaning) in MARKS {
+        writeln!(out, "| {mark} | {meaning} |")?;
+    }
+    let versions: Vec<String> = matrix.releases.iter().map(|release| text(&release.version)).collect();
+    let head = |out: &mut _, what: &str| {
+        write_row(out, what, &versions)?;
+        write_row(out, "---", &vec![":-:".to_owned(); versions.len()])
+    };
+    writeln!(out, "\n## In all\n")?;
+    head(out, "")?;
+    let verdicts = (0..versions.len()).map(|place| verdict_mark(matrix.exit_of(place)).to_owned());
+    write_row(out, "verdict", &verdicts.collect::<Vec<_>>())?;
+    for (head, cells) in numbers(matrix) {
+        write_row(out, head.trim_start_matches("- "), &cells)?;
+    }
+    for note in notes(matrix) {
+        writeln!(out, "\n{}", text(&note))?;
+    }
+    writeln!(out, "\n## Rules\n")?;
+    head(out, "rule")?;
+    for rule in matrix.rules() {
+        let marks = matrix
+            .releases
+            .iter()
+            .map(|release| rule_mark(release, rule).to_owned());
+        write_row(out, &format!("`{rule}`"), &marks.collect::<Vec<_>>())?;
+    }
+    writeln!(out, "\n## Causes")?;
+    let mut group = None;
+    for cause in &matrix.causes {
+        let of_cause = if cause.witness.to_check {
+            "To be checked: by design, or a mistake of Routeproof's"
+        } else {
+            effect_text(cause.witness.harm.effect)
+        };
+        if group != Some(of_cause) {
+            group = Some(of_cause);
+            writeln!(out, "\n### {of_cause}\n")?;
+            head(out, "cause")?;
+        }
+        write_cells(out, matrix, cause)?;
+    }
+    writeln!(out, "\n## The trace of each cause")?;
+    matrix
+        .causes
+        .iter()
+        .try_for_each(|cause| write_trace(out, matrix, cause))
+}
+
+fn write_cells(out: &mut impl Write, matrix: &MatrixReport, cause: &MatrixCause) -> fmt::Result {
+    let cells = cause
+        .cells
+        .iter()
+        .zip(&matrix.releases)
+        .map(|(cell, release)| match cell {
+            Cell::Otherwise { number } => format!("~{number}"),
+            _ => cell_mark(release, cell).to_owned(),
+        });
+    let (number, headline) = (cause.number, text(&clean(&cause.witness.headline)));
+    let head = format!("{number}. {headline} {}", text(&known_text(&cause.witness)));
+    write_row(out, head.trim_end(), &cells.collect::<Vec<_>>())
+}
+
+fn write_trace(out: &mut impl Write, matrix: &MatrixReport, cause: &MatrixCause) -> fmt::Result {
+    let [allowed, got] = words(&cause.witness.finding);
+    let on: Vec<String> = cause.broken_on(&matrix.releases).map(text).collect();
+    writeln!(
+        out,
+        "\n{}. {}: on {}.\n\n   `{}`\n\n   got {}, allowed {}; rule `{}`; from {}",
+        cause.number,
+        text(&clean(&cause.witness.headline)),
+        on.join(", "),
+        code(&trace_line(&cause.witness)),
+        text(&got),
+        text(&allowed),
+        cause.witness.finding.rule,
+        text(&cause.found_on),
+    )
+}
+
+/// A text as it is, in Markdown: nothing of it is a mark.
+fn text(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    for letter in escaped(raw).chars() {
+        if "\\`*_[]<>|#~".contains(letter) {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text
+}
+
+/// A text between backticks: one of its own would end it.
+fn code(raw: &str) -> String {
+    raw.replace('`', "'")
+}

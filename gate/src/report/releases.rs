@@ -1,0 +1,160 @@
+//! The words and marks that a matrix has in every format.
+
+use model::RuleId;
+
+use crate::document::{Cell, Damage, MatrixReport, ReleaseReport, ReleaseTrial, RuleStatus};
+use crate::exit::Exit;
+use crate::foreign::{SHOWN_MAX, brief as clean, clean as cut, one_line};
+
+/// The mark of something broken.
+pub(super) const BROKEN: &str = "x";
+/// The mark of something that holds.
+pub(super) const HOLDS: &str = ".";
+/// The mark of something of which nothing is known.
+pub(super) const OPEN: &str = "?";
+/// The mark of a release that was not put on trial.
+pub(super) const NONE: &str = "-";
+
+/// What each mark says of a rule, and of a cause.
+pub(super) const MARKS: [(&str, &str); 6] = [
+    (
+        BROKEN,
+        "broken: found by the trial of that release, or shown there by a trace of another",
+    ),
+    (
+        HOLDS,
+        "holds: the rule had enough to check, or the traces of the cause were carried out and show nothing",
+    ),
+    (
+        "~",
+        "a trace of the cause breaks its rule there as another cause, which that release has",
+    ),
+    (
+        OPEN,
+        "not known: a rule that had too little to check, or a trace that was not carried out",
+    ),
+    ("s", "a rule that cannot apply to that release"),
+    (NONE, "no trial of that release"),
+];
+
+/// The releases that are safest, in a sentence or two.
+pub(super) fn safest(matrix: &MatrixReport) -> String {
+    let named = |wanted: Exit| {
+        let places = (0..matrix.releases.len()).filter(|place| matrix.exit_of(*place) == Some(wanted));
+        let names: Vec<String> = places.map(|place| clean(&matrix.releases[place].version)).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    if let Some(names) = named(Exit::Conforms) {
+        return format!("Every rule held on {names}.");
+    }
+    if let Some(names) = named(Exit::Inconclusive) {
+        return format!(
+            "No release conforms. No rule was broken on {names}, of which too little was seen for a verdict."
+        );
+    }
+    let Some(least) = matrix.least_harmful() else {
+        return "No release could be judged.".to_owned();
+    };
+    let damage = matrix.damage_of(least);
+    let Damage {
+        wrong, fails, restart, ..
+    } = damage;
+    let causes = damage.causes();
+    let plural = if causes == 1 { "" } else { "s" };
+    format!(
+        "No release conforms. {} does the least harm, with {causes} cause{plural}: by {wrong} requests go to the wrong \
+         deployment, by {fails} they fail, by {restart} a restart changes their answers.",
+        clean(&matrix.releases[least].version)
+    )
+}
+
+/// The mark of a rule on a release.
+pub(super) fn rule_mark(release: &ReleaseReport, rule: RuleId) -> &'static str {
+    let ReleaseTrial::Tried(tried) = &release.trial else {
+        return NONE;
+    };
+    match tried.rules.iter().find(|one| one.rule == rule).map(|one| one.status) {
+        Some(RuleStatus::Fail) => BROKEN,
+        Some(RuleStatus::Pass) => HOLDS,
+        Some(RuleStatus::Vacuous) => OPEN,
+        Some(RuleStatus::Skip) | None => "s",
+    }
+}
+
+/// The mark of a cause on a release.
+pub(super) fn cell_mark(release: &ReleaseReport, cell: &Cell) -> &'static str {
+    if !matches!(release.trial, ReleaseTrial::Tried(_)) {
+        return NONE;
+    }
+    match cell {
+        Cell::Found { .. } | Cell::Shown => BROKEN,
+        Cell::Otherwise { .. } => "~",
+        Cell::Holds => HOLDS,
+        Cell::NotCarriedOut { .. } => OPEN,
+    }
+}
+
+/// The mark of the verdict on a release.
+pub(super) fn verdict_mark(exit: Option<Exit>) -> &'static str {
+    match exit {
+        Some(Exit::Conforms) => "ok",
+        Some(Exit::Violation) => BROKEN,
+        Some(_) => OPEN,
+        None => NONE,
+    }
+}
+
+/// A part of the damage.
+type Count = fn(Damage) -> usize;
+
+/// Numbers of causes by release, each row with its head.
+pub(super) fn numbers(matrix: &MatrixReport) -> Vec<(&'static str, Vec<String>)> {
+    let row = |of: Count| {
+        let places = 0..matrix.releases.len();
+        let cell = |place: usize| match matrix.exit_of(place) {
+            Some(_) => of(matrix.damage_of(place)).to_string(),
+            None => NONE.to_owned(),
+        };
+        places.map(cell).collect()
+    };
+    let rows: [(&str, Count); 5] = [
+        ("causes", Damage::causes),
+        ("- to the wrong deployment", |damage| damage.wrong),
+        ("- requests fail", |damage| damage.fails),
+        ("- a restart changes answers", |damage| damage.restart),
+        ("- no request affected", |damage| damage.none),
+    ];
+    rows.into_iter().map(|(head, of)| (head, row(of))).collect()
+}
+
+/// What is to be said of releases and cells beside their marks, a line each.
+pub(super) fn notes(matrix: &MatrixReport) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (place, release) in matrix.releases.iter().enumerate() {
+        let version = clean(&release.version);
+        let why = match &release.trial {
+            ReleaseTrial::AdapterFault(why) => Some(format!("no trial: {why}")),
+            ReleaseTrial::NotReached => Some("no trial: the matrix ended before".to_owned()),
+            ReleaseTrial::Tried(tried) if matrix.exit_of(place) != Some(Exit::Violation) => tried.summary.why.clone(),
+            ReleaseTrial::Tried(_) => None,
+        };
+        notes.extend(why.map(|why| format!("{version}: {}", cut(&one_line(&why), SHOWN_MAX))));
+        let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+        if matches!(release.trial, ReleaseTrial::Tried(_)) {
+            for cause in &matrix.causes {
+                if let Cell::NotCarriedOut { why } = &cause.cells[place] {
+                    let number = cause.number.to_string();
+                    match reasons.iter_mut().find(|(reason, _)| reason == why) {
+                        Some((_, numbers)) => numbers.push(number),
+                        None => reasons.push((why, vec![number])),
+                    }
+                }
+            }
+        }
+        for (why, numbers) in reasons {
+            let (why, numbers) = (cut(&one_line(why), SHOWN_MAX), numbers.join(", "));
+            notes.push(format!("{version}: cause {numbers} not carried out: {why}"));
+        }
+    }
+    notes
+}
