@@ -7,7 +7,7 @@ use protocol::Level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CauseReport, Counts, Facts, Interruption, RuleReport, Summary, TrialReport};
+use super::{CauseReport, Counts, Facts, Interruption, RuleReport, SearchReport, Summary, TrialReport};
 use crate::exit::Exit;
 
 /// Rules and causes by release of one router.
@@ -63,6 +63,8 @@ pub struct TriedRelease {
     pub kept: bool,
     /// The verdict of the trial by itself.
     pub summary: Summary,
+    /// The searches: how much was tried.
+    pub searches: Vec<SearchReport>,
     /// Every rule that was asked for.
     pub rules: Vec<RuleReport>,
     /// The report of the trial, which `explain` reads.
@@ -109,6 +111,16 @@ pub enum Cell {
         /// The reason.
         why: String,
     },
+}
+
+impl TriedRelease {
+    /// The traces of the sweep that were tried, and those that it has.
+    pub fn swept(&self) -> (u32, u32) {
+        let searches = self.searches.iter();
+        searches.fold((0, 0), |(swept, sweep), search| {
+            (swept + search.swept, sweep + search.sweep)
+        })
+    }
 }
 
 impl Cell {
@@ -294,6 +306,7 @@ mod tests {
                 why: (exit != Exit::Conforms).then(|| "for a reason".to_owned()),
                 counts: Counts::default(),
             },
+            searches: Vec::new(),
             rules: Vec::new(),
             report: "report.json".to_owned(),
             seconds: 0.0,

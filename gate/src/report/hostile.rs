@@ -93,6 +93,7 @@ fn matrix(run: &RunReport) -> MatrixReport {
         router: run.trial.clone(),
         kept: true,
         summary: run.summary(),
+        searches: run.searches.clone(),
         rules: run.rules.clone(),
         report: "out/report.json".to_owned(),
         seconds: 1.0,

@@ -124,7 +124,23 @@ pub(super) fn numbers(matrix: &MatrixReport) -> Vec<(&'static str, Vec<String>)>
         ("- a restart changes answers", |damage| damage.restart),
         ("- no request affected", |damage| damage.none),
     ];
-    rows.into_iter().map(|(head, of)| (head, row(of))).collect()
+    let swept = matrix.releases.iter().map(|release| match &release.trial {
+        ReleaseTrial::Tried(tried) => percent(tried.swept()),
+        ReleaseTrial::AdapterFault(_) | ReleaseTrial::NotReached => NONE.to_owned(),
+    });
+    let swept = ("percent of the sweep (. all)", swept.collect());
+    rows.into_iter()
+        .map(|(head, of)| (head, row(of)))
+        .chain([swept])
+        .collect()
+}
+
+/// A part of a whole, in percent, or the mark of what is well where it is the whole.
+fn percent((part, whole): (u32, u32)) -> String {
+    if part >= whole {
+        return HOLDS.to_owned();
+    }
+    (part * 100 / whole).to_string()
 }
 
 /// What is to be said of releases and cells beside their marks, a line each.
@@ -136,7 +152,13 @@ pub(super) fn notes(matrix: &MatrixReport) -> Vec<String> {
             ReleaseTrial::AdapterFault(why) => Some(format!("no trial: {why}")),
             ReleaseTrial::NotReached => Some("no trial: the matrix ended before".to_owned()),
             ReleaseTrial::Tried(tried) if matrix.exit_of(place) != Some(Exit::Violation) => tried.summary.why.clone(),
-            ReleaseTrial::Tried(_) => None,
+            ReleaseTrial::Tried(tried) => {
+                let (swept, sweep) = tried.swept();
+                let cut = format!(
+                    "the budget ended within the sweep, after {swept} of {sweep} traces: there may be more causes"
+                );
+                (swept < sweep).then_some(cut)
+            }
         };
         notes.extend(why.map(|why| format!("{version}: {}", cut(&one_line(&why), SHOWN_MAX))));
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();

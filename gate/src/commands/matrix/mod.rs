@@ -210,6 +210,7 @@ impl Column {
                     summary: run.summary(),
                     router: run.trial,
                     kept,
+                    searches: run.searches,
                     rules: run.rules,
                     report: report.display().to_string(),
                     seconds: run.seconds,
