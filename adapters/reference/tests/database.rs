@@ -87,7 +87,39 @@ fn each_database_keeps_the_same_history() {
     assert_eq!(seen(&mut SqliteDatabase::in_memory().unwrap()), expected);
     if let Some(address) = address() {
         assert_eq!(seen(&mut PostgresDatabase::connect(&address).unwrap()), expected);
+        let (mut shared, _) = PostgresDatabase::share(&address).unwrap();
+        assert_eq!(seen(&mut shared), expected);
     }
+}
+
+/// What one connection writes, another reads.
+fn is_shared(one: &mut dyn Database, other: &mut dyn Database) {
+    one.set_up(&[Row::new("d1", "a", "up", "v0")]).unwrap();
+    let written = other.write(&Write::Put(Row::new("d2", "b", "up", "v1")), None).unwrap();
+    assert!(written.made && written.revision == 2);
+    for revision in [1, 2] {
+        let rows = one.rows(revision).unwrap();
+        assert_eq!(rows.len() as u64, revision);
+        assert_eq!(other.rows(revision).unwrap(), rows);
+    }
+}
+
+#[test]
+fn several_connections_share_the_rows_of_a_fleet() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rows");
+    let open = || SqliteDatabase::open(&file).unwrap();
+    is_shared(&mut open(), &mut open());
+    let Some(address) = address() else { return };
+    let (mut one, schema) = PostgresDatabase::share(&address).unwrap();
+    is_shared(&mut one, &mut PostgresDatabase::join(&address, &schema).unwrap());
+    let (mut other, another) = PostgresDatabase::share(&address).unwrap();
+    other.set_up(&[]).unwrap();
+    assert_ne!(another, schema);
+    assert_eq!(one.revision().unwrap(), 2, "another fleet has tables of its own");
+    drop(one);
+    let gone = PostgresDatabase::join(&address, &schema).unwrap().revision();
+    assert!(gone.is_err(), "the schema goes with its connection");
 }
 
 #[test]

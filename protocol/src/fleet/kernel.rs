@@ -223,13 +223,13 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
     /// Carries out what happens to the fleet at once, and returns the place of the operation that it starts.
     fn befall(&mut self, number: usize, world: &World) -> Option<usize> {
         match world {
-            World::StoreFails(fails) => self.store.fails = *fails,
+            World::StoreFails(fails) => self.store.sight.fails = *fails,
             World::StoreShows(view) => {
-                self.store.view = *view;
-                self.store.fails = false;
+                self.store.sight.view = *view;
+                self.store.sight.fails = false;
             }
-            World::StoreOrder(order) => self.store.order = *order,
-            World::Config(config) => self.store.config.clone_from(&config.rows),
+            World::StoreOrder(order) => self.store.sight.order = *order,
+            World::Config(config) => self.store.sight.config.clone_from(&config.rows),
             World::Crash(replica) => self.crash(*replica),
             World::Duplicate(replica) => {
                 let notification = self.oldest(*replica, Keep::Oldest)?;
@@ -354,29 +354,31 @@ impl<'a, R: LocalReplica> Kernel<'a, R> {
             &mut operation.reads
         }) = nth;
         let replica = operation.replica;
-        let given = self.carry_out(replica, want);
+        let given = self.carry_out(replica, &want);
         let operation = &mut self.operations[place];
         operation.next = Next::Give(given);
         !operation.holds_at(after, nth)
     }
 
     /// Reads or writes the store for an operation of that replica, or straight.
-    fn carry_out(&mut self, replica: Option<u8>, want: Want) -> Given {
-        match want {
-            Want::ReadRow(id) => Given::Row(self.store.read_row(&id)),
-            Want::Write { write, only_if } => {
-                let wrote = match replica {
-                    Some(_) => self.store.write_by_replica(&write, only_if),
-                    None => self.store.write(&write, only_if),
-                };
-                if let Ok(written) = wrote {
-                    self.notify(&write, written, replica);
-                }
-                Given::Wrote(wrote)
-            }
-            // To wait and to end are no accesses: `advance` has dealt with both.
-            Want::ReadAll | Want::Wait | Want::End(_) => Given::All(self.store.read_all()),
+    fn carry_out(&mut self, replica: Option<u8>, want: &Want) -> Given {
+        let given = match (want, replica) {
+            (Want::Write { write, only_if }, None) => Given::Wrote(self.store.write(write, *only_if)),
+            (_, None) => self.store.reach(want),
+            (_, Some(replica)) => self.reach(replica, want),
+        };
+        if let (Want::Write { write, .. }, Given::Wrote(Ok(written))) = (want, &given) {
+            self.notify(write, *written, replica);
         }
+        given
+    }
+
+    /// Carries out an access of a replica: through its own connection, where it has one.
+    fn reach(&mut self, replica: u8, want: &Want) -> Given {
+        let node = self.nodes.get_mut(usize::from(replica));
+        let up = node.and_then(|node| node.up.as_mut());
+        let reached = up.and_then(|up| up.reach(want, &self.store.sight));
+        reached.unwrap_or_else(|| self.store.reach(want))
     }
 
     /// Sends a notification of a write that was made to every replica that is up, except the one through which it went.

@@ -1,8 +1,9 @@
 //! A fleet in this process: replicas as state machines, and what makes a router under test of them.
 //!
-//! A [`LocalReplica`] never touches the store by itself: it asks its driver for each access, and is given the result.
-//! So the driver decides what happens between any two accesses. [`InProcessFleet`] is that driver: it owns the store in
-//! memory, the notifications under way and the operations that are held, and carries out the steps of a trace.
+//! A [`LocalReplica`] never touches the store on its own account: it asks its driver for each access, and is given the
+//! result, or told to carry it out through a connection of its own. So the driver decides what happens between any two
+//! accesses. [`InProcessFleet`] is that driver: it owns the store, the notifications under way and the operations that are
+//! held, and carries out the steps of a trace.
 //!
 //! ```
 //! use protocol::fleet::{Act, Given, InProcessFleet, LocalReplica, Want};
@@ -53,7 +54,10 @@
 
 mod database;
 mod kernel;
+mod sight;
 mod store;
+
+use serde::{Deserialize, Serialize};
 
 use crate::ask::{Query, Question};
 use crate::local::carry_out;
@@ -66,6 +70,7 @@ use crate::wire::Hello;
 
 pub use database::{Database, KeptRow, Made, MemoryDatabase};
 pub use kernel::{ACCESSES_MAX, HELD_MAX};
+pub use sight::Sight;
 
 /// One replica of a fleet in this process. A clone of a replica to which nothing has happened is an empty replica.
 pub trait LocalReplica: Clone {
@@ -83,10 +88,17 @@ pub trait LocalReplica: Clone {
 
     /// Answers one question, without the store. [`Question::Store`] is never put to a replica.
     fn ask(&self, question: &Question) -> Shown;
+
+    /// Carries out an access that an operation wants through a connection of the replica's own, as `sight` says; nothing where
+    /// it has none, and its driver does it.
+    fn reach(&mut self, _want: &Want, _sight: &Sight) -> Option<Given> {
+        None
+    }
 }
 
 /// Something that a replica is told to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Act {
     /// Read the store and apply what was read.
     Poll,
@@ -101,7 +113,8 @@ pub enum Act {
 }
 
 /// The news that a row was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Notification {
     /// The row.
     pub id: String,
@@ -110,7 +123,8 @@ pub struct Notification {
 }
 
 /// The access, or the end, that an operation asks for next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Want {
     /// All rows of the store, with the second source; given as [`Given::All`].
     ReadAll,
@@ -130,7 +144,8 @@ pub enum Want {
 }
 
 /// The result that an operation is given when it goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Given {
     /// Nothing yet: the operation has just begun.
     Begun,
@@ -144,8 +159,21 @@ pub enum Given {
     Woken,
 }
 
+impl Given {
+    /// The result of an access that failed for that reason.
+    pub fn failed(want: &Want, why: &str) -> Self {
+        let why = why.to_owned();
+        match want {
+            Want::ReadRow(_) => Self::Row(Err(why)),
+            Want::Write { .. } => Self::Wrote(Err(why)),
+            Want::ReadAll | Want::Wait | Want::End(_) => Self::All(Err(why)),
+        }
+    }
+}
+
 /// All rows of a store, as a read in one transaction gives them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StoreReading {
     /// The number of writes that were made by then, those of the set-up included.
     pub revision: u64,
@@ -159,7 +187,8 @@ pub struct StoreReading {
 }
 
 /// One row of a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StoredRow {
     /// The row.
     pub row: Row,
@@ -168,7 +197,8 @@ pub struct StoredRow {
 }
 
 /// The fate of a write that the store did not fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Written {
     /// The revision of the store by then; of this write, where it was made.
     pub revision: u64,

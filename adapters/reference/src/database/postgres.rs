@@ -9,19 +9,31 @@ use protocol::fleet::{Database, KeptRow, Made, Written};
 
 use super::{from_columns, number, to_column};
 
-/// The tables are of this connection alone: two runs in one database do not see each other's, and nothing is left behind.
-const SCHEMA: &str = "
-    create temporary table versions (
+const TABLES: &str = "
+    create table versions (
         id text not null, row text not null, inserted bigint not null, written bigint not null, until bigint
     );
     create index on versions (id, written);
-    create temporary table state (revision bigint not null);
+    create table state (revision bigint not null);
     insert into state values (0);
 ";
 
-/// Rows in temporary tables of a `PostgreSQL` database.
+/// The schema of temporary tables: they are of one connection alone, and go with it.
+const TEMPORARY: &str = "pg_temp";
+
+/// The schemas of connections that have ended: each connection holds a lock by the name of its own.
+const LEFT: &str = "
+    select nspname from pg_namespace
+    where nspname like 'routeproof\\_%' and pg_try_advisory_lock(hashtext(nspname))
+";
+/// The most of them that are dropped in one go.
+const LEFT_MAX: i64 = 100;
+
+/// Rows in tables of a `PostgreSQL` database: two runs in one database do not see each other's, and nothing is left behind.
 pub struct PostgresDatabase {
     client: Client,
+    /// The schema that goes with this connection.
+    own: Option<String>,
 }
 
 impl fmt::Debug for PostgresDatabase {
@@ -31,17 +43,75 @@ impl fmt::Debug for PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    /// A connection to the database of that address, such as `postgres://user@host/name`.
+    /// A connection to the database of that address, such as `postgres://user@host/name`, with tables that no other sees.
     ///
     /// # Errors
     ///
     /// A sentence that says what is wrong with the address, or why nobody answers there.
     pub fn connect(address: &str) -> Result<Self, String> {
-        let connected = Client::connect(address, NoTls);
-        let mut client = connected.map_err(|why| format!("the database cannot be reached: {}", chain(&why)))?;
-        client.batch_execute(SCHEMA).map_err(|why| told(&why))?;
-        Ok(Self { client })
+        let mut database = Self::join(address, TEMPORARY)?;
+        database.client.batch_execute(TABLES).map_err(|why| told(&why))?;
+        Ok(database)
     }
+
+    /// A connection with tables in a schema of their own, and the name of that schema, by which others can [join](Self::join)
+    /// it. The schema goes with this connection; where the process was killed, with the next connection of this kind.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PostgresDatabase::connect`].
+    pub fn share(address: &str) -> Result<(Self, String), String> {
+        let mut client = reached(address)?;
+        let made = make_schema(&mut client).map_err(|why| told(&why))?;
+        let database = Self {
+            client,
+            own: Some(made.clone()),
+        };
+        Ok((database, made))
+    }
+
+    /// Another connection to the tables in that schema.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PostgresDatabase::connect`].
+    pub fn join(address: &str, schema: &str) -> Result<Self, String> {
+        let mut client = reached(address)?;
+        let path = format!("set search_path = {schema}");
+        client.batch_execute(&path).map_err(|why| told(&why))?;
+        Ok(Self { client, own: None })
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        if let Some(schema) = &self.own {
+            // Where this fails, the next connection of the kind does it.
+            let _ = self.client.batch_execute(&format!("drop schema {schema} cascade"));
+        }
+    }
+}
+
+fn reached(address: &str) -> Result<Client, String> {
+    let connected = Client::connect(address, NoTls);
+    connected.map_err(|why| format!("the database cannot be reached: {}", chain(&why)))
+}
+
+/// Makes a schema that nobody else has, with empty tables, and drops those that were left behind.
+fn make_schema(client: &mut Client) -> Result<String, postgres::Error> {
+    let left = client.query(&format!("{LEFT} limit {LEFT_MAX}"), &[])?;
+    for name in left.iter().map(|row| row.get::<_, String>(0)) {
+        client.batch_execute(&format!("drop schema if exists {name} cascade"))?;
+    }
+    // The number of a transaction is given once in the life of a server.
+    let name = client.query_one("select 'routeproof_' || txid_current()", &[])?;
+    let name: String = name.get(0);
+    let make = format!(
+        "select pg_advisory_unlock_all(); select pg_advisory_lock(hashtext('{name}'));
+         create schema {name}; set search_path = {name}; {TABLES}"
+    );
+    client.batch_execute(&make)?;
+    Ok(name)
 }
 
 /// An error with the errors behind it: the first alone says no more than `error connecting to server`.

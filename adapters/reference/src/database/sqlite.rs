@@ -10,8 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::{from_columns, number, to_column};
 
-/// No run outlives its process, so nothing is gained by waiting for the disk.
-const SETTINGS: &str = "pragma journal_mode = memory; pragma synchronous = off; pragma busy_timeout = 5000;";
+/// No run outlives its machine, so nothing is gained by waiting for the disk. The journal is a file, since a process that is
+/// killed must leave a database that others can use.
+const SETTINGS: &str = "pragma journal_mode = truncate; pragma synchronous = off; pragma busy_timeout = 5000;";
 
 const SCHEMA: &str = "
     create table if not exists versions (
