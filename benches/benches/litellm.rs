@@ -70,6 +70,8 @@ fn start(release: &str) -> Box<dyn RouterUnderTest> {
         },
         jobs: NonZeroUsize::MIN,
         store: Store::Sqlite,
+        processes: false,
+        program: PathBuf::new(),
     };
     open_router(&spec, &settings, &|line| eprintln!("{line}")).expect("the release can be installed")
 }

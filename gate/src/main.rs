@@ -6,14 +6,16 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use gate::{
-    Cli, Environment, Exit, KEEP, clean_up_on_signals, complain_of, dispatch, end_by, keep, keep_children_by, progress,
-    stopped,
+    Cli, Environment, Exit, KEEP, REPLICA, be_replica, clean_up_on_signals, complain_of, dispatch, end_by, keep,
+    keep_children_by, progress, stopped,
 };
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == KEEP) {
-        return keep(words);
+    match words.next() {
+        Some(word) if word == KEEP => return keep(words),
+        Some(word) if word == REPLICA => return be_replica(),
+        _ => {}
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -25,8 +27,7 @@ fn main() -> ExitCode {
         return Exit::Internal.into();
     }
     let environment = Environment::of_this_process();
-    // The link leads to this program even where a build has replaced its file.
-    keep_children_by("/proc/self/exe".into(), environment.path.clone());
+    keep_children_by(environment.program.clone(), environment.path.clone());
     let ended = catch_unwind(|| dispatch(&cli, &environment));
     let exit = match ended {
         Ok(Ok(exit)) => exit,

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod embedded;
 pub(crate) mod pins;
 pub(crate) mod process;
+pub(crate) mod replicas;
 pub(crate) mod several;
 pub(crate) mod spec;
 pub(crate) mod store;
@@ -21,6 +22,7 @@ use protocol::{AdapterFault, Capability, FaultKind, Level, RouterUnderTest, Stam
 
 use self::cache::Cache;
 use self::process::Launch;
+use self::replicas::Replicas;
 use self::several::Several;
 use self::spec::{Release, Spec};
 use self::store::Store;
@@ -40,6 +42,10 @@ pub struct AdapterSettings {
     pub jobs: NonZeroUsize,
     /// The store of a fleet of references.
     pub store: Store,
+    /// True if each of its replicas is a process of its own.
+    pub processes: bool,
+    /// This program, which such a process is started from.
+    pub program: PathBuf,
 }
 
 /// Opens the router, or the fleet, that `spec` names.
@@ -78,7 +84,7 @@ fn open_fleet(
     progress: Progress<'_>,
 ) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
     match spec {
-        Spec::Reference => settings.store.fleet(),
+        Spec::Reference => reference_fleet(settings),
         Spec::Faulty(name) => builtin::faulty_fleet(name).ok_or_else(|| not_built_in(spec)),
         Spec::Strategy(_) | Spec::Exec(_) => open_router(spec, settings, progress),
         Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
@@ -89,6 +95,21 @@ fn open_fleet(
             start(launch, settings)
         }
     }
+}
+
+/// The fleet of references over the store that is asked for.
+fn reference_fleet(settings: &AdapterSettings) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    let store = &settings.store;
+    let fleet = if settings.processes {
+        let replicas = Replicas {
+            program: settings.program.clone(),
+            wait: settings.waits.reply,
+        };
+        replicas.over(store)
+    } else {
+        store.fleet()
+    };
+    fleet.map_err(|why| AdapterFault::new(FaultKind::Missing, format!("`--store {store}`: {why}")))
 }
 
 /// Opens what `spec` names where no level is asked for: a router, or what is only there as a fleet.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use adapter_reference::{PostgresDatabase, ReferenceReplica, SqliteDatabase, reference_fleet};
+use protocol::RouterUnderTest;
 use protocol::fleet::InProcessFleet;
-use protocol::{AdapterFault, FaultKind, RouterUnderTest};
 
 /// The ways to write a store, for help texts.
 pub(crate) const STORE_FORMS: &str = "`sqlite`, `sqlite:FILE`, `memory` or `postgres://USER@HOST/DATABASE`";
@@ -29,10 +29,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The store cannot be opened or reached.
-    pub(crate) fn fleet(&self) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    /// A sentence: the store cannot be opened or reached.
+    pub(crate) fn fleet(&self) -> Result<Box<dyn RouterUnderTest>, String> {
         let empty = ReferenceReplica::default();
-        let fleet: Result<Box<dyn RouterUnderTest>, String> = match self {
+        match self {
             Self::Memory => Ok(Box::new(reference_fleet())),
             Self::Sqlite => SqliteDatabase::in_memory().map(|database| boxed(InProcessFleet::over(database, empty))),
             Self::SqliteFile(file) => {
@@ -41,8 +41,7 @@ impl Store {
             Self::Postgres(address) => {
                 PostgresDatabase::connect(address).map(|database| boxed(InProcessFleet::over(database, empty)))
             }
-        };
-        fleet.map_err(|why| AdapterFault::new(FaultKind::Missing, format!("`--store {self}`: {why}")))
+        }
     }
 }
 
@@ -130,14 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_cannot_be_opened_is_a_fault_with_its_name() {
-        let fault = Store::SqliteFile("/nowhere/rows".into())
+    fn a_store_that_cannot_be_opened_is_told_with_its_name() {
+        let why = Store::SqliteFile("/nowhere/rows".into())
             .fleet()
             .err()
             .expect("there is no such directory");
-        let start = "`--store sqlite:/nowhere/rows`: the database /nowhere/rows cannot be used";
-        assert!(fault.message.starts_with(start), "{}", fault.message);
-        assert_eq!(fault.kind, FaultKind::Missing);
+        assert!(why.starts_with("the database /nowhere/rows cannot be used"), "{why}");
         assert!(Store::Sqlite.fleet().is_ok() && Store::Memory.fleet().is_ok());
     }
 }

@@ -34,8 +34,18 @@ pub struct Environment {
     pub home: Option<OsString>,
     /// `PATH`.
     pub path: Option<OsString>,
+    /// This program, by a path that leads to it even where a build has replaced its file.
+    pub program: PathBuf,
     /// `COLUMNS`: the width of the terminal, where the shell exports it.
     pub columns: Option<OsString>,
+}
+
+fn this_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return "/proc/self/exe".into();
+    }
+    // Without one nothing is started from it, and that is told then.
+    std::env::current_exe().unwrap_or_default()
 }
 
 /// The columns of a page whose width is not known.
@@ -51,6 +61,7 @@ impl Environment {
             cache_home: std::env::var_os("XDG_CACHE_HOME"),
             home: std::env::var_os("HOME"),
             path: std::env::var_os("PATH"),
+            program: this_program(),
             columns: std::env::var_os("COLUMNS"),
         }
     }
@@ -77,6 +88,8 @@ impl Global {
             },
             jobs: NonZeroUsize::MIN,
             store: Store::Sqlite,
+            processes: false,
+            program: environment.program.clone(),
         }
     }
 }
@@ -99,6 +112,7 @@ mod tests {
             cache_home: Some(cache_home.into()),
             home: Some(home.into()),
             path: None,
+            program: PathBuf::new(),
             columns: None,
         };
         #[rustfmt::skip]

@@ -23,6 +23,9 @@ pub struct RunArgs {
     /// The store of a fleet of references [default: sqlite]
     #[arg(help = format!("The store of a fleet of references: {STORE_FORMS} [default: sqlite]"), long, value_name = "STORE", value_parser = Store::from_str)]
     pub store: Option<Store>,
+    /// Make each replica of a fleet of references a process of its own, which a crash kills
+    #[arg(long)]
+    pub processes: bool,
     /// Random seed, drawn from the clock where absent; the same seed and version replay a run
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,

@@ -110,6 +110,8 @@ fn settings(hello: Duration, reply: Duration) -> AdapterSettings {
         waits: Waits { hello, reply },
         jobs: NonZeroUsize::MIN,
         store: Store::Sqlite,
+        processes: false,
+        program: env!("CARGO_BIN_EXE_routeproof").into(),
     }
 }
 

@@ -432,16 +432,22 @@ impl<R: LocalReplica> MidRun for Kernel<'_, R> {
     fn wait(&mut self, _millis: u32) {}
 
     fn observe(&mut self, questions: &Questions, round: &Round) -> Vec<Observation> {
-        let up = (0..).zip(&self.nodes).filter(|(_, node)| node.up.is_some());
-        let up: Vec<u8> = up.map(|(replica, _)| replica).collect();
-        let observed = up.into_iter().map(|replica| Observation {
-            replica: Some(replica),
-            shown: questions
-                .of(round)
-                .filter_map(|(_, question)| self.shown(Some(replica), question))
-                .collect(),
-        });
-        observed.collect()
+        let asked: Vec<&Question> = questions.of(round).map(|(_, question)| question).collect();
+        let of_replicas: Vec<&Question> = asked.iter().copied().filter(|one| **one != Question::Store).collect();
+        let mut observed = Vec::new();
+        for (replica, node) in (0..).zip(&self.nodes) {
+            let Some(up) = &node.up else { continue };
+            let mut shown = up.ask_all(&of_replicas).into_iter();
+            let shown = asked.iter().filter_map(|question| match question {
+                Question::Store => Some(Shown::Rows(self.store.rows())),
+                _ => shown.next(),
+            });
+            observed.push(Observation {
+                replica: Some(replica),
+                shown: shown.collect(),
+            });
+        }
+        observed
     }
 }
 

@@ -89,6 +89,11 @@ pub trait LocalReplica: Clone {
     /// Answers one question, without the store. [`Question::Store`] is never put to a replica.
     fn ask(&self, question: &Question) -> Shown;
 
+    /// Answers several questions, one after the other.
+    fn ask_all(&self, questions: &[&Question]) -> Vec<Shown> {
+        questions.iter().map(|question| self.ask(question)).collect()
+    }
+
     /// Carries out an access that an operation wants through a connection of the replica's own, as `sight` says; nothing where
     /// it has none, and its driver does it.
     fn reach(&mut self, _want: &Want, _sight: &Sight) -> Option<Given> {

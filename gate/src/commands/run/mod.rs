@@ -97,11 +97,15 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     let trial = &args.trial;
     let level = trial.level.into();
     refuse_strategy(&args.router)?;
-    if args.store.is_some() && (level, &args.router) != (Level::Fleet, &Spec::Reference) {
-        return Err(Error::Usage(
-            "`--store` is the store of a fleet of references; leave it out, or say `--level fleet --router reference`"
-                .to_owned(),
-        ));
+    let of_references = [
+        (args.store.is_some(), "`--store` is the store"),
+        (args.processes, "`--processes` is how the replicas are run"),
+    ];
+    let misplaced = of_references.into_iter().find(|(given, _)| *given);
+    if let Some((_, what)) = misplaced.filter(|_| (level, &args.router) != (Level::Fleet, &Spec::Reference)) {
+        return Err(Error::Usage(format!(
+            "{what} of a fleet of references; leave it out, or say `--level fleet --router reference`"
+        )));
     }
     let rules = chosen_rules(level, &trial.rule)?;
     let skips = match &args.skips {
@@ -127,6 +131,7 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     let settings = AdapterSettings {
         jobs: trial.jobs,
         store: args.store.clone().unwrap_or(Store::Sqlite),
+        processes: args.processes,
         ..settings.clone()
     };
     let mended = args.fixed_in.as_deref().map(|version| mended(&options.spec, version));
