@@ -104,7 +104,7 @@ pub enum Cell {
         /// The number of that other cause.
         number: usize,
     },
-    /// Every trace of it was carried out here, and shows nothing.
+    /// Every trace of it that can be was carried out here, and shows nothing.
     Holds,
     /// Nothing is known: its traces were not carried out here.
     NotCarriedOut {

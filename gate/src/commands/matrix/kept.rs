@@ -75,6 +75,8 @@ pub(super) enum Replayed {
     },
     /// It says nothing of this release, for that reason.
     Unfit(String),
+    /// The adapter failed meanwhile, in words.
+    Failed(String),
 }
 
 /// The traces that were carried out on a release, each by its name.

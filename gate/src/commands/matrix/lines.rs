@@ -155,7 +155,7 @@ fn cell(line: &Line, lines: &[Line], place: usize, outcomes: &Outcomes) -> Cell 
     let replayed: Vec<Option<&Replayed>> = replayed.collect();
     let shown = replayed.iter().flatten().filter_map(|one| match one {
         Replayed::Breaks { key, also } => Some((&**key, also.as_deref())),
-        Replayed::Holds | Replayed::Unfit(_) => None,
+        Replayed::Holds | Replayed::Unfit(_) | Replayed::Failed(_) => None,
     });
     let shown: Vec<_> = shown.collect();
     // What a trace shows is this cause, unless the release has another that explains it.
@@ -171,15 +171,20 @@ fn cell(line: &Line, lines: &[Line], place: usize, outcomes: &Outcomes) -> Cell 
     if let Some(Some(other)) = explanations.first() {
         return Cell::Otherwise { number: other + 1 };
     }
-    let unfit = replayed.iter().find_map(|one| match one {
-        Some(Replayed::Unfit(why)) => Some(why.clone()),
-        None => Some(outcomes.otherwise.clone()),
-        Some(Replayed::Holds | Replayed::Breaks { .. }) => None,
+    // That others hold says nothing of a trace that was not carried out, unless it cannot be on this release.
+    let open = replayed.iter().find_map(|one| match one {
+        None => Some(&outcomes.otherwise),
+        Some(Replayed::Failed(why)) => Some(why),
+        Some(_) => None,
     });
-    let holds = replayed.iter().flatten().any(|one| **one == Replayed::Holds);
-    match unfit {
-        Some(why) if !holds => Cell::NotCarriedOut { why },
-        _ => Cell::Holds,
+    let unfit = replayed.iter().flatten().find_map(|one| match one {
+        Replayed::Unfit(why) => Some(why),
+        _ => None,
+    });
+    let holds = replayed.contains(&Some(&Replayed::Holds));
+    match open.or_else(|| unfit.filter(|_| !holds)) {
+        Some(why) => Cell::NotCarriedOut { why: why.clone() },
+        None => Cell::Holds,
     }
 }
 
@@ -206,26 +211,33 @@ mod tests {
         }
     }
 
-    /// The cell of the first line on the second release, which has found the second line alone.
-    fn cell_of(replays: Replays) -> Cell {
+    /// A cause that the first release shows by a trace on `d1` and the third by one on `d4`: its cell on the second release, which
+    /// has found another cause alone, and on which these two traces came to that.
+    fn cell_of(of_first: Option<Replayed>, of_third: Option<Replayed>) -> Cell {
         let [one, other] = [CauseKey::AskedBefore, CauseKey::RefusedList];
-        let found = [vec![cause(&one, "d1"), cause(&other, "d2")], vec![cause(&other, "d3")]];
-        let lines = lines(
-            found
-                .iter()
-                .enumerate()
-                .map(|(place, causes)| (place, causes.as_slice())),
-        );
-        let releases = ["1", "2"].map(str::to_owned);
-        let causes = causes(lines, &releases, &[outcomes(Replays::new()), outcomes(replays)]);
+        let found = [
+            vec![cause(&one, "d1"), cause(&other, "d2")],
+            vec![cause(&other, "d3")],
+            vec![cause(&one, "d4")],
+        ];
+        let places = found.iter().enumerate();
+        let lines = lines(places.map(|(place, causes)| (place, causes.as_slice())));
+        let name = |row| Witness::of(&cause(&one, row)).name;
+        let replays = [(name("d1"), of_first), (name("d4"), of_third)];
+        let replays = replays
+            .into_iter()
+            .filter_map(|(name, replayed)| Some((name, replayed?)));
+        let releases = ["1", "2", "3"].map(str::to_owned);
+        let outcomes = [Replays::new(), replays.collect(), Replays::new()].map(outcomes);
+        let causes = causes(lines, &releases, &outcomes);
         let line = causes.into_iter().find(|cause| cause.witness.key == one).unwrap();
-        assert_eq!(line.found_on, "1");
+        assert_eq!(line.found_on, "3", "the last release has the witness");
         line.cells[1].clone()
     }
 
     #[test]
-    fn a_cell_says_what_the_trace_of_a_cause_came_to_on_another_release() {
-        let name = Witness::of(&cause(&CauseKey::AskedBefore, "d1")).name;
+    fn a_cell_says_what_the_traces_of_a_cause_came_to_on_another_release() {
+        use Replayed::{Failed, Holds, Unfit};
         let breaks = |key, also: Option<CauseKey>| Replayed::Breaks {
             key: Box::new(key),
             also: also.map(Box::new),
@@ -234,24 +246,29 @@ mod tests {
             structure: "names".to_owned(),
             fewer: false,
         };
-        let why = || "it has no teams".to_owned();
-        for (replayed, expected) in [
-            (Replayed::Holds, Cell::Holds),
-            (Replayed::Unfit(why()), Cell::NotCarriedOut { why: why() }),
-            (breaks(CauseKey::AskedBefore, None), Cell::Shown),
-            (breaks(grows(), Some(CauseKey::AskedBefore)), Cell::Shown),
-            (breaks(CauseKey::RefusedList, None), Cell::Otherwise { number: 1 }),
+        let open = |why: &str| Cell::NotCarriedOut { why: why.to_owned() };
+        let unfit = || Unfit("no teams".to_owned());
+        let failed = || Failed("it ended".to_owned());
+        for (first, third, expected) in [
+            (Some(Holds), Some(Holds), Cell::Holds),
+            (Some(Holds), Some(unfit()), Cell::Holds),
+            (Some(unfit()), Some(unfit()), open("no teams")),
+            (Some(Holds), Some(failed()), open("it ended")),
+            (Some(Holds), None, open("no time")),
+            (None, None, open("no time")),
+            (Some(breaks(CauseKey::AskedBefore, None)), Some(Holds), Cell::Shown),
+            (Some(breaks(grows(), Some(CauseKey::AskedBefore))), None, Cell::Shown),
+            (
+                Some(breaks(CauseKey::RefusedList, None)),
+                Some(Holds),
+                Cell::Otherwise { number: 1 },
+            ),
             // No cause of that key is known of the release, so that nothing else explains what is seen.
-            (breaks(grows(), None), Cell::Shown),
+            (Some(breaks(grows(), None)), Some(Holds), Cell::Shown),
         ] {
-            assert_eq!(
-                cell_of([(name.clone(), replayed.clone())].into()),
-                expected,
-                "{replayed:?}"
-            );
+            let what = format!("{first:?}, {third:?}");
+            assert_eq!(cell_of(first, third), expected, "{what}");
         }
-        let why = "no time".to_owned();
-        assert_eq!(cell_of(Replays::new()), Cell::NotCarriedOut { why });
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn on_one_start(
             Err(fault) => {
                 if stopped().is_none() {
                     let why = format!("the adapter failed while it was carried out: {fault}");
-                    replays.insert(witness.name.clone(), Replayed::Unfit(why));
+                    replays.insert(witness.name.clone(), Replayed::Failed(why));
                 }
                 return Err(fault.into());
             }
