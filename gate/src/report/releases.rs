@@ -2,7 +2,8 @@
 
 use model::RuleId;
 
-use crate::document::{Cell, Damage, MatrixReport, ReleaseReport, ReleaseTrial, RuleStatus};
+use super::human::paths_text;
+use crate::document::{Cell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, RuleStatus};
 use crate::exit::Exit;
 use crate::foreign::{SHOWN_MAX, brief as clean, clean as cut, one_line};
 
@@ -66,6 +67,15 @@ pub(super) fn safest(matrix: &MatrixReport) -> String {
          deployment, by {fails} they fail, by {restart} a restart changes their answers.",
         clean(&matrix.releases[least].version)
     )
+}
+
+/// The headline of a cause, with its code paths where another cause has the same one.
+pub(super) fn headline(matrix: &MatrixReport, cause: &MatrixCause) -> String {
+    let headline = &cause.witness.headline;
+    let alike = matrix.causes.iter().filter(|other| other.witness.headline == *headline);
+    let paths = paths_text(&cause.witness.key).filter(|_| alike.count() > 1);
+    let paths = paths.map_or_else(String::new, |paths| format!(", {paths}"));
+    format!("{}{paths}", clean(headline))
 }
 
 /// The mark of a rule on a release.

@@ -48,13 +48,7 @@ fn write_cause(out: &mut impl Write, cause: &CauseReport, number: usize, columns
     };
     writeln!(out, "{number:>3}  {BAD}{head}{BAD:#}")?;
     let [allowed, got] = words(&cause.finding);
-    let path = match &cause.key {
-        CauseKey::Lookup { paths, .. } if !paths.is_empty() => {
-            let paths: Vec<String> = paths.iter().map(|path| clean(path)).collect();
-            Some(format!("on {}", paths.join(" and ")))
-        }
-        _ => None,
-    };
+    let path = paths_text(&cause.key);
     let place: Vec<String> = cause
         .structures
         .iter()
@@ -74,6 +68,17 @@ fn write_cause(out: &mut impl Write, cause: &CauseReport, number: usize, columns
         writeln!(out, "{:INDENT$}{line}", "")?;
     }
     Ok(())
+}
+
+/// The code paths that break a lookup, where they tell a cause from others.
+pub(in crate::report) fn paths_text(key: &CauseKey) -> Option<String> {
+    match key {
+        CauseKey::Lookup { paths, .. } if !paths.is_empty() => {
+            let paths: Vec<String> = paths.iter().map(|path| clean(path)).collect();
+            Some(format!("on {}", paths.join(" and ")))
+        }
+        _ => None,
+    }
 }
 
 /// A text with another at the right edge: on its last line where there is room, else on a line of its own.

@@ -9,7 +9,7 @@ use super::causes::{effect_text, known_text};
 use super::{BAD, DIM, GOOD, counted};
 use crate::document::{MatrixCause, MatrixReport, ReleaseTrial, Verdict};
 use crate::foreign::{brief as clean, clean_lines};
-use crate::report::releases::{BROKEN, MARKS, cell_mark, notes, numbers, rule_mark, safest, verdict_mark};
+use crate::report::releases::{BROKEN, MARKS, cell_mark, headline, notes, numbers, rule_mark, safest, verdict_mark};
 
 /// The columns of a cell: a number of two digits, and a space before it.
 const CELL: usize = 3;
@@ -129,7 +129,7 @@ impl Block<'_> {
     }
 
     fn write_cause(&self, out: &mut impl Write, cause: &MatrixCause) -> fmt::Result {
-        let headline = clean(&cause.witness.headline);
+        let headline = headline(self.matrix, cause);
         let text = format!("{headline}  {}", known_text(&cause.witness));
         let lines = wrapped(text.trim_end(), self.width.saturating_sub(INDENT + 1));
         let marks = self

@@ -8,7 +8,7 @@ use super::write_row;
 use crate::document::{Cell, MatrixCause, MatrixReport};
 use crate::foreign::{brief as clean, escaped};
 use crate::report::human::{effect_text, known_text, trace_line, words};
-use crate::report::releases::{MARKS, cell_mark, notes, numbers, rule_mark, safest, verdict_mark};
+use crate::report::releases::{MARKS, cell_mark, headline, notes, numbers, rule_mark, safest, verdict_mark};
 
 /// Writes the page: which release is safest, rules and causes by release, and each cause with its trace.
 pub(super) fn write_page(out: &mut impl Write, matrix: &MatrixReport) -> fmt::Result {
@@ -78,19 +78,30 @@ fn write_cells(out: &mut impl Write, matrix: &MatrixReport, cause: &MatrixCause)
             Cell::Otherwise { number } => format!("~{number}"),
             _ => cell_mark(release, cell).to_owned(),
         });
-    let (number, headline) = (cause.number, text(&clean(&cause.witness.headline)));
-    let head = format!("{number}. {headline} {}", text(&known_text(&cause.witness)));
+    let (number, known) = (cause.number, text(&known_text(&cause.witness)));
+    let head = format!("{number}. {} {known}", text(&headline(matrix, cause)));
     write_row(out, head.trim_end(), &cells.collect::<Vec<_>>())
 }
 
 fn write_trace(out: &mut impl Write, matrix: &MatrixReport, cause: &MatrixCause) -> fmt::Result {
     let [allowed, got] = words(&cause.witness.finding);
     let on: Vec<String> = cause.broken_on(&matrix.releases).map(text).collect();
+    let known: Vec<String> = cause
+        .witness
+        .known
+        .iter()
+        .map(|known| text(&clean(&known.name)))
+        .collect();
+    let known = if known.is_empty() {
+        String::new()
+    } else {
+        format!("; known as {}", known.join(", "))
+    };
     writeln!(
         out,
-        "\n{}. {}: on {}.\n\n   `{}`\n\n   got {}, allowed {}; rule `{}`; from {}",
+        "\n{}. {}: on {}.\n\n   `{}`\n\n   got {}, allowed {}; rule `{}`; from {}{known}",
         cause.number,
-        text(&clean(&cause.witness.headline)),
+        text(&headline(matrix, cause)),
         on.join(", "),
         code(&trace_line(&cause.witness)),
         text(&got),
@@ -100,14 +111,21 @@ fn write_trace(out: &mut impl Write, matrix: &MatrixReport, cause: &MatrixCause)
     )
 }
 
-/// A text as it is, in Markdown: nothing of it is a mark.
+/// A text as it is, in Markdown: nothing of it is a mark. A `_` within a word is none.
 fn text(raw: &str) -> String {
+    let escaped: Vec<char> = escaped(raw).chars().collect();
+    let is_of_word = |place: Option<usize>| {
+        place
+            .and_then(|place| escaped.get(place))
+            .is_some_and(|c| c.is_alphanumeric())
+    };
     let mut text = String::with_capacity(raw.len());
-    for letter in escaped(raw).chars() {
-        if "\\`*_[]<>|#~".contains(letter) {
+    for (place, letter) in escaped.iter().enumerate() {
+        let within = *letter == '_' && is_of_word(place.checked_sub(1)) && is_of_word(Some(place + 1));
+        if "\\`*_[]<>|~".contains(*letter) && !within {
             text.push('\\');
         }
-        text.push(letter);
+        text.push(*letter);
     }
     text
 }
@@ -115,4 +133,21 @@ fn text(raw: &str) -> String {
 /// A text between backticks: one of its own would end it.
 fn code(raw: &str) -> String {
     raw.replace('`', "'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_shown_as_it_is() {
+        for (raw, expected) in [
+            ("pattern_router #1", "pattern_router #1"),
+            ("_x_ *a* [b] <c> d|e", "\\_x\\_ \\*a\\* \\[b\\] \\<c\\> d\\|e"),
+            ("1~2 `x` a\\b", "1\\~2 \\`x\\` a\\\\b"),
+        ] {
+            assert_eq!(text(raw), expected);
+        }
+        assert_eq!(code("a`b"), "a'b");
+    }
 }
