@@ -273,10 +273,11 @@ fn is_a_page_of_a_book_and_a_document_for_programs(place: &Place) {
     let page = place.made("1.0,2.0", &["--format", "markdown"]).stdout();
     for part in [
         "**Every rule held on 2.0.**",
-        "| 1. An update leaves the old version behind in patterns new | x | . |",
+        "| 1. An update leaves the old version behind in patterns (new) | x | . |",
         "| `current` | x | . |",
         "--versions 1.0,2.0 --rule current --budget 10s --changes-min 1 --traces 150 --seed 1 --format markdown",
         "upsert d1 ",
+        "- 2.0 mends 1\n",
     ] {
         assert!(page.contains(part), "no `{part}` in {page}");
     }

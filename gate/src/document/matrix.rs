@@ -98,7 +98,10 @@ pub enum Cell {
         hits: u64,
     },
     /// A trace of it that was found on another release breaks its rule here too.
-    Shown,
+    Shown {
+        /// The rule.
+        rule: RuleId,
+    },
     /// Such a trace breaks its rule here, and what is left behind is another cause, which this release has.
     Otherwise {
         /// The number of that other cause.
@@ -126,7 +129,7 @@ impl TriedRelease {
 impl Cell {
     /// Returns whether the release has this cause.
     pub fn is_broken(&self) -> bool {
-        matches!(self, Self::Found { .. } | Self::Shown)
+        matches!(self, Self::Found { .. } | Self::Shown { .. })
     }
 }
 
@@ -150,6 +153,15 @@ impl Damage {
     }
 }
 
+/// The causes in which a release differs from the one before it, by their numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Since {
+    /// Broken before, and they hold.
+    pub mends: Vec<usize>,
+    /// They held before, and are broken.
+    pub breaks: Vec<usize>,
+}
+
 impl MatrixCause {
     /// The names of the releases that have it.
     pub fn broken_on<'a>(&'a self, releases: &'a [ReleaseReport]) -> impl Iterator<Item = &'a str> {
@@ -160,18 +172,42 @@ impl MatrixCause {
 }
 
 impl MatrixReport {
+    /// The rules that traces of other releases break on the release of that place.
+    pub fn shown_on(&self, place: usize) -> impl Iterator<Item = RuleId> + '_ {
+        self.causes.iter().filter_map(move |cause| match cause.cells[place] {
+            Cell::Shown { rule } => Some(rule),
+            _ => None,
+        })
+    }
+
     /// The exit code that speaks of one release: that of its trial, or a violation where a trace of another release shows
     /// one; none where there was no trial.
     pub fn exit_of(&self, place: usize) -> Option<Exit> {
         let ReleaseTrial::Tried(tried) = &self.releases[place].trial else {
             return None;
         };
-        if self.causes.iter().any(|cause| cause.cells[place] == Cell::Shown) {
+        if self.shown_on(place).next().is_some() {
             return Some(Exit::Violation);
         }
         Exit::ALL
             .into_iter()
             .find(|exit| exit.code() == tried.summary.exit_code)
+    }
+
+    /// The causes that the release of that place mends and breaks, beside the release named before it that was tried: one that
+    /// is broken on either and holds on the other.
+    pub(crate) fn since_before(&self, place: usize) -> Option<Since> {
+        let is_tried = |place: &usize| matches!(self.releases[*place].trial, ReleaseTrial::Tried(_));
+        let before = (0..place).rev().find(is_tried).filter(|_| is_tried(&place))?;
+        let broken_then_held = |broken: usize, held: usize| {
+            let causes = self.causes.iter();
+            let causes = causes.filter(|cause| cause.cells[broken].is_broken() && cause.cells[held] == Cell::Holds);
+            causes.map(|cause| cause.number).collect()
+        };
+        Some(Since {
+            mends: broken_then_held(before, place),
+            breaks: broken_then_held(place, before),
+        })
     }
 
     /// The numbers of causes of one release, without those that are to be checked.
@@ -343,6 +379,10 @@ mod tests {
         }
     }
 
+    fn shown() -> Cell {
+        Cell::Shown { rule: RuleId::Scoped }
+    }
+
     fn found() -> Cell {
         Cell::Found {
             id: "cause-1".to_owned(),
@@ -379,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_trace_of_another_release_that_breaks_a_rule_is_a_violation() {
-        for (cell, expected) in [(Cell::Shown, Exit::Violation), (Cell::Holds, Exit::Conforms)] {
+        for (cell, expected) in [(shown(), Exit::Violation), (Cell::Holds, Exit::Conforms)] {
             let matrix = matrix(vec![tried(Exit::Conforms)], vec![cause(1, Effect::Fails, vec![cell])]);
             assert_eq!(Document::Matrix(matrix).verdict().exit, expected);
         }
@@ -413,7 +453,7 @@ mod tests {
             cause(
                 3,
                 Effect::NoRequest,
-                vec![Cell::Otherwise { number: 1 }, Cell::Shown, Cell::Holds],
+                vec![Cell::Otherwise { number: 1 }, shown(), Cell::Holds],
             ),
         ];
         let matrix = matrix(trials(), causes);
@@ -430,6 +470,13 @@ mod tests {
             1,
             "what another cause explains is not counted twice"
         );
+        assert_eq!(matrix.since_before(0), None);
+        let since = Since {
+            mends: vec![1],
+            // The third is not known to have held before.
+            breaks: vec![2],
+        };
+        assert_eq!(matrix.since_before(1), Some(since));
         let on: Vec<&str> = matrix.causes[2].broken_on(&matrix.releases).collect();
         assert_eq!(on, ["2"]);
     }

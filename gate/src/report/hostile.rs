@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum as _;
-use model::RuleSet;
+use model::{RuleId, RuleSet};
 use protocol::Level;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ fn replay(run: &RunReport) -> ReplayReport {
 }
 
 fn matrix(run: &RunReport) -> MatrixReport {
-    let cells = |last: Cell| vec![Cell::Shown, last];
+    let cells = |last: Cell| vec![Cell::Shown { rule: RuleId::Current }, last];
     let causes = [
         Cell::Otherwise { number: 1 },
         Cell::NotCarriedOut {

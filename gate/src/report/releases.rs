@@ -3,7 +3,7 @@
 use model::RuleId;
 
 use super::human::paths_text;
-use crate::document::{Cell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, RuleStatus};
+use crate::document::{Cell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, RuleStatus, Since};
 use crate::exit::Exit;
 use crate::foreign::{SHOWN_MAX, brief as clean, clean as cut, one_line};
 
@@ -20,7 +20,7 @@ pub(super) const NONE: &str = "-";
 pub(super) const MARKS: [(&str, &str); 6] = [
     (
         BROKEN,
-        "broken: found by the trial of that release, or shown there by a trace of another",
+        "broken: the trial of that release found it, or a trace of another release shows it there",
     ),
     (
         HOLDS,
@@ -79,10 +79,13 @@ pub(super) fn headline(matrix: &MatrixReport, cause: &MatrixCause) -> String {
 }
 
 /// The mark of a rule on a release.
-pub(super) fn rule_mark(release: &ReleaseReport, rule: RuleId) -> &'static str {
-    let ReleaseTrial::Tried(tried) = &release.trial else {
+pub(super) fn rule_mark(matrix: &MatrixReport, place: usize, rule: RuleId) -> &'static str {
+    let ReleaseTrial::Tried(tried) = &matrix.releases[place].trial else {
         return NONE;
     };
+    if matrix.shown_on(place).any(|shown| shown == rule) {
+        return BROKEN;
+    }
     match tried.rules.iter().find(|one| one.rule == rule).map(|one| one.status) {
         Some(RuleStatus::Fail) => BROKEN,
         Some(RuleStatus::Pass) => HOLDS,
@@ -97,7 +100,7 @@ pub(super) fn cell_mark(release: &ReleaseReport, cell: &Cell) -> &'static str {
         return NONE;
     }
     match cell {
-        Cell::Found { .. } | Cell::Shown => BROKEN,
+        Cell::Found { .. } | Cell::Shown { .. } => BROKEN,
         Cell::Otherwise { .. } => "~",
         Cell::Holds => HOLDS,
         Cell::NotCarriedOut { .. } => OPEN,
@@ -112,6 +115,25 @@ pub(super) fn verdict_mark(exit: Option<Exit>) -> &'static str {
         Some(_) => OPEN,
         None => NONE,
     }
+}
+
+/// The causes that each release mends and breaks beside the one before it, a line for each that does either.
+pub(super) fn changes(matrix: &MatrixReport) -> Vec<String> {
+    let places = 0..matrix.releases.len();
+    let told = places.filter_map(|place| {
+        let Since { mends, breaks } = matrix.since_before(place)?;
+        let listed = |verb: &str, causes: Vec<usize>| {
+            let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+            (!causes.is_empty()).then(|| format!("{verb} {}", causes.join(", ")))
+        };
+        let parts: Vec<String> = listed("mends", mends)
+            .into_iter()
+            .chain(listed("breaks", breaks))
+            .collect();
+        let version = clean(&matrix.releases[place].version);
+        (!parts.is_empty()).then(|| format!("{version} {}", parts.join("; ")))
+    });
+    told.collect()
 }
 
 /// A part of the damage.

@@ -148,29 +148,26 @@ fn cell(line: &Line, lines: &[Line], place: usize, outcomes: &Outcomes) -> Cell 
             hits: cause.hits,
         };
     }
-    let replayed = line
-        .witnesses()
-        .into_iter()
-        .map(|witness| outcomes.replays.get(&witness.name));
-    let replayed: Vec<Option<&Replayed>> = replayed.collect();
-    let shown = replayed.iter().flatten().filter_map(|one| match one {
-        Replayed::Breaks { key, also } => Some((&**key, also.as_deref())),
-        Replayed::Holds | Replayed::Unfit(_) | Replayed::Failed(_) => None,
-    });
-    let shown: Vec<_> = shown.collect();
+    let witnesses = line.witnesses();
+    let replayed = |witness: &Witness| outcomes.replays.get(&witness.name);
     // What a trace shows is this cause, unless the release has another that explains it.
     let explained = |key: &CauseKey, also: Option<&CauseKey>| {
         let is_this = *key == line.key || also == Some(&line.key);
         let other = |other: &&Line| other.key == *key && other.is_found_on(place);
         (!is_this).then(|| lines.iter().position(|one| other(&one))).flatten()
     };
-    let explanations: Vec<Option<usize>> = shown.iter().map(|(key, also)| explained(key, *also)).collect();
-    if explanations.contains(&None) {
-        return Cell::Shown;
+    let broken = witnesses.iter().filter_map(|witness| match replayed(witness)? {
+        Replayed::Breaks { key, also } => Some((witness.kept.rule?, explained(key, also.as_deref()))),
+        Replayed::Holds | Replayed::Unfit(_) | Replayed::Failed(_) => None,
+    });
+    let broken: Vec<(RuleId, Option<usize>)> = broken.collect();
+    if let Some((rule, _)) = broken.iter().find(|(_, other)| other.is_none()) {
+        return Cell::Shown { rule: *rule };
     }
-    if let Some(Some(other)) = explanations.first() {
+    if let Some((_, Some(other))) = broken.first() {
         return Cell::Otherwise { number: other + 1 };
     }
+    let replayed: Vec<Option<&Replayed>> = witnesses.iter().map(replayed).collect();
     // That others hold says nothing of a trace that was not carried out, unless it cannot be on this release.
     let open = replayed.iter().find_map(|one| match one {
         None => Some(&outcomes.otherwise),
@@ -246,6 +243,7 @@ mod tests {
             structure: "names".to_owned(),
             fewer: false,
         };
+        let shown = || Cell::Shown { rule: RuleId::Current };
         let open = |why: &str| Cell::NotCarriedOut { why: why.to_owned() };
         let unfit = || Unfit("no teams".to_owned());
         let failed = || Failed("it ended".to_owned());
@@ -256,15 +254,15 @@ mod tests {
             (Some(Holds), Some(failed()), open("it ended")),
             (Some(Holds), None, open("no time")),
             (None, None, open("no time")),
-            (Some(breaks(CauseKey::AskedBefore, None)), Some(Holds), Cell::Shown),
-            (Some(breaks(grows(), Some(CauseKey::AskedBefore))), None, Cell::Shown),
+            (Some(breaks(CauseKey::AskedBefore, None)), Some(Holds), shown()),
+            (Some(breaks(grows(), Some(CauseKey::AskedBefore))), None, shown()),
             (
                 Some(breaks(CauseKey::RefusedList, None)),
                 Some(Holds),
                 Cell::Otherwise { number: 1 },
             ),
             // No cause of that key is known of the release, so that nothing else explains what is seen.
-            (Some(breaks(grows(), None)), Some(Holds), Cell::Shown),
+            (Some(breaks(grows(), None)), Some(Holds), shown()),
         ] {
             let what = format!("{first:?}, {third:?}");
             assert_eq!(cell_of(first, third), expected, "{what}");

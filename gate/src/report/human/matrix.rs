@@ -9,7 +9,9 @@ use super::causes::{effect_text, known_text};
 use super::{BAD, DIM, GOOD, counted};
 use crate::document::{MatrixCause, MatrixReport, ReleaseTrial, Verdict};
 use crate::foreign::{brief as clean, clean_lines};
-use crate::report::releases::{BROKEN, MARKS, cell_mark, headline, notes, numbers, rule_mark, safest, verdict_mark};
+use crate::report::releases::{
+    BROKEN, MARKS, cell_mark, changes, headline, notes, numbers, rule_mark, safest, verdict_mark,
+};
 
 /// The columns of a cell: a number of two digits, and a space before it.
 const CELL: usize = 3;
@@ -55,6 +57,12 @@ pub(super) fn write(out: &mut impl Write, matrix: &MatrixReport, verdict: &Verdi
         Block { matrix, places, width }.write(out)?;
     }
     writeln!(out)?;
+    let changes = changes(matrix);
+    if !changes.is_empty() {
+        writeln!(out, "Beside the release before it")?;
+        changes.iter().try_for_each(|change| writeln!(out, "  {change}"))?;
+        writeln!(out)?;
+    }
     for note in notes(matrix) {
         writeln!(out, "{note}")?;
     }
@@ -70,7 +78,7 @@ impl Block<'_> {
             let marks = self
                 .places
                 .clone()
-                .map(|place| rule_mark(&self.matrix.releases[place], rule).to_owned());
+                .map(|place| rule_mark(self.matrix, place, rule).to_owned());
             self.write_row(out, &format!("  {rule}"), marks)?;
         }
         let mut effect: Option<(bool, Effect)> = None;

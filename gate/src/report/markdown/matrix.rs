@@ -8,7 +8,7 @@ use super::write_row;
 use crate::document::{Cell, MatrixCause, MatrixReport};
 use crate::foreign::{brief as clean, escaped};
 use crate::report::human::{effect_text, known_text, trace_line, words};
-use crate::report::releases::{MARKS, cell_mark, headline, notes, numbers, rule_mark, safest, verdict_mark};
+use crate::report::releases::{MARKS, cell_mark, changes, headline, notes, numbers, rule_mark, safest, verdict_mark};
 
 /// Writes the page: which release is safest, rules and causes by release, and each cause with its trace.
 pub(super) fn write_page(out: &mut impl Write, matrix: &MatrixReport) -> fmt::Result {
@@ -35,16 +35,20 @@ pub(super) fn write_page(out: &mut impl Write, matrix: &MatrixReport) -> fmt::Re
     for (head, cells) in numbers(matrix) {
         write_row(out, head.trim_start_matches("- "), &cells)?;
     }
+    let changes = changes(matrix);
+    if !changes.is_empty() {
+        writeln!(out, "\nBeside the release before it, by the numbers of causes:\n")?;
+        changes
+            .iter()
+            .try_for_each(|change| writeln!(out, "- {}", text(change)))?;
+    }
     for note in notes(matrix) {
         writeln!(out, "\n{}", text(&note))?;
     }
     writeln!(out, "\n## Rules\n")?;
     head(out, "rule")?;
     for rule in matrix.rules() {
-        let marks = matrix
-            .releases
-            .iter()
-            .map(|release| rule_mark(release, rule).to_owned());
+        let marks = (0..versions.len()).map(|place| rule_mark(matrix, place, rule).to_owned());
         write_row(out, &format!("`{rule}`"), &marks.collect::<Vec<_>>())?;
     }
     writeln!(out, "\n## Causes")?;
@@ -78,9 +82,10 @@ fn write_cells(out: &mut impl Write, matrix: &MatrixReport, cause: &MatrixCause)
             Cell::Otherwise { number } => format!("~{number}"),
             _ => cell_mark(release, cell).to_owned(),
         });
-    let (number, known) = (cause.number, text(&known_text(&cause.witness)));
-    let head = format!("{number}. {} {known}", text(&headline(matrix, cause)));
-    write_row(out, head.trim_end(), &cells.collect::<Vec<_>>())
+    let known = Some(known_text(&cause.witness)).filter(|known| !known.is_empty());
+    let known = known.map_or_else(String::new, |known| format!(" ({})", text(&known)));
+    let head = format!("{}. {}{known}", cause.number, text(&headline(matrix, cause)));
+    write_row(out, &head, &cells.collect::<Vec<_>>())
 }
 
 fn write_trace(out: &mut impl Write, matrix: &MatrixReport, cause: &MatrixCause) -> fmt::Result {
@@ -122,7 +127,7 @@ fn text(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     for (place, letter) in escaped.iter().enumerate() {
         let within = *letter == '_' && is_of_word(place.checked_sub(1)) && is_of_word(Some(place + 1));
-        if "\\`*_[]<>|~".contains(*letter) && !within {
+        if "\\`*_[]<|~".contains(*letter) && !within {
             text.push('\\');
         }
         text.push(*letter);
@@ -143,7 +148,7 @@ mod tests {
     fn a_text_is_shown_as_it_is() {
         for (raw, expected) in [
             ("pattern_router #1", "pattern_router #1"),
-            ("_x_ *a* [b] <c> d|e", "\\_x\\_ \\*a\\* \\[b\\] \\<c\\> d\\|e"),
+            ("_x_ *a* [b] <c> d|e", "\\_x\\_ \\*a\\* \\[b\\] \\<c> d\\|e"),
             ("1~2 `x` a\\b", "1\\~2 \\`x\\` a\\\\b"),
         ] {
             assert_eq!(text(raw), expected);
