@@ -83,13 +83,13 @@ pub struct MatrixCause {
     /// The cause as that release's trial tells it, with the known issues of all releases.
     pub witness: CauseReport,
     /// The cause on each release, in the order of the releases.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<CauseCell>,
 }
 
 /// A cause on one release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum Cell {
+pub enum CauseCell {
     /// The trial of this release found it.
     Found {
         /// The name of the cause in the report of that trial.
@@ -126,7 +126,7 @@ impl TriedRelease {
     }
 }
 
-impl Cell {
+impl CauseCell {
     /// Returns whether the release has this cause.
     pub fn is_broken(&self) -> bool {
         matches!(self, Self::Found { .. } | Self::Shown { .. })
@@ -175,7 +175,7 @@ impl MatrixReport {
     /// The rules that traces of other releases break on the release of that place.
     pub fn shown_on(&self, place: usize) -> impl Iterator<Item = RuleId> + '_ {
         self.causes.iter().filter_map(move |cause| match cause.cells[place] {
-            Cell::Shown { rule } => Some(rule),
+            CauseCell::Shown { rule } => Some(rule),
             _ => None,
         })
     }
@@ -201,7 +201,8 @@ impl MatrixReport {
         let before = (0..place).rev().find(is_tried).filter(|_| is_tried(&place))?;
         let broken_then_held = |broken: usize, held: usize| {
             let causes = self.causes.iter();
-            let causes = causes.filter(|cause| cause.cells[broken].is_broken() && cause.cells[held] == Cell::Holds);
+            let causes =
+                causes.filter(|cause| cause.cells[broken].is_broken() && cause.cells[held] == CauseCell::Holds);
             causes.map(|cause| cause.number).collect()
         };
         Some(Since {
@@ -349,7 +350,7 @@ mod tests {
         }))
     }
 
-    fn cause(number: usize, effect: Effect, cells: Vec<Cell>) -> MatrixCause {
+    fn cause(number: usize, effect: Effect, cells: Vec<CauseCell>) -> MatrixCause {
         let mut witness = reported(&CauseKey::AskedBefore, &[]);
         witness.harm = Harm {
             effect,
@@ -379,12 +380,12 @@ mod tests {
         }
     }
 
-    fn shown() -> Cell {
-        Cell::Shown { rule: RuleId::Scoped }
+    fn shown() -> CauseCell {
+        CauseCell::Shown { rule: RuleId::Scoped }
     }
 
-    fn found() -> Cell {
-        Cell::Found {
+    fn found() -> CauseCell {
+        CauseCell::Found {
             id: "cause-1".to_owned(),
             hits: 1,
         }
@@ -419,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_trace_of_another_release_that_breaks_a_rule_is_a_violation() {
-        for (cell, expected) in [(shown(), Exit::Violation), (Cell::Holds, Exit::Conforms)] {
+        for (cell, expected) in [(shown(), Exit::Violation), (CauseCell::Holds, Exit::Conforms)] {
             let matrix = matrix(vec![tried(Exit::Conforms)], vec![cause(1, Effect::Fails, vec![cell])]);
             assert_eq!(Document::Matrix(matrix).verdict().exit, expected);
         }
@@ -448,12 +449,16 @@ mod tests {
             ]
         };
         let causes = vec![
-            cause(1, Effect::WrongDeployment, vec![found(), Cell::Holds, Cell::Holds]),
-            cause(2, Effect::Fails, vec![Cell::Holds, found(), Cell::Holds]),
+            cause(
+                1,
+                Effect::WrongDeployment,
+                vec![found(), CauseCell::Holds, CauseCell::Holds],
+            ),
+            cause(2, Effect::Fails, vec![CauseCell::Holds, found(), CauseCell::Holds]),
             cause(
                 3,
                 Effect::NoRequest,
-                vec![Cell::Otherwise { number: 1 }, shown(), Cell::Holds],
+                vec![CauseCell::Otherwise { number: 1 }, shown(), CauseCell::Holds],
             ),
         ];
         let matrix = matrix(trials(), causes);

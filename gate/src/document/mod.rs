@@ -31,7 +31,9 @@ pub(crate) use explore::{
 pub use faults::{Engine, FaultReport, FaultsReport, Kill, Killed};
 pub(crate) use finding::FindingReport;
 pub(crate) use headline::headline;
-pub(crate) use matrix::{Cell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, Since, TriedRelease};
+pub(crate) use matrix::{
+    CauseCell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, Since, TriedRelease,
+};
 pub(crate) use replay::{ReplayReport, TraceReport, TraceStatus};
 pub(crate) use reproduction::{ReproductionReport, TestResult, TestRun};
 pub(crate) use run::{

@@ -13,8 +13,8 @@ use crate::adapter::spec::Spec;
 use crate::cli::Format;
 use crate::commands::run::{Options, put_on_trial};
 use crate::document::{
-    Cell, Document, Interruption, JsonReport, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, ReplayReport,
-    RunReport, TraceReport, TraceStatus, TriedRelease,
+    CauseCell, Document, Interruption, JsonReport, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial,
+    ReplayReport, RunReport, TraceReport, TraceStatus, TriedRelease,
 };
 use crate::skip::Skips;
 
@@ -71,14 +71,14 @@ fn replay(run: &RunReport) -> ReplayReport {
 }
 
 fn matrix(run: &RunReport) -> MatrixReport {
-    let cells = |last: Cell| vec![Cell::Shown { rule: RuleId::Current }, last];
+    let cells = |last: CauseCell| vec![CauseCell::Shown { rule: RuleId::Current }, last];
     let causes = [
-        Cell::Otherwise { number: 1 },
-        Cell::NotCarriedOut {
+        CauseCell::Otherwise { number: 1 },
+        CauseCell::NotCarriedOut {
             why: "no time".to_owned(),
         },
     ];
-    let cause = |(number, cell): (usize, Cell)| MatrixCause {
+    let cause = |(number, cell): (usize, CauseCell)| MatrixCause {
         number,
         found_on: "1.0".to_owned(),
         witness: run.causes[0].clone(),

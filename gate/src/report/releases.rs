@@ -3,7 +3,7 @@
 use model::RuleId;
 
 use super::human::paths_text;
-use crate::document::{Cell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, RuleStatus, Since};
+use crate::document::{CauseCell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, RuleStatus, Since};
 use crate::exit::Exit;
 use crate::foreign::{SHOWN_MAX, brief as clean, clean as cut, one_line};
 
@@ -95,15 +95,15 @@ pub(super) fn rule_mark(matrix: &MatrixReport, place: usize, rule: RuleId) -> &'
 }
 
 /// The mark of a cause on a release.
-pub(super) fn cell_mark(release: &ReleaseReport, cell: &Cell) -> &'static str {
+pub(super) fn cell_mark(release: &ReleaseReport, cell: &CauseCell) -> &'static str {
     if !matches!(release.trial, ReleaseTrial::Tried(_)) {
         return NONE;
     }
     match cell {
-        Cell::Found { .. } | Cell::Shown { .. } => BROKEN,
-        Cell::Otherwise { .. } => "~",
-        Cell::Holds => HOLDS,
-        Cell::NotCarriedOut { .. } => OPEN,
+        CauseCell::Found { .. } | CauseCell::Shown { .. } => BROKEN,
+        CauseCell::Otherwise { .. } => "~",
+        CauseCell::Holds => HOLDS,
+        CauseCell::NotCarriedOut { .. } => OPEN,
     }
 }
 
@@ -196,7 +196,7 @@ pub(super) fn notes(matrix: &MatrixReport) -> Vec<String> {
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
         if matches!(release.trial, ReleaseTrial::Tried(_)) {
             for cause in &matrix.causes {
-                if let Cell::NotCarriedOut { why } = &cause.cells[place] {
+                if let CauseCell::NotCarriedOut { why } = &cause.cells[place] {
                     let number = cause.number.to_string();
                     match reasons.iter_mut().find(|(reason, _)| reason == why) {
                         Some((_, numbers)) => numbers.push(number),

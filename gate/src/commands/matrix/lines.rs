@@ -8,7 +8,7 @@ use protocol::TraceFile;
 
 use super::kept::{Replayed, Replays, sha256};
 use crate::commands::replay::KeptTrace;
-use crate::document::{CauseReport, Cell, KnownReport, MatrixCause};
+use crate::document::{CauseCell, CauseReport, KnownReport, MatrixCause};
 
 /// The most traces of one cause that are carried out on a release which has not found it by itself.
 const TRACES_MAX: usize = 8;
@@ -108,7 +108,7 @@ pub(super) fn causes(mut lines: Vec<Line>, releases: &[String], outcomes: &[Outc
             line.key.clone(),
         )
     });
-    let cells: Vec<Vec<Cell>> = lines
+    let cells: Vec<Vec<CauseCell>> = lines
         .iter()
         .map(|line| {
             let places = outcomes.iter().enumerate();
@@ -141,9 +141,9 @@ pub(super) fn causes(mut lines: Vec<Line>, releases: &[String], outcomes: &[Outc
 }
 
 /// A line on one release.
-fn cell(line: &Line, lines: &[Line], place: usize, outcomes: &Outcomes) -> Cell {
+fn cell(line: &Line, lines: &[Line], place: usize, outcomes: &Outcomes) -> CauseCell {
     if let Some((_, cause)) = line.found.iter().find(|(found, _)| *found == place) {
-        return Cell::Found {
+        return CauseCell::Found {
             id: cause.id.clone(),
             hits: cause.hits,
         };
@@ -162,10 +162,10 @@ fn cell(line: &Line, lines: &[Line], place: usize, outcomes: &Outcomes) -> Cell 
     });
     let broken: Vec<(RuleId, Option<usize>)> = broken.collect();
     if let Some((rule, _)) = broken.iter().find(|(_, other)| other.is_none()) {
-        return Cell::Shown { rule: *rule };
+        return CauseCell::Shown { rule: *rule };
     }
     if let Some((_, Some(other))) = broken.first() {
-        return Cell::Otherwise { number: other + 1 };
+        return CauseCell::Otherwise { number: other + 1 };
     }
     let replayed: Vec<Option<&Replayed>> = witnesses.iter().map(replayed).collect();
     // That others hold says nothing of a trace that was not carried out, unless it cannot be on this release.
@@ -180,8 +180,8 @@ fn cell(line: &Line, lines: &[Line], place: usize, outcomes: &Outcomes) -> Cell 
     });
     let holds = replayed.contains(&Some(&Replayed::Holds));
     match open.or_else(|| unfit.filter(|_| !holds)) {
-        Some(why) => Cell::NotCarriedOut { why: why.clone() },
-        None => Cell::Holds,
+        Some(why) => CauseCell::NotCarriedOut { why: why.clone() },
+        None => CauseCell::Holds,
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
 
     /// A cause that the first release shows by a trace on `d1` and the third by one on `d4`: its cell on the second release, which
     /// has found another cause alone, and on which these two traces came to that.
-    fn cell_of(of_first: Option<Replayed>, of_third: Option<Replayed>) -> Cell {
+    fn cell_of(of_first: Option<Replayed>, of_third: Option<Replayed>) -> CauseCell {
         let [one, other] = [CauseKey::AskedBefore, CauseKey::RefusedList];
         let found = [
             vec![cause(&one, "d1"), cause(&other, "d2")],
@@ -243,13 +243,13 @@ mod tests {
             structure: "names".to_owned(),
             fewer: false,
         };
-        let shown = || Cell::Shown { rule: RuleId::Current };
-        let open = |why: &str| Cell::NotCarriedOut { why: why.to_owned() };
+        let shown = || CauseCell::Shown { rule: RuleId::Current };
+        let open = |why: &str| CauseCell::NotCarriedOut { why: why.to_owned() };
         let unfit = || Unfit("no teams".to_owned());
         let failed = || Failed("it ended".to_owned());
         for (first, third, expected) in [
-            (Some(Holds), Some(Holds), Cell::Holds),
-            (Some(Holds), Some(unfit()), Cell::Holds),
+            (Some(Holds), Some(Holds), CauseCell::Holds),
+            (Some(Holds), Some(unfit()), CauseCell::Holds),
             (Some(unfit()), Some(unfit()), open("no teams")),
             (Some(Holds), Some(failed()), open("it ended")),
             (Some(Holds), None, open("no time")),
@@ -259,7 +259,7 @@ mod tests {
             (
                 Some(breaks(CauseKey::RefusedList, None)),
                 Some(Holds),
-                Cell::Otherwise { number: 1 },
+                CauseCell::Otherwise { number: 1 },
             ),
             // No cause of that key is known of the release, so that nothing else explains what is seen.
             (Some(breaks(grows(), None)), Some(Holds), shown()),

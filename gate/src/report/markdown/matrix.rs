@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use protocol::Level;
 
 use super::write_row;
-use crate::document::{Cell, MatrixCause, MatrixReport};
+use crate::document::{CauseCell, MatrixCause, MatrixReport};
 use crate::foreign::{brief as clean, escaped};
 use crate::report::human::{effect_text, known_text, trace_line, words};
 use crate::report::releases::{MARKS, cell_mark, changes, headline, notes, numbers, rule_mark, safest, verdict_mark};
@@ -79,7 +79,7 @@ fn write_cells(out: &mut impl Write, matrix: &MatrixReport, cause: &MatrixCause)
         .iter()
         .zip(&matrix.releases)
         .map(|(cell, release)| match cell {
-            Cell::Otherwise { number } => format!("~{number}"),
+            CauseCell::Otherwise { number } => format!("~{number}"),
             _ => cell_mark(release, cell).to_owned(),
         });
     let known = Some(known_text(&cause.witness)).filter(|known| !known.is_empty());
