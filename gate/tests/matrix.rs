@@ -4,9 +4,10 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use gate::JsonReport;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// The releases of a small router: 1.0 and 1.1 share a fault, 1.1 has another besides, 2.0 is mended, and 3.0 never starts.
@@ -54,6 +55,17 @@ impl Place {
         command.args(["--changes-min", "1", "--report", "m.json"]);
         command.args(more).current_dir(self.dir.path()).env("NO_COLOR", "1");
         command
+    }
+
+    /// A call in the middle of the trial of 1.1, the second of these releases.
+    fn held_at(&self, versions: &str) -> Child {
+        fs::write(self.path("hold"), "").unwrap();
+        let mut command = self.matrix(versions, &[]);
+        let mut call = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(call.stderr.take().unwrap()).lines();
+        let reached = lines.map_while(Result::ok).any(|line| line.contains(", 1.1: on trial"));
+        assert!(reached, "it ended before it came to 1.1");
+        call
     }
 
     fn made(&self, versions: &str, more: &[&str]) -> Made {
@@ -230,18 +242,7 @@ fn what_is_kept_is_used_only_by_a_call_with_the_same_settings_and_only_if_it_is_
 #[test]
 fn a_call_that_is_killed_goes_on_at_the_release_where_it_was() {
     let place = Place::new(SHORT);
-    fs::write(place.path("hold"), "").unwrap();
-    let mut killed = place
-        .matrix("1.0,1.1,2.0", &[])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(killed.stderr.take().unwrap()).lines();
-    let reached = lines
-        .map_while(Result::ok)
-        .any(|line| line.contains("release 2 of 3, 1.1: on trial"));
-    assert!(reached, "it ended before it came to 1.1");
+    let mut killed = place.held_at("1.0,1.1,2.0");
     killed.kill().unwrap();
     killed.wait().unwrap();
     fs::remove_file(place.path("hold")).unwrap();
@@ -251,6 +252,26 @@ fn a_call_that_is_killed_goes_on_at_the_release_where_it_was() {
     assert_eq!(trials, ["1.1", "2.0"], "1.0 was done: {}", made.stderr());
     let rows = made.cells();
     assert!(rows.iter().all(|row| row[2] == "holds"), "2.0 is mended: {rows:?}");
+}
+
+#[test]
+fn a_signal_ends_a_matrix_with_a_report_of_what_was_done() {
+    let place = Place::new(SHORT);
+    let mut call = place.held_at("1.0,1.1,2.0");
+    kill_process(Pid::from_child(&call), Signal::TERM).unwrap();
+    assert_eq!(
+        call.wait().unwrap().code(),
+        Some(1),
+        "what 1.0 was found to do stays a violation"
+    );
+    let text = fs::read_to_string(place.path("m.json")).unwrap();
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["interrupted"]["signal"], 15);
+    for place in [1, 2] {
+        assert_eq!(report["releases"][place]["trial"], "not_reached");
+        let cell = &report["causes"][0]["cells"][place];
+        assert_eq!(cell["why"], "the matrix ended before it came to that", "{cell}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use protocol::Level;
 
 use self::kept::{Drawer, Kept, Replays, Settings};
 use self::lines::{Line, Outcomes, Witness, causes, lines};
-use self::replays::carry_out;
+use self::replays::{NOT_REACHED, carry_out};
 use super::interruption;
 use super::run::{Options, chosen_rules, opened_and_tried, refuse_strategy};
 use crate::adapter::AdapterSettings;
@@ -177,7 +177,7 @@ impl Column {
         };
         match &self.trial {
             Trial::AdapterFault(_) => return Ok(nothing("this release could not be put on trial")),
-            Trial::NotReached => return Ok(nothing("the matrix ended before it came to this release")),
+            Trial::NotReached => return Ok(nothing(NOT_REACHED)),
             Trial::Tried { .. } => {}
         }
         let mut replays = match self.drawer.replays() {

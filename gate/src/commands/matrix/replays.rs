@@ -19,6 +19,9 @@ const REPLAYS_TIME_MAX: Duration = Duration::from_mins(5);
 /// The most times that the adapter of a release is started for them: a trace may bring it down.
 const STARTS_MAX: usize = 4;
 
+/// The reason why a trace was not carried out that the matrix did not come to.
+pub(super) const NOT_REACHED: &str = "the matrix ended before it came to that";
+
 /// Carries out each trace of which `replays` does not know yet what becomes of it, and adds what became of it. Returns the
 /// reason why some are left, if any are.
 ///
@@ -34,7 +37,7 @@ pub(super) fn carry_out(
 ) -> Result<Option<String>, Error> {
     let clock = Clock::start();
     let mut left: Vec<&Witness> = wanted.iter().filter(|one| !replays.contains_key(&one.name)).collect();
-    if !left.is_empty() {
+    if !left.is_empty() && stopped().is_none() {
         let plural = if left.len() == 1 { "" } else { "s" };
         progress(&format!("carrying out {} trace{plural} of other releases", left.len()));
     }
@@ -47,12 +50,13 @@ pub(super) fn carry_out(
         let ended = on_one_start(&left, options, settings, replays, clock);
         left.retain(|one| !replays.contains_key(&one.name));
         why = match ended {
-            Ok(()) if left.is_empty() => return Ok(None),
+            _ if left.is_empty() => return Ok(None),
+            _ if stopped().is_some() => return Ok(Some(NOT_REACHED.to_owned())),
             Ok(()) => return Ok(Some("there was no time left to carry it out".to_owned())),
             Err(Error::Usage(what)) => return Err(Error::Usage(what)),
             Err(error) => Some(error.to_string()),
         };
-        if left.len() == before || stopped().is_some() {
+        if left.len() == before {
             break;
         }
     }
