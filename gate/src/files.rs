@@ -18,15 +18,18 @@ use crate::foreign;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     dir: PathBuf,
+    /// The flags that a replay takes beside the router.
+    replay_words: Vec<String>,
     numbers: BTreeMap<RuleId, usize>,
     trouble: Option<String>,
 }
 
 impl Shelf {
-    /// A shelf in that directory.
-    pub(crate) fn new(dir: &Path) -> Self {
+    /// A shelf in that directory, of a run whose failures are replayed with these flags beside the router.
+    pub(crate) fn new(dir: &Path, replay_words: &[String]) -> Self {
         Self {
             dir: dir.to_owned(),
+            replay_words: replay_words.to_vec(),
             numbers: BTreeMap::new(),
             trouble: None,
         }
@@ -68,7 +71,11 @@ impl Shelf {
     pub(crate) fn put_trace(&mut self, name: &str, trace: &TraceFile, spec: &Spec) -> Option<Written> {
         let file = self.put_text(&format!("{name}.toml"), &trace.to_toml())?;
         let words = ["routeproof", "replay", &file, "--router", &spec.to_string()];
-        let replay = command_line(&words.map(str::to_owned));
+        let words = words
+            .into_iter()
+            .map(str::to_owned)
+            .chain(self.replay_words.iter().cloned());
+        let replay = command_line(&words.collect::<Vec<_>>());
         Some(Written { file, replay })
     }
 

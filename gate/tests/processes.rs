@@ -144,6 +144,18 @@ fn a_replica_that_is_killed_by_somebody_else_is_a_fault_of_the_adapter() {
     let report: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("r.json")).unwrap()).unwrap();
     let fault = report["interrupted"]["adapter_fault"].as_str().unwrap();
     assert!(fault.contains("ended by itself: signal 9"), "{fault}");
+    let replay = report["suspect"]["replay"]
+        .as_str()
+        .expect("the traces under way are written");
+    assert!(replay.ends_with(" --router reference --processes"), "{replay}");
+    // What is offered can be done: alone the trace brings no process down.
+    let words = shlex::split(replay).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_routeproof"))
+        .args(&words[1..])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[test]
@@ -153,12 +165,12 @@ fn processes_are_of_a_fleet_of_references_over_a_store_that_they_can_share() {
         (
             &["--processes", "--level", "router"][..],
             2,
-            "`--processes` is how the replicas are run of a fleet of references",
+            "`--processes` is of a fleet; leave it out, or say `--level fleet`",
         ),
         (
             &["--processes", "--router", "faulty:none"],
             2,
-            "say `--level fleet --router reference`",
+            "`--processes` is how the replicas are run of a fleet of references; leave it out, or say `--router reference`",
         ),
         (
             &["--processes", "--store", "memory"],

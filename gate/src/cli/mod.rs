@@ -10,6 +10,7 @@ mod replay;
 mod report;
 mod router;
 mod run;
+mod store;
 mod trial;
 
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::report::ReportArgs;
 use super::router::parse_spec;
+use super::store::StoreArgs;
 use crate::adapter::spec::{FORMS, Spec};
 
 /// The flags of `replay`.
@@ -17,6 +18,9 @@ pub struct ReplayArgs {
     /// The router on trial.
     #[arg(help = FORMS, long, value_name = "SPEC", default_value = "reference", value_parser = parse_spec)]
     pub router: Spec,
+    /// A fleet of references.
+    #[command(flatten)]
+    pub fleet: StoreArgs,
     /// Files of reports.
     #[command(flatten)]
     pub reports: ReportArgs,

@@ -1,15 +1,14 @@
 //! The flags of `routeproof run`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 
 use super::report::ReportArgs;
 use super::router::parse_spec;
+use super::store::StoreArgs;
 use super::trial::TrialArgs;
 use crate::adapter::spec::{FORMS, Spec};
-use crate::adapter::store::{STORE_FORMS, Store};
 
 /// The flags of `run`.
 #[derive(Clone, Debug, Args)]
@@ -20,12 +19,9 @@ pub struct RunArgs {
     /// Level, rules and bounds.
     #[command(flatten)]
     pub trial: TrialArgs,
-    /// The store of a fleet of references [default: sqlite]
-    #[arg(help = format!("The store of a fleet of references: {STORE_FORMS} [default: sqlite]"), long, value_name = "STORE", value_parser = Store::from_str)]
-    pub store: Option<Store>,
-    /// Make each replica of a fleet of references a process of its own, which a crash kills
-    #[arg(long)]
-    pub processes: bool,
+    /// A fleet of references.
+    #[command(flatten)]
+    pub fleet: StoreArgs,
     /// Random seed, drawn from the clock where absent; the same seed and version replay a run
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,

@@ -35,6 +35,7 @@ const FILES_MAX: usize = 10_000;
 ///
 /// See [`Error`].
 pub(crate) fn run(args: &ReplayArgs, settings: &AdapterSettings) -> Result<Document, Error> {
+    let settings = &args.fleet.in_settings(&args.router, settings.clone())?;
     let files = files(&args.traces)?;
     if files.is_empty() {
         progress(&format!("there is no trace in {}", foreign::path(&args.traces)));

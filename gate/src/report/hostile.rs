@@ -41,6 +41,7 @@ fn run() -> RunReport {
         seed: 7,
         traces_max: 10,
         out: dir.path().to_owned(),
+        replay_words: Vec::new(),
         ask_again: Duration::ZERO,
         skips: Skips::parse("[[skip]]\nrule = \"claims\"\nreason = \"r\"").unwrap_or_default(),
     };

@@ -103,6 +103,7 @@ fn columns(args: &MatrixArgs) -> Result<Vec<Column>, Error> {
             seed: args.seed,
             traces_max: args.trial.traces,
             out: args.out.join(&named.version),
+            replay_words: Vec::new(),
             ask_again: args.trial.ask_again,
             skips: Skips::default(),
         };

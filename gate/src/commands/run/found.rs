@@ -42,7 +42,7 @@ impl<'a> Found<'a> {
         Self {
             options,
             hello,
-            shelf: Shelf::new(&options.out),
+            shelf: Shelf::new(&options.out, &options.replay_words),
             entries: BTreeMap::new(),
             premises: BTreeMap::new(),
             effects: 0,
@@ -164,6 +164,7 @@ mod tests {
             seed: 1,
             traces_max: 0,
             out: out.to_owned(),
+            replay_words: Vec::new(),
             ask_again: Duration::ZERO,
             skips: Skips::default(),
         }

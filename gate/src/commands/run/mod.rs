@@ -26,7 +26,6 @@ use self::pace::Pacer;
 use self::suspect::Watched;
 use super::interruption;
 use crate::adapter::spec::{Release, Spec};
-use crate::adapter::store::Store;
 use crate::adapter::venv::Part;
 use crate::adapter::{AdapterSettings, open, prepared};
 use crate::causes::{DIAGNOSES_TIME_MAX, Diagnosing, waiting_max};
@@ -82,6 +81,8 @@ pub(crate) struct Options {
     pub traces_max: u32,
     /// The directory of traces and reproductions of failures.
     pub out: PathBuf,
+    /// The flags that the replay of a failure takes beside the router.
+    pub replay_words: Vec<String>,
     /// The time after which the witness of a cause is asked for again.
     pub ask_again: Duration,
     /// The failures that are excused.
@@ -97,14 +98,11 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     let trial = &args.trial;
     let level = trial.level.into();
     refuse_strategy(&args.router)?;
-    let of_references = [
-        (args.store.is_some(), "`--store` is the store"),
-        (args.processes, "`--processes` is how the replicas are run"),
-    ];
-    let misplaced = of_references.into_iter().find(|(given, _)| *given);
-    if let Some((_, what)) = misplaced.filter(|_| (level, &args.router) != (Level::Fleet, &Spec::Reference)) {
+    let settings = args.fleet.in_settings(&args.router, settings.clone())?;
+    let words = args.fleet.words();
+    if let (Level::Router, Some(flag)) = (level, words.first()) {
         return Err(Error::Usage(format!(
-            "{what} of a fleet of references; leave it out, or say `--level fleet --router reference`"
+            "`{flag}` is of a fleet; leave it out, or say `--level fleet`"
         )));
     }
     let rules = chosen_rules(level, &trial.rule)?;
@@ -124,15 +122,14 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
         seed: args.seed.unwrap_or_else(seed_of_the_moment),
         traces_max: trial.traces,
         out: args.out.clone(),
+        replay_words: words,
         ask_again: trial.ask_again,
         skips,
     };
     progress(&format!("seed {}", options.seed));
     let settings = AdapterSettings {
         jobs: trial.jobs,
-        store: args.store.clone().unwrap_or(Store::Sqlite),
-        processes: args.processes,
-        ..settings.clone()
+        ..settings
     };
     let mended = args.fixed_in.as_deref().map(|version| mended(&options.spec, version));
     let report = opened_and_tried(&options, mended.transpose()?.as_ref(), &settings, &progress)?;
