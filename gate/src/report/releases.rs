@@ -75,7 +75,7 @@ pub(super) fn headline(matrix: &MatrixReport, cause: &MatrixCause) -> String {
     let alike = matrix.causes.iter().filter(|other| other.witness.headline == *headline);
     let paths = paths_text(&cause.witness.key).filter(|_| alike.count() > 1);
     let paths = paths.map_or_else(String::new, |paths| format!(", {paths}"));
-    format!("{}{paths}", clean(headline))
+    format!("{}{paths}", cut(headline, SHOWN_MAX))
 }
 
 /// The mark of a rule on a release.
