@@ -1,7 +1,7 @@
 """The process: stdin and stdout carry the protocol and nothing else.
 
-`python -m routeproof_litellm [--ignore-invalid | --fleet]` drives the LiteLLM of its own environment until the input
-ends.
+`python -m routeproof_litellm [--ignore-invalid | --fleet | --server]` drives the LiteLLM of its own environment until
+the input ends.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from routeproof_litellm.fields import Json, WireError
 from routeproof_litellm.fleet import Fleet
 from routeproof_litellm.parent import end_with_the_parent
 from routeproof_litellm.router import LiteLlm
+from routeproof_litellm.server.fleet import Servers
 from routeproof_litellm.wire import Hello
 from routeproof_litellm.zygote import Zygote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Driven: TypeAlias = LiteLlm | Zygote | Fleet
+Driven: TypeAlias = LiteLlm | Zygote | Fleet | Servers
 
 EXIT_UNUSABLE = 2
 """LiteLLM is missing here, or is a release that is not driven."""
@@ -45,16 +46,25 @@ def main() -> NoReturn:
         action="store_true",
         help="drive replicas of the LiteLLM proxy over one store, and not a single router",
     )
+    options.add_argument(
+        "--server",
+        action="store_true",
+        help="drive complete servers of LiteLLM over PostgreSQL, and not a single router",
+    )
     given = options.parse_args()
     release = _release()
     end_with_the_parent()
     requests, replies = _take_the_pipes()
-    _seclude()
+    _seclude(loopback=given.server)
+    is_fleet = given.fleet or given.server
     # The proxy makes its routers so that they swallow their refusals.
-    dialect = Dialect(release, ignore_invalid=given.ignore_invalid or given.fleet)
+    dialect = Dialect(release, ignore_invalid=given.ignore_invalid or is_fleet)
     driven: Driven
     parse_run: Callable[[object], Any]
-    driven, parse_run = (_fleet(dialect), fleet_wire.run_of) if given.fleet else (_router(dialect), wire.run_of)
+    if is_fleet:
+        driven, parse_run = _fleet(dialect, Servers if given.server else Fleet), fleet_wire.run_of
+    else:
+        driven, parse_run = _router(dialect), wire.run_of
     serve(driven, parse_run, requests, replies)
     driven.close()
     # At once, whatever threads LiteLLM may have left.
@@ -118,10 +128,10 @@ def _router(dialect: Dialect) -> LiteLlm | Zygote:
         _refuse(f"litellm {dialect.release} cannot be driven by this adapter: {error}")
 
 
-def _fleet(dialect: Dialect) -> Fleet:
+def _fleet(dialect: Dialect, kind: type[Fleet | Servers]) -> Fleet | Servers:
     """Import the proxy of the LiteLLM beside us; a release, or an installation, that lacks what it needs is refused."""
     try:
-        fleet = Fleet(dialect)
+        fleet = kind(dialect)
     except (ImportError, AttributeError, WireError) as error:
         why = f"the proxy of litellm {dialect.release} cannot be driven by this adapter: {error}"
         _refuse(f"{why}; it needs what `litellm[proxy]=={dialect.release}` installs")
@@ -154,8 +164,8 @@ def _take_the_pipes() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
-def _seclude() -> None:
-    """End at a signal without ceremony, fetch nothing, and reach no network."""
+def _seclude(*, loopback: bool) -> None:
+    """End at a signal without ceremony, fetch nothing, and reach no network, or with `loopback` this machine alone."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -171,16 +181,29 @@ def _seclude() -> None:
         LITELLM_ENVIRONMENT=ENVIRONMENT,
     )
 
-    def refuse(*_: Any) -> NoReturn:
-        raise OSError("no network here: a router on trial reaches nobody")
-
-    doors: tuple[tuple[Any, str], ...] = (
-        (socket.socket, "connect"),
-        (socket.socket, "connect_ex"),
-        (socket, "getaddrinfo"),
+    doors: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+        (socket.socket, "connect", lambda _, address: address),
+        (socket.socket, "connect_ex", lambda _, address: address),
+        (socket, "getaddrinfo", lambda host, *_, **__: (host,)),
     )
-    for owner, name in doors:
-        setattr(owner, name, refuse)
+    for owner, name, address_of in doors:
+        setattr(owner, name, _guarded(getattr(owner, name), address_of, loopback=loopback))
+
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1", None)
+
+
+def _guarded(call: Callable[..., Any], address_of: Callable[..., Any], *, loopback: bool) -> Callable[..., Any]:
+    """Return the call as it is allowed: not at all, or for addresses of this machine, names of files among them."""
+
+    def guarded(*given: Any, **options: Any) -> Any:
+        address = address_of(*given, **options)
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if not loopback or (host.decode() if isinstance(host, bytes) else host) not in _THIS_MACHINE:
+            raise OSError("no network here: a router on trial reaches nobody")
+        return call(*given, **options)
+
+    return guarded
 
 
 if __name__ == "__main__":

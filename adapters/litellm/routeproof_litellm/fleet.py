@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from routeproof_litellm.abandoned import remove_abandoned
 from routeproof_litellm.asking import Asker
-from routeproof_litellm.fields import WireError
-from routeproof_litellm.fleet_wire import REPLICAS_MAX, Begin, Config, Deliver, Notified, Patch, Put, WriteOp
+from routeproof_litellm.checks import check
+from routeproof_litellm.fleet_wire import REPLICAS_MAX
 from routeproof_litellm.leftovers import Leftovers
 from routeproof_litellm.log import Log
 from routeproof_litellm.news import are_offered
@@ -24,7 +24,7 @@ from routeproof_litellm.proxy import MODULES, SALT
 from routeproof_litellm.rows import Rows
 from routeproof_litellm.schedule import Schedule
 from routeproof_litellm.site import Site
-from routeproof_litellm.wire import Add, Row
+from routeproof_litellm.wire import Row
 from routeproof_litellm.zygote import tried_out
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Fleet:
 
     def run(self, run: FleetRun) -> Json:
         """Carry out one run on a fresh fleet."""
-        self._check(run)
+        check(run, self._dialect, notified=are_offered())
         with Site(self._dialect, self._rows, self._offer) as self._site:
             return Schedule(run, self._site).carry_out()
 
@@ -97,24 +97,6 @@ class Fleet:
         """End the run under way, if there is one."""
         if self._site is not None:
             self._site.end()
-
-    def _check(self, run: FleetRun) -> None:
-        """Refuse a run that asks for what no fleet of LiteLLM has."""
-        for row in (*run.rows, *(run.config or [])):
-            self._dialect.check_extra(row.extra)
-        for step in run.steps:
-            act = step.act if isinstance(step, Begin) else step
-            if isinstance(act, Deliver | Notified) and not are_offered():
-                raise WireError("unsupported", "this release has no notifications of rows; leave the step out")
-            if isinstance(act, Config):
-                for row in act.rows or []:
-                    self._dialect.check_extra(row.extra)
-            elif isinstance(act, WriteOp):
-                write = act.write
-                if isinstance(write, Put | Add):
-                    self._dialect.check_extra(write.row.extra)
-                elif isinstance(write, Patch):
-                    self._dialect.check_extra(write.fields.get("extra"))
 
     def _found_out(self) -> Offer:
         """Run a replica in this process, and see what its router offers."""

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from routeproof_litellm.fleet_wire import Point
+from routeproof_litellm.locks import Locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -104,7 +105,7 @@ class Loop:
         self._loop: Any = loop
         setattr(loop, "time", self.monotonic)  # noqa: B010
         self._operations: list[Operation] = []
-        self._locks = _Locks()
+        self._locks = Locks(current)
 
     def monotonic(self) -> float:
         """Return the time of the loop, in seconds."""
@@ -166,7 +167,8 @@ class Loop:
             return operation.task.result()
         if operation.held is not None:
             return {"held": operation.held.said()}
-        return {"waiting": self._locks.waits_for(operation)}
+        owner = self._locks.owner(operation)
+        return {"waiting": None if owner is None else owner.name}
 
     def _run(self) -> None:
         """Run until nothing moves."""
@@ -198,47 +200,6 @@ class Loop:
             return False
         self._time = max(self._time, due)
         return True
-
-
-class _Locks:
-    """Knows which operation has which lock of asyncio, and which waits for one."""
-
-    def __init__(self) -> None:
-        """Watch every lock of this process from now on."""
-        self._owners: dict[asyncio.Lock, Operation | None] = {}
-        self._awaited: dict[Operation, asyncio.Lock] = {}
-        acquire = asyncio.Lock.acquire
-        # mypy does not know that a method can be replaced.
-        self._lock: Any = vars(asyncio)["Lock"]
-        self._acquire: Any = acquire
-
-        async def watched(lock: asyncio.Lock) -> Literal[True]:
-            operation = _OPERATION.get()
-            if operation is not None and lock.locked():
-                self._awaited[operation] = lock
-            try:
-                await acquire(lock)
-            finally:
-                if operation is not None:
-                    self._awaited.pop(operation, None)
-            self._owners[lock] = operation
-            return True
-
-        self._lock.acquire = watched
-
-    def leave(self) -> None:
-        """Watch no more."""
-        self._lock.acquire = self._acquire
-
-    def makes_wait(self, operation: Operation) -> bool:
-        """Return true if the operation waits for a lock."""
-        return operation in self._awaited
-
-    def waits_for(self, operation: Operation) -> str | None:
-        """Return the name of the operation that has the lock for which this one waits, where both are known."""
-        lock = self._awaited.get(operation)
-        owner = None if lock is None else self._owners.get(lock)
-        return None if owner is None else owner.name
 
 
 class _Inline(ThreadPoolExecutor):

@@ -13,14 +13,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from routeproof_litellm.asking import refusal, said
-from routeproof_litellm.dialect import parts
-from routeproof_litellm.fleet_wire import Patch, Put
+from routeproof_litellm.bodies import Bodies, Refused
+from routeproof_litellm.fleet_wire import Put
 from routeproof_litellm.holding import current
 from routeproof_litellm.surface import Surface
-from routeproof_litellm.wire import Add, Delete
+from routeproof_litellm.wire import Delete
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from routeproof_litellm.asking import Asker
@@ -54,10 +53,6 @@ SALT = "sk-of-a-trial-0123456789abcdef0123456789abcdef"
 """The key with which the values of the database are encrypted, and the master key of the proxy."""
 
 
-class Refused(Exception):  # noqa: N818  it is an answer
-    """A write that no endpoint can carry out."""
-
-
 def write_config(path: Path, rows: list[Row] | None, dialect: Dialect) -> None:
     """Write the configuration file, with these rows as its list, or without a list."""
     config: Json = {
@@ -88,6 +83,7 @@ class Proxy:
         self._client = client
         self._config = str(config)
         self._rows = rows
+        self._bodies = Bodies(can_block=rows.can_block)
         self._before = {name: vars(self._server).get(name) for name in _GLOBALS}
         self._server.prisma_client = client
         self._server.user_config_file_path = self._config
@@ -161,55 +157,11 @@ class Proxy:
     async def _write(self, write: Write) -> None:
         if isinstance(write, Delete):
             await self._endpoints.delete_model(self._types.ModelInfoDelete(id=write.id), self._admin)
-        elif isinstance(write, Patch):
-            self._check_fields(write.fields)
-            await self._patch(write.id, write.fields)
-        elif isinstance(write, Add) or self._client.store.row(write.row.id) is None:
-            await self._new(write.row)
-        else:
-            assert isinstance(write, Put)  # noqa: S101  the last of the writes
-            self._check_fields(write.row._asdict())
-            self._check_clears(write.row)
-            await self._patch(write.row.id, write.row._asdict())
-
-    async def _new(self, row: Row) -> None:
-        if row.team is not None:
-            raise Refused("POST /model/new gives the row of a team a name of its own; write it straight into the store")
-        params, info = parts(row._asdict())
-        del info["blocked"]
-        body: Json = {"model_name": row.model_name, "litellm_params": params, "model_info": info}
-        if row.blocked:
-            self._check_fields({"blocked": True})
-            body["blocked"] = True
-        await self._endpoints.add_new_model(self._models.Deployment.model_validate(body), self._admin)
-
-    async def _patch(self, number: str, changed: Mapping[str, Any]) -> None:
-        params, info = parts(changed)
-        info.pop("blocked", None)
-        body: Json = {}
-        if (name := changed.get("model_name")) is not None:
-            body["model_name"] = name
-        if params:
-            body["litellm_params"] = params
-        if info:
-            # Without its id the model info is given another one.
-            body["model_info"] = {**info, "id": number}
-        if self._rows.can_block and changed.get("blocked") is not None:
-            body["blocked"] = changed["blocked"]
+            return
+        record = self._client.store.row(write.row.id) if isinstance(write, Put) else None
+        asked = self._bodies.of(write, None if record is None else self._rows.row(record))
+        if asked.id is None:
+            await self._endpoints.add_new_model(self._models.Deployment.model_validate(asked.body), self._admin)
+            return
         kind = getattr(self._endpoints, "PatchModelRequest", self._models.updateDeployment)
-        await self._endpoints.patch_model(number, kind.model_validate(body), self._admin)
-
-    def _check_fields(self, changed: Mapping[str, Any]) -> None:
-        """Refuse fields that no endpoint sets as they are."""
-        if changed.get("team") is not None:
-            raise Refused("PATCH gives the row of a team a name of its own; write it straight into the store")
-        if changed.get("blocked") and not self._rows.can_block:
-            raise Refused("this release has no endpoint that blocks a row; write it straight into the store")
-
-    def _check_clears(self, row: Row) -> None:
-        """Refuse a row without a field that the stored one has: PATCH clears nothing."""
-        record = self._client.store.row(row.id)
-        before = {} if record is None else self._rows.row(record)._asdict()
-        gone = [name for name, value in before.items() if value is not None and getattr(row, name) is None]
-        if gone:
-            raise Refused(f"PATCH cannot clear `{gone[0]}`; write it straight into the store")
+        await self._endpoints.patch_model(asked.id, kind.model_validate(asked.body), self._admin)

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from routeproof_litellm.fields import Json
     from routeproof_litellm.fleet_wire import FleetQuestion, FleetRun, FleetStep, Op, World, Write
     from routeproof_litellm.replica import Gone, Moves
-    from routeproof_litellm.site import Site
+    from routeproof_litellm.surroundings import Driven, Surroundings
     from routeproof_litellm.wire import Round
-    from routeproof_litellm.worker import Worker
 
 HELD_MAX = 8
 """The most operations that are held or waiting at one replica, or straight at the store, when another one is begun."""
@@ -49,12 +48,12 @@ SET_UP = "#0"
 class Schedule:
     """A fleet in the middle of a run."""
 
-    def __init__(self, run: FleetRun, site: Site) -> None:
+    def __init__(self, run: FleetRun, site: Surroundings) -> None:
         """Set up the store; the replicas come up when the run is carried out."""
         self._run = run
         self._site = site
         self._reading = Reading(order=run.order)
-        self._nodes: list[Worker | None] = [None] * run.replicas
+        self._nodes: list[Driven | None] = [None] * run.replicas
         self._under_way: dict[str, int | None] = {}
         """The operations under way, in the order in which they began, each with its replica."""
         self._straight: dict[str, _Straight] = {}
@@ -275,7 +274,7 @@ class _Straight:
         self.made = False
         self._outcome: Json | None = None
 
-    def go_on(self, site: Site) -> Json:
+    def go_on(self, site: Surroundings) -> Json:
         """Go on to the place where it is held, or to the end."""
         if self._outcome is None:
             if self.until == Point("before-write", 1):
@@ -287,7 +286,7 @@ class _Straight:
                 return {"held": self.until.said()}
         return self._outcome
 
-    def _carry_out(self, site: Site) -> Json | str:
+    def _carry_out(self, site: Surroundings) -> Json | str:
         write, rows = self.write, site.rows
         with site.store() as store:
             record = store.row(write.row.id if isinstance(write, Put | Add) else write.id)

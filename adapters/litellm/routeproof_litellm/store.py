@@ -105,7 +105,7 @@ class Store:
             return sorted(records)[:1]
         if isinstance(reading.order, int):
             shuffle = reading.order
-            records.sort(key=lambda record: _shuffled(shuffle, record.model_id))
+            records.sort(key=lambda record: shuffled(shuffle, record.model_id))
         return records
 
     def put(self, record: Record) -> None:
@@ -158,7 +158,7 @@ def _record(columns: tuple[Any, ...]) -> Record:
     return record._replace(blocked=bool(record.blocked))
 
 
-def _shuffled(number: int, model_id: str) -> int:
+def shuffled(number: int, model_id: str) -> int:
     """Return the place of a row in the order of that number. Source: FNV-1a, RFC 9923."""
     value = _FNV_OFFSET
     for byte in number.to_bytes(4, "little") + model_id.encode():

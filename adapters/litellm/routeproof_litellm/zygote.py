@@ -77,7 +77,7 @@ def tried_out(names: Iterable[str], find: Callable[[], Offer]) -> Offer:
     """Import these modules, and find out in another process what the release offers; make this one ready to fork."""
     for name in names:
         importlib.import_module(name)
-    _reserve()
+    reserve()
     first = Worker(lambda _: _found_out(find))
     try:
         found = first.ask(None)
@@ -102,7 +102,7 @@ def _found_out(find: Callable[[], Offer]) -> tuple[Offer, list[str]] | str:
         return str(error)
 
 
-def _reserve() -> None:
+def reserve() -> None:
     """Forbid native calls here, after which the routers of forked processes answer nothing."""
     try:
         guard = importlib.import_module("litellm.rust_bridge.fork_guard")
