@@ -27,7 +27,7 @@ pub(crate) fn explore_any(
             let fault = find(name).expect("a parsed spec names a fault that there is");
             explore(Router::new(fault), judge, scope, limits, go_on)
         }
-        Spec::Strategy(_) | Spec::LiteLlm(_) | Spec::LiteLlmProxy(_) | Spec::Exec(_) => {
+        Spec::Strategy(_) | Spec::LiteLlm(_) | Spec::LiteLlmProxy(_) | Spec::LiteLlmServer(_) | Spec::Exec(_) => {
             explore_observed(router, judge, scope, limits, go_on)
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod embedded;
 pub(crate) mod pins;
+mod prisma;
 pub(crate) mod process;
 pub(crate) mod replicas;
 pub(crate) mod several;
@@ -12,11 +13,13 @@ pub(crate) mod spec;
 pub(crate) mod store;
 pub(crate) mod supervisor;
 pub(crate) mod tail;
+mod tools;
 pub(crate) mod venv;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use protocol::{AdapterFault, Capability, FaultKind, Level, RouterUnderTest, Stamped};
 
@@ -60,12 +63,16 @@ pub(crate) fn open(
     settings: &AdapterSettings,
     progress: Progress<'_>,
 ) -> Result<Box<dyn RouterUnderTest>, AdapterFault> {
+    if let (Level::Router, Spec::LiteLlmServer(_)) = (level, spec) {
+        // It takes minutes to install, and to start.
+        return Err(another_level(spec, FLEET_ALONE));
+    }
     let opened = match level {
         Level::Router => open_router(spec, settings, progress),
         Level::Fleet => open_fleet(spec, settings, progress),
     }?;
     match (level, opened.hello().can(Capability::Fleet)) {
-        (Level::Router, true) => Err(another_level(spec, "a fleet and no single router; say `--level fleet`")),
+        (Level::Router, true) => Err(another_level(spec, FLEET_ALONE)),
         (Level::Fleet, false) => Err(another_level(
             spec,
             "one router and no fleet: its adapter does not declare `fleet`; say `--level router`",
@@ -73,6 +80,8 @@ pub(crate) fn open(
         _ => Ok(opened),
     }
 }
+
+const FLEET_ALONE: &str = "a fleet and no single router; say `--level fleet`";
 
 fn another_level(spec: &Spec, what: &str) -> AdapterFault {
     AdapterFault::new(FaultKind::Missing, format!("`{spec}` is {what}"))
@@ -86,7 +95,7 @@ fn open_fleet(
     match spec {
         Spec::Reference => reference_fleet(settings),
         Spec::Faulty(name) => builtin::faulty_fleet(name).ok_or_else(|| not_built_in(spec)),
-        Spec::Strategy(_) | Spec::Exec(_) => open_router(spec, settings, progress),
+        Spec::Strategy(_) | Spec::Exec(_) | Spec::LiteLlmServer(_) => open_router(spec, settings, progress),
         Spec::LiteLlm(release) | Spec::LiteLlmProxy(release) => {
             let mut launch = prepared(release, Part::Proxy, settings, progress)?;
             launch.name = spec.to_string();
@@ -135,9 +144,23 @@ pub fn open_router(
             progress(&format!("starting litellm {release}"));
             start(launch, settings)
         }
+        Spec::LiteLlmServer(release) => {
+            let mut launch = prepared(release, Part::Server, settings, progress)?;
+            launch.name = spec.to_string();
+            launch.args.push("--server".into());
+            progress(&format!("starting complete servers of litellm {release}"));
+            let waits = settings.waits.at_least(SERVER_WAITS);
+            start(launch, &AdapterSettings { waits, ..settings.clone() })
+        }
         Spec::Exec(words) => start(exec(spec, words), settings),
     }
 }
+
+/// The least time that complete servers are given: they load a database, and each start, chat and write is a real one.
+const SERVER_WAITS: Waits = Waits {
+    hello: Duration::from_mins(5),
+    reply: Duration::from_mins(10),
+};
 
 /// Returns the command that starts an adapter on that part of a release of LiteLLM, once it is installed.
 ///

@@ -9,7 +9,8 @@ use super::builtin;
 
 /// The forms of the text that names a router.
 pub(crate) const FORMS: &str =
-    "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`";
+    "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION`, \
+     `litellm-server==VERSION` or `exec:COMMAND`";
 
 /// The router to put on trial, as `--router` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Spec {
     /// A release of LiteLLM as well, constructed as LiteLLM's proxy does it: such a router leaves out a deployment that
     /// it cannot take, where LiteLLM's own default refuses it.
     LiteLlmProxy(Release),
+    /// Complete servers of a release of LiteLLM over one PostgreSQL database: a fleet, and no single router.
+    LiteLlmServer(Release),
     /// Any program that speaks the protocol: its name and arguments.
     Exec(Vec<String>),
 }
@@ -35,7 +38,7 @@ impl Spec {
         match self {
             Self::Reference | Self::LiteLlm(_) | Self::LiteLlmProxy(_) => true,
             Self::Faulty(name) => builtin::is_of_routers(name),
-            Self::Strategy(_) | Self::Exec(_) => false,
+            Self::Strategy(_) | Self::LiteLlmServer(_) | Self::Exec(_) => false,
         }
     }
 
@@ -65,9 +68,12 @@ impl Spec {
         if let Some(version) = text.strip_prefix("litellm-proxy==") {
             return Release::parse(version).map(Self::LiteLlmProxy);
         }
+        if let Some(version) = text.strip_prefix("litellm-server==") {
+            return Release::parse(version).map(Self::LiteLlmServer);
+        }
         match text {
             "reference" => Ok(Self::Reference),
-            "litellm" | "litellm-proxy" => Err(SpecError(format!(
+            "litellm" | "litellm-proxy" | "litellm-server" => Err(SpecError(format!(
                 "`{text}` names no release; name one exactly: `{text}==1.109.1`"
             ))),
             "faulty" => Err(SpecError(
@@ -86,7 +92,7 @@ impl Spec {
     /// The release of LiteLLM that it names, if it does.
     pub(crate) fn release(&self) -> Option<&Release> {
         match self {
-            Self::LiteLlm(release) | Self::LiteLlmProxy(release) => Some(release),
+            Self::LiteLlm(release) | Self::LiteLlmProxy(release) | Self::LiteLlmServer(release) => Some(release),
             _ => None,
         }
     }
@@ -100,6 +106,7 @@ impl fmt::Display for Spec {
             Self::Strategy(name) => write!(f, "strategy:{name}"),
             Self::LiteLlm(release) => write!(f, "litellm=={release}"),
             Self::LiteLlmProxy(release) => write!(f, "litellm-proxy=={release}"),
+            Self::LiteLlmServer(release) => write!(f, "litellm-server=={release}"),
             Self::Exec(words) => write!(f, "exec:{}", command_line(words)),
         }
     }
@@ -143,7 +150,15 @@ fn named(what: &str, prefix: &str, name: &str, names: &[&str]) -> Result<String,
 }
 
 /// The words that a router's name begins with.
-const ROUTERS: [&str; 6] = ["reference", "faulty", "strategy", "litellm", "litellm-proxy", "exec"];
+const ROUTERS: [&str; 7] = [
+    "reference",
+    "faulty",
+    "strategy",
+    "litellm",
+    "litellm-proxy",
+    "litellm-server",
+    "exec",
+];
 
 fn unknown(text: &str) -> SpecError {
     let (head, rest) = text
@@ -152,7 +167,7 @@ fn unknown(text: &str) -> SpecError {
     let value = rest.trim_start_matches([':', '=', '@', ' ', '~', '>', '<']);
     let hint = match nearest(&head.to_lowercase(), &ROUTERS) {
         Some("reference") => Some("reference".to_owned()),
-        Some(word @ ("litellm" | "litellm-proxy")) if !value.is_empty() => Some(format!("{word}=={value}")),
+        Some(word @ ("litellm" | "litellm-proxy" | "litellm-server")) if !value.is_empty() => Some(format!("{word}=={value}")),
         Some(word @ ("faulty" | "strategy" | "exec")) if !value.is_empty() => Some(format!("{word}:{value}")),
         _ if Path::new(text).components().count() > 1 => Some(format!("exec:{text}")),
         _ => None,
@@ -265,6 +280,7 @@ mod tests {
             ("litellm==1.90.1.post1", release("1.90.1.post1")),
             ("litellm==1.109.1", release("1.109.1")),
             ("litellm-proxy==1.109.1", Spec::LiteLlmProxy(Release("1.109.1".to_owned()))),
+            ("litellm-server==1.109.1", Spec::LiteLlmServer(Release("1.109.1".to_owned()))),
             ("exec:./adapter", words(&["./adapter"])),
             ("exec:python -c 'a b' \"c d\"", words(&["python", "-c", "a b", "c d"])),
         ];
@@ -289,7 +305,7 @@ mod tests {
     fn what_does_not() {
         #[rustfmt::skip]
         let rows = [
-            ("", "names no router; write `reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION` or `exec:COMMAND`"),
+            ("", "names no router; write `reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION`, `litellm-server==VERSION` or `exec:COMMAND`"),
             ("nginx", "`nginx` names no router; write"),
             ("referense", "did you mean `reference`?"),
             ("LiteLLM==1.85.0", "did you mean `litellm==1.85.0`?"),
@@ -298,6 +314,9 @@ mod tests {
             ("litellm>=1.85.0", "did you mean `litellm==1.85.0`?"),
             ("litellm", "`litellm` names no release; name one exactly"),
             ("litellm-proxy", "`litellm-proxy` names no release; name one exactly: `litellm-proxy==1.109.1`"),
+            ("litellm-server", "`litellm-server` names no release; name one exactly: `litellm-server==1.109.1`"),
+            ("litellm-server==1.107.3", "reported compromised"),
+            ("litellm-servers==1.85.0", "did you mean `litellm-server==1.85.0`?"),
             ("litellm-proxy=1.85.0", "did you mean `litellm-proxy==1.85.0`?"),
             ("litellm-proxy==1.82.7", "reported compromised"),
             ("litellm==", "`` is no exact release"),

@@ -22,6 +22,16 @@ pub struct Waits {
     pub reply: Duration,
 }
 
+impl Waits {
+    /// Returns these, each raised to that of `least` where it is shorter.
+    pub(super) fn at_least(self, least: Self) -> Self {
+        Self {
+            hello: self.hello.max(least.hello),
+            reply: self.reply.max(least.reply),
+        }
+    }
+}
+
 impl Default for Waits {
     fn default() -> Self {
         Self {

@@ -7,18 +7,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use protocol::{AdapterFault, FaultKind};
 
 use super::cache::{Cache, fault};
 use super::embedded::{self, MODULE};
 use super::pins::Relaxed;
-use super::process::{LAST_WORDS_WAIT, Launch};
+use super::prisma;
+use super::process::Launch;
 use super::spec::Release;
-use super::tail::KeptTail;
-use crate::guard::{Ended, Group};
+use super::tools::{Failure, Tools};
 
 const PACKAGE: &str = "litellm";
 /// The minor versions of Python 3 that every release driven here can be installed on.
@@ -32,8 +30,6 @@ const PYTHONS: [&str; 6] = [
     "python3.10",
     "python",
 ];
-/// The longest that one step of an install may take.
-const STEP_WAIT: Duration = Duration::from_mins(20);
 /// Free space below which an install is not begun; 1.109.1 takes 247 MB.
 const FREE_BYTES_MIN: u64 = 300 << 20;
 /// Written last: an environment without it is not whole.
@@ -46,6 +42,8 @@ pub enum Part {
     Router,
     /// The proxy, with what its extra requires.
     Proxy,
+    /// The complete server: the proxy, and the client of its database.
+    Server,
 }
 
 impl Part {
@@ -53,7 +51,7 @@ impl Part {
     fn extra(self) -> &'static str {
         match self {
             Self::Router => "",
-            Self::Proxy => "proxy",
+            Self::Proxy | Self::Server => "proxy",
         }
     }
 }
@@ -79,17 +77,26 @@ pub fn prepare_venv(
     if let Some(note) = note_on(release, &embedded::newest_with_preset()) {
         progress(&note);
     }
+    let node_modules = match part {
+        Part::Router | Part::Proxy => None,
+        Part::Server => Some(prisma::node_modules(cache, path, progress)?),
+    };
     let install = Install {
         release,
         part,
         cache,
-        path,
+        tools: Tools {
+            dir: cache.root(),
+            path,
+        },
         progress,
+        node_modules: node_modules.as_deref(),
     };
     let waiting = || progress(&format!("waiting for another process that installs litellm {release}"));
     let name = match part {
         Part::Router => format!("litellm-{release}"),
         Part::Proxy => format!("litellm-{release}-proxy"),
+        Part::Server => format!("litellm-{release}-server"),
     };
     let venv = cache.once(&name, &is_whole, &waiting, &|dir| install.make(dir))?;
     Ok(Launch {
@@ -97,7 +104,10 @@ pub fn prepare_venv(
         program: python_of(&venv).into_os_string(),
         // `-s` hides the packages that the user has installed for every Python: they are no part of the trial.
         args: ["-s", "-m", MODULE].map(OsString::from).to_vec(),
-        env: vec![("PYTHONPATH", packages.clone().into_os_string())],
+        env: [("PYTHONPATH", packages.clone().into_os_string())]
+            .into_iter()
+            .chain(node_modules.map(|dir| (prisma::NODE_MODULES, dir.into_os_string())))
+            .collect(),
         // Python finds modules in the current directory first, and that may well be a checkout of LiteLLM.
         dir: Some(packages),
     })
@@ -125,20 +135,16 @@ struct Install<'a> {
     release: &'a Release,
     part: Part,
     cache: &'a Cache,
-    path: Option<&'a OsStr>,
+    tools: Tools<'a>,
     progress: Progress<'a>,
-}
-
-/// The reason why a step of an install came to nothing.
-enum Failure {
-    NotFound,
-    Failed { how: String, lines: Vec<String> },
+    /// The packages of Node, where the part needs any.
+    node_modules: Option<&'a Path>,
 }
 
 impl Install<'_> {
     fn make(&self, dir: &Path) -> Result<(), AdapterFault> {
         self.check_room(dir)?;
-        let with_uv = self.has("uv");
+        let with_uv = self.tools.has("uv");
         let installer = if with_uv {
             "uv"
         } else {
@@ -153,6 +159,9 @@ impl Install<'_> {
             self.with_uv(dir)?;
         } else {
             self.with_pip(dir)?;
+        }
+        if let Some(node_modules) = self.node_modules {
+            prisma::generate(&self.tools, &python_of(dir), node_modules, dir)?;
         }
         let marker = dir.join(MARKER);
         std::fs::write(&marker, format!("litellm=={}\n", self.release)).map_err(|why| fault("write", &marker, &why))?;
@@ -198,7 +207,7 @@ impl Install<'_> {
             let overriding = overrides
                 .iter()
                 .flat_map(|path| ["--override".as_ref(), path.as_os_str()]);
-            let args: Vec<&OsStr> = pip.iter().copied().chain(overriding).chain([wanted.as_ref()]).collect();
+            let args: Vec<&OsStr> = pip.iter().copied().chain(overriding).chain(wanted.iter().map(OsStr::new)).collect();
             let Err(failure) = self.tool("uv", &args) else {
                 return Ok(());
             };
@@ -215,7 +224,8 @@ impl Install<'_> {
             .expect("a cache directory that pip can use has a name in UTF-8");
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"].map(OsStr::new);
         let wanted = self.wanted();
-        let Err(failure) = self.tool(python, &[pip.as_slice(), &[wanted.as_ref()]].concat()) else {
+        let wanted: Vec<&OsStr> = wanted.iter().map(OsStr::new).collect();
+        let Err(failure) = self.tool(python, &[pip.as_slice(), &wanted].concat()) else {
             return Ok(());
         };
         let mut relaxed = Relaxed::default();
@@ -223,20 +233,18 @@ impl Install<'_> {
         // pip cannot override pins: LiteLLM is installed alone first, and then all that it requires, with relaxed pins.
         self.step(
             python,
-            &[pip.as_slice(), &["--no-deps".as_ref(), wanted.as_ref()]].concat(),
+            &[pip.as_slice(), &["--no-deps".as_ref()], &wanted[..1]].concat(),
         )?;
         let requirements = dir.join("requirements.txt");
         loop {
-            self.step(
-                python,
-                &[
-                    "-c".as_ref(),
-                    RELAX.as_ref(),
-                    overrides.as_ref(),
-                    self.part.extra().as_ref(),
-                    requirements.as_os_str(),
-                ],
-            )?;
+            let relaxing = [
+                "-c".as_ref(),
+                RELAX.as_ref(),
+                overrides.as_ref(),
+                self.part.extra().as_ref(),
+                requirements.as_os_str(),
+            ];
+            self.step(python, &[relaxing.as_slice(), &wanted[1..]].concat())?;
             let required = ["--requirement".as_ref(), requirements.as_os_str()];
             let Err(failure) = self.tool(python, &[pip.as_slice(), &required].concat()) else {
                 return Ok(());
@@ -245,10 +253,16 @@ impl Install<'_> {
         }
     }
 
-    fn wanted(&self) -> String {
+    /// The packages to install, LiteLLM first.
+    fn wanted(&self) -> Vec<String> {
+        let release = self.release;
         match self.part {
-            Part::Router => format!("{PACKAGE}=={}", self.release),
-            Part::Proxy => format!("{PACKAGE}[{}]=={}", self.part.extra(), self.release),
+            Part::Router => vec![format!("{PACKAGE}=={release}")],
+            Part::Proxy => vec![format!("{PACKAGE}[{}]=={release}", self.part.extra())],
+            Part::Server => vec![
+                format!("{PACKAGE}[{}]=={release}", self.part.extra()),
+                prisma::CLIENT.to_owned(),
+            ],
         }
     }
 
@@ -296,48 +310,14 @@ impl Install<'_> {
         Err(AdapterFault::new(FaultKind::Missing, message))
     }
 
-    fn has(&self, program: &str) -> bool {
-        self.tool(program, &["--version".as_ref()]).is_ok()
-    }
-
     fn step(&self, program: &str, args: &[&OsStr]) -> Result<(), AdapterFault> {
         self.tool(program, args)
             .map(|_| ())
             .map_err(|failure| self.fault(failure))
     }
 
-    /// Runs a program to its end and returns the last lines that it wrote.
     fn tool(&self, program: &str, args: &[&OsStr]) -> Result<Vec<String>, Failure> {
-        let mut command = Command::new(program);
-        command.args(args);
-        // The current directory may be that of a project, whose settings would change this install.
-        command
-            .current_dir(self.cache.root())
-            .env_remove("PYTHONPATH")
-            .env_remove("PYTHONHOME");
-        if let Some(path) = self.path {
-            command.env("PATH", path);
-        }
-        let mut group = Group::spawn(command, Stdio::null(), |_| ()).map_err(|_| Failure::NotFound)?;
-        let (Some(stdout), Some(stderr)) = (group.child().stdout.take(), group.child().stderr.take()) else {
-            unreachable!("both streams were asked for as pipes");
-        };
-        let kept = KeptTail::of(vec![Box::new(stdout), Box::new(stderr)]);
-        let ended = group.ends_within(STEP_WAIT);
-        // Processes that it left running are killed now, so that the streams end.
-        drop(group);
-        let lines = kept.lines(LAST_WORDS_WAIT);
-        let how = match ended {
-            Some(Ended::Code(0)) => return Ok(lines),
-            Some(how) => how.to_string(),
-            None => format!("no end within {} minutes", STEP_WAIT.as_secs() / 60),
-        };
-        let step = args
-            .iter()
-            .map(|arg| arg.to_string_lossy())
-            .find(|arg| !arg.starts_with('-'));
-        let how = format!("`{program} {}`: {how}", step.unwrap_or_default());
-        Err(Failure::Failed { how, lines })
+        self.tools.run(program, args)
     }
 
     fn fault(&self, failure: Failure) -> AdapterFault {
@@ -360,8 +340,8 @@ impl Install<'_> {
     }
 }
 
-/// Writes what LiteLLM and its extra of that name require to the last file, with the pins of the first file in the place of its
-/// own.
+/// Writes what LiteLLM and its extra of that name require to a file, with the pins of the first file in the place of its
+/// own, and what else is named behind that.
 const RELAX: &str = r#"
 import importlib.metadata, re, sys
 name = lambda line: re.match(r"[\w.-]+", line)[0].lower()
@@ -371,6 +351,7 @@ with open(sys.argv[3], "w") as out:
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
         if extra is None or extra[1] == sys.argv[2]:
             print(relaxed.get(name(line), line.partition(";")[0] if extra else line), file=out)
+    print(*sys.argv[4:], sep="\n", file=out)
 "#;
 
 /// Advice to the user, by the words of an installer. The first row that fits is taken: offline, pip also says that
