@@ -69,15 +69,10 @@ class Caller:
         return "applied" if error is None else {"refused": error}
 
     async def held(self) -> Json:
-        """Return what the router of the replica holds: `ids`, and the tags of each structure in `holds`."""
+        """Return what the router of the replica holds: `ids`, and of each structure the tags and the size."""
         response = await self._client.get(HELD)
         held: Json = response.json()
         return held
-
-    async def names(self, team: str | None) -> list[str]:
-        """Return the model names that a caller of that team is shown."""
-        response = await self._client.get("/v1/models", headers=_key(team))
-        return sorted({model["id"] for model in response.json()["data"]})
 
     async def asked_once(self, query: Query, operation: str | None) -> Json:
         """Send one chat, and return the answer that it is: what served it, or the refusal."""

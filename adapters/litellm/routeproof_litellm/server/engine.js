@@ -2,7 +2,8 @@
 // WebAssembly, and node-postgres.
 //
 // The trial is asked before and after each query of the table of deployments: it says when to go on, whether the store
-// answers, and which rows a read shows. Where the trial is gone, so is the engine.
+// answers, whether a read is of the state before the last write, and which rows it shows. Where the trial is gone, so is
+// the engine.
 "use strict";
 
 const fs = require("node:fs");
@@ -24,6 +25,8 @@ if (process.argv.includes("--version")) {
 }
 
 const modules = process.env.ROUTEPROOF_NODE_MODULES;
+// The schema of the database that has the deployments as they were before the last write.
+const BEFORE = "before";
 const required = (name) => require(require.resolve(name, { paths: [modules] }));
 
 class Trial {
@@ -74,11 +77,14 @@ class Engine {
       datamodel: schema, env: process.env, logQueries: false, ignoreEnvVarErrors: true, datasourceOverrides: {},
       logLevel: "error", configDir: ".", engineProtocol: "json",
     };
-    this.engine = new glue.QueryEngine(options, () => {}, bindAdapter(new PrismaPg(this.pool)));
+    const of = (schema) => new glue.QueryEngine(options, () => {}, bindAdapter(new PrismaPg(this.pool, { schema })));
+    this.engine = of("public");
+    this.before = of(BEFORE);
   }
 
-  connect() {
-    return this.engine.connect("{}");
+  async connect() {
+    await this.engine.connect("{}");
+    await this.before.connect("{}");
   }
 
   // Carries out one query, and returns what GraphQL answers.
@@ -93,7 +99,9 @@ class Engine {
     } else {
       const { modelName, action, query } = parsed;
       const request = { action, query, ...(modelName === undefined ? {} : { modelName }) };
-      reply = JSON.parse(await this.engine.query(JSON.stringify(request), "{}", transaction));
+      const isOfBefore = kind === "read" && told.before && modelName !== undefined;
+      const [engine, whole] = isOfBefore ? [this.before, undefined] : [this.engine, transaction];
+      reply = JSON.parse(await engine.query(JSON.stringify(request), "{}", whole));
     }
     if (kind === undefined) return said(reply, parsed);
     const answer = reply.data === undefined ? null : untagged(Object.values(reply.data)[0]);

@@ -179,9 +179,11 @@ class Node:
                 operation.accesses[kind] += 1
                 await self._hold(operation, "before-read" if kind == "read" else "before-write", kind)
             reply["fails"] = self._reading.fails
+            if operation is not None:
+                operation.failed |= self._reading.fails
+            reply["before"] = self._reading.view == "before_last_write"
         else:
             if operation is not None:
-                operation.failed |= message["failed"]
                 operation.wrote |= kind == "write" and not message["failed"]
             if kind == "read" and message["ids"] is not None:
                 reply["rows"] = self._site.seen(self._reading, message["ids"])
@@ -227,14 +229,11 @@ class Node:
             self._site.admit(question.team)
             return {"answers": [await self._lookup(question)]}
         if isinstance(question, Listing):
-            self._site.admit(question.team)
-            return {"names": await self._caller.names(question.team)}
+            raise WireError("unsupported", "servers are not asked for the list of models; leave it out")
         held = await self._caller.held()
         if question == "claims":
             return {"ids": held["ids"]}
-        if question == "holds":
-            return {"holds": held["holds"]}
-        raise WireError("unsupported", f"servers are not asked for `{question}`; leave it out")
+        return {"holds": held["holds"]} if question == "holds" else {"sizes": held["sizes"]}
 
     async def _lookup(self, query: Query) -> Json:
         """Ask until another candidate, as likely as each that was seen, would have come up."""

@@ -157,11 +157,13 @@ async def _reply(send: Callable[..., Any], reply: Json) -> None:
 
 
 def _held(router: Any) -> Json:
-    """Return the ids that the router says it holds, and the versions of rows in its structures."""
+    """Return the ids that the router says it holds, and the versions of rows and the entries in its structures."""
     if router is None:
-        return {"ids": [], "holds": {"model_list": []}}
+        return {"ids": [], "holds": {"model_list": []}, "sizes": {"model_list": 0}}
     surface = Surface.of(router)
-    return {"ids": [str(number) for number in surface.ids(router)], "holds": Structures(surface).holds(router)}
+    structures = Structures(surface)
+    ids = [str(number) for number in surface.ids(router)]
+    return {"ids": ids, "holds": structures.holds(router), "sizes": structures.sizes(router)}
 
 
 def _name_queries() -> None:

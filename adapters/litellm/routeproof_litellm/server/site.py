@@ -88,6 +88,7 @@ class Site:
         with self.store() as store:
             for row in rows:
                 store.put(self.rows.record(row))
+            store.remember()
         self.configure(config)
         self._server = self._machine.loop.run_until_complete(asyncio.start_unix_server(self._hear, self._control))
 
@@ -146,6 +147,6 @@ class Site:
 
 
 _ADMIT = """
-INSERT INTO "LiteLLM_TeamTable" (team_id) VALUES (:'team');
-INSERT INTO "LiteLLM_VerificationToken" (token, team_id) VALUES (:'token', :'team');
+INSERT INTO "LiteLLM_TeamTable" (team_id, admins, members, models) VALUES (:'team', '{}', '{}', '{}');
+INSERT INTO "LiteLLM_VerificationToken" (token, team_id, models) VALUES (:'token', :'team', '{}');
 """

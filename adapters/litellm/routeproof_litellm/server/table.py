@@ -37,6 +37,10 @@ class Table:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Nothing is open."""
 
+    def remember(self) -> None:
+        """Keep the state before each write from now on, for reads that are to show it."""
+        self._cluster.sql(self._database, _REMEMBER)
+
     def rows(self) -> list[Record]:
         """Return the rows, in the order of their ids."""
         return self._select('ORDER BY model_id COLLATE "C"', {})
@@ -94,3 +98,19 @@ class Table:
         columns["litellm_params"] = json.dumps(found["litellm_params"])
         columns["model_info"] = json.dumps(found["model_info"] or {})
         return Record(**{**columns, "blocked": bool(found.get("blocked", False))})  # type: ignore[arg-type]  # one is a flag
+
+
+_TABLE = f'"{DEPLOYMENTS}"'
+_REMEMBER = f"""
+CREATE SCHEMA before;
+CREATE TABLE before.{_TABLE} (LIKE public.{_TABLE} INCLUDING ALL);
+INSERT INTO before.{_TABLE} SELECT * FROM public.{_TABLE};
+CREATE FUNCTION before.remember() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    DELETE FROM before.{_TABLE};
+    INSERT INTO before.{_TABLE} SELECT * FROM public.{_TABLE};
+    RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+END $body$;
+CREATE TRIGGER remember BEFORE INSERT OR UPDATE OR DELETE ON public.{_TABLE}
+    FOR EACH ROW EXECUTE FUNCTION before.remember();
+"""  # noqa: S608  the name is our own
