@@ -162,6 +162,7 @@ fn report(
         found_after_seconds: first.found_after_seconds,
         replay: None,
         reproduction: None,
+        served: None,
         files: Vec::new(),
         trace: members[0].trace.clone(),
     }

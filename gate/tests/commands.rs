@@ -364,3 +364,36 @@ fn rules_are_listed_and_explained() {
         assert!(stdout(&explained).contains(rule.explanation), "{}", rule.id);
     }
 }
+
+#[test]
+fn causes_are_confirmed_on_complete_servers_of_a_fleet_of_litellm_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [
+        ["run", "--confirm", "--router", "reference", "--level", "fleet"],
+        ["run", "--confirm", "--router", "litellm==1.85.0", "--level", "router"],
+        [
+            "run",
+            "--confirm",
+            "--router",
+            "litellm-server==1.85.0",
+            "--level",
+            "fleet",
+        ],
+    ] {
+        let output = routeproof(dir.path(), &args);
+        ends(&output, 2);
+        let said = "say `--level fleet --router litellm==VERSION`";
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn complete_servers_are_no_single_router_and_are_not_installed_to_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["run", "--router", "litellm-server==1.85.0", "--cache-dir", "cache"];
+    let output = routeproof(dir.path(), &args);
+    ends(&output, 5);
+    let said = "`litellm-server==1.85.0` is a fleet and no single router; say `--level fleet`";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    assert!(!dir.path().join("cache").exists());
+}

@@ -150,7 +150,13 @@ pub fn open_router(
             launch.args.push("--server".into());
             progress(&format!("starting complete servers of litellm {release}"));
             let waits = settings.waits.at_least(SERVER_WAITS);
-            start(launch, &AdapterSettings { waits, ..settings.clone() })
+            start(
+                launch,
+                &AdapterSettings {
+                    waits,
+                    ..settings.clone()
+                },
+            )
         }
         Spec::Exec(words) => start(exec(spec, words), settings),
     }

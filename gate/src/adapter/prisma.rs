@@ -18,7 +18,12 @@ pub(super) const NODE_MODULES: &str = "ROUTEPROOF_NODE_MODULES";
 /// The client of which LiteLLM is made, by the name and version of its Python package.
 pub(super) const CLIENT: &str = "prisma==0.15.0";
 /// The packages of Node, at the version that the client is made for.
-const PACKAGES: [&str; 4] = ["prisma@5.17.0", "@prisma/client@5.17.0", "@prisma/adapter-pg@5.17.0", "pg@8"];
+const PACKAGES: [&str; 4] = [
+    "prisma@5.17.0",
+    "@prisma/client@5.17.0",
+    "@prisma/adapter-pg@5.17.0",
+    "pg@8",
+];
 /// The name of their directory in the cache.
 const NAME: &str = "prisma-5.17.0";
 /// Where Debian keeps the programs of PostgreSQL's server, which are on no `PATH`.
@@ -31,7 +36,11 @@ const MARKER: &str = "routeproof-complete";
 /// # Errors
 ///
 /// A fault that names the programs that are missing, or says why the packages cannot be installed.
-pub(super) fn node_modules(cache: &Cache, path: Option<&OsStr>, progress: Progress<'_>) -> Result<PathBuf, AdapterFault> {
+pub(super) fn node_modules(
+    cache: &Cache,
+    path: Option<&OsStr>,
+    progress: Progress<'_>,
+) -> Result<PathBuf, AdapterFault> {
     let tools = Tools {
         dir: cache.root(),
         path,
@@ -81,12 +90,7 @@ fn install(tools: &Tools<'_>, dir: &Path) -> Result<(), AdapterFault> {
 }
 
 /// Generates the database client of a release into its environment.
-pub(super) fn generate(
-    tools: &Tools<'_>,
-    python: &Path,
-    node_modules: &Path,
-    dir: &Path,
-) -> Result<(), AdapterFault> {
+pub(super) fn generate(tools: &Tools<'_>, python: &Path, node_modules: &Path, dir: &Path) -> Result<(), AdapterFault> {
     let cannot = |failure| told("the database client of LiteLLM cannot be generated", failure);
     let schema = dir.join("schema.prisma");
     let program = python.to_string_lossy().into_owned();
@@ -111,7 +115,12 @@ pub(super) fn generate(
         ("CHECKPOINT_DISABLE", "1".into()),
     ];
     let prisma = node_modules.join("prisma/build/index.js");
-    let args = [prisma.as_os_str(), "generate".as_ref(), "--schema".as_ref(), schema.as_os_str()];
+    let args = [
+        prisma.as_os_str(),
+        "generate".as_ref(),
+        "--schema".as_ref(),
+        schema.as_os_str(),
+    ];
     tools.run_with("node", &args, &variables).map_err(cannot)?;
     Ok(())
 }
@@ -149,7 +158,9 @@ mod tests {
         };
         let fault = check_programs(&tools, &nowhere.path().join("none")).unwrap_err();
         assert!(
-            fault.message.ends_with("on Debian by `apt-get install postgresql nodejs npm`"),
+            fault
+                .message
+                .ends_with("on Debian by `apt-get install postgresql nodejs npm`"),
             "{fault}"
         );
         let fault = check_programs(&tools, nowhere.path()).unwrap_err();

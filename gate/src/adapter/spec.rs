@@ -8,8 +8,7 @@ use protocol::wire::TEXT_BYTES_MAX;
 use super::builtin;
 
 /// The forms of the text that names a router.
-pub(crate) const FORMS: &str =
-    "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION`, \
+pub(crate) const FORMS: &str = "`reference`, `faulty:NAME`, `strategy:NAME`, `litellm==VERSION`, `litellm-proxy==VERSION`, \
      `litellm-server==VERSION` or `exec:COMMAND`";
 
 /// The router to put on trial, as `--router` names it.
@@ -167,7 +166,9 @@ fn unknown(text: &str) -> SpecError {
     let value = rest.trim_start_matches([':', '=', '@', ' ', '~', '>', '<']);
     let hint = match nearest(&head.to_lowercase(), &ROUTERS) {
         Some("reference") => Some("reference".to_owned()),
-        Some(word @ ("litellm" | "litellm-proxy" | "litellm-server")) if !value.is_empty() => Some(format!("{word}=={value}")),
+        Some(word @ ("litellm" | "litellm-proxy" | "litellm-server")) if !value.is_empty() => {
+            Some(format!("{word}=={value}"))
+        }
         Some(word @ ("faulty" | "strategy" | "exec")) if !value.is_empty() => Some(format!("{word}:{value}")),
         _ if Path::new(text).components().count() > 1 => Some(format!("exec:{text}")),
         _ => None,

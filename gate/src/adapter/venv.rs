@@ -207,7 +207,12 @@ impl Install<'_> {
             let overriding = overrides
                 .iter()
                 .flat_map(|path| ["--override".as_ref(), path.as_os_str()]);
-            let args: Vec<&OsStr> = pip.iter().copied().chain(overriding).chain(wanted.iter().map(OsStr::new)).collect();
+            let args: Vec<&OsStr> = pip
+                .iter()
+                .copied()
+                .chain(overriding)
+                .chain(wanted.iter().map(OsStr::new))
+                .collect();
             let Err(failure) = self.tool("uv", &args) else {
                 return Ok(());
             };

@@ -34,6 +34,9 @@ pub struct RunArgs {
     /// Run the tests of causes on this release of the router too, which is said to be mended
     #[arg(long, value_name = "VERSION")]
     pub fixed_in: Option<String>,
+    /// Replay each cause of a fleet of LiteLLM on complete servers of the release, for at most 15 minutes beyond the budget
+    #[arg(long)]
+    pub confirm: bool,
     /// Print every failure, and not its cause alone
     #[arg(long)]
     pub all: bool,

@@ -7,7 +7,7 @@ use protocol::{Level, Outcome, Question, Row, Step, TraceFile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FindingReport, ReproductionReport};
+use super::{FindingReport, ReproductionReport, ServedReport};
 
 /// A group of failures that one fault explains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,8 @@ pub struct CauseReport {
     pub replay: Option<String>,
     /// The test that shows it without Routeproof; absent for a router whose language is not known, or if no test did.
     pub reproduction: Option<ReproductionReport>,
+    /// Its replay on complete servers of the release; absent where the run was not to confirm its causes.
+    pub served: Option<ServedReport>,
     /// The files that were written of the witness.
     pub files: Vec<String>,
     /// The trace of the witness, the question at its end.

@@ -14,6 +14,7 @@ mod matrix;
 mod replay;
 mod reproduction;
 mod run;
+mod served;
 mod suspect;
 mod verdict;
 
@@ -40,6 +41,7 @@ pub(crate) use run::{
     Confirmation, ExplorationReport, FailureReport, IdleSkip, OriginReport, PREMISES_MIN, RuleReport, RuleStatus,
     RunReport, SearchReport, Unexplored,
 };
+pub(crate) use served::{Served, ServedReport};
 pub(crate) use suspect::{Brings, SuspectReport};
 pub(crate) use verdict::{Counts, Facts, Verdict};
 

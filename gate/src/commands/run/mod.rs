@@ -9,6 +9,7 @@ mod found;
 mod outlook;
 mod pace;
 mod plan;
+mod served;
 mod suspect;
 
 use model::universe::{NARROW, Scope, TINY, Universe};
@@ -105,6 +106,7 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
             "`{flag}` is of a fleet; leave it out, or say `--level fleet`"
         )));
     }
+    let servers = args.confirm.then(|| servers_of(level, &args.router)).transpose()?;
     let rules = chosen_rules(level, &trial.rule)?;
     let skips = match &args.skips {
         None => Skips::default(),
@@ -132,7 +134,15 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
         ..settings
     };
     let mended = args.fixed_in.as_deref().map(|version| mended(&options.spec, version));
-    let report = opened_and_tried(&options, mended.transpose()?.as_ref(), &settings, &progress)?;
+    let mended = mended.transpose()?;
+    if let Some(Spec::LiteLlmServer(release)) = &servers {
+        // What is missing is told before the budget is spent.
+        prepared(release, Part::Server, &settings, &progress)?;
+    }
+    let mut report = opened_and_tried(&options, mended.as_ref(), &settings, &progress)?;
+    if let Some(servers) = servers.filter(|_| !report.causes.is_empty()) {
+        confirm_on(&servers, &settings, &mut report);
+    }
     Ok(Document::Run(report))
 }
 
@@ -184,6 +194,37 @@ pub(crate) fn opened_and_tried(
         }
     }
     Ok(report)
+}
+
+/// The complete servers of the release whose fleet is on trial.
+fn servers_of(level: Level, spec: &Spec) -> Result<Spec, Error> {
+    match (level, spec) {
+        (Level::Fleet, Spec::LiteLlm(release) | Spec::LiteLlmProxy(release)) => {
+            Ok(Spec::LiteLlmServer(release.clone()))
+        }
+        _ => Err(Error::Usage(format!(
+            "`--confirm` replays the causes of a fleet of LiteLLM on complete servers of its release, and there are none of \
+             `{spec}` at this level; leave it out, or say `--level fleet --router litellm==VERSION`"
+        ))),
+    }
+}
+
+/// Replays the causes of a report on these servers. What was found stands whatever becomes of that.
+fn confirm_on(servers: &Spec, settings: &AdapterSettings, report: &mut RunReport) {
+    let name = servers.to_string();
+    if report.interrupted.is_some() {
+        return served::tell_of_all(&mut report.causes, &name, "the run ended before its time");
+    }
+    let _finishing = finish_on_signal();
+    match open(servers, Level::Fleet, settings, &progress) {
+        Ok(mut opened) => {
+            let causes = &mut report.causes;
+            served::replay_on(opened.as_mut(), &name, causes, served::SERVED_TIME_MAX, &mut |line| {
+                progress(line)
+            });
+        }
+        Err(fault) => served::tell_of_all(&mut report.causes, &name, &fault.message),
+    }
 }
 
 /// The release on which the tests of causes are to pass.

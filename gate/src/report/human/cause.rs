@@ -6,7 +6,7 @@ use model::{Lasts, Told};
 use protocol::{Outcome, Step};
 
 use super::brief::{question_brief, rows_brief, step_brief, words, wrapped};
-use super::causes::known_text;
+use super::causes::{known_text, served_text};
 use super::{BAD, counted, times};
 use crate::document::{CauseReport, RunReport, TestResult};
 use crate::foreign::{brief as clean, clean_lines, escaped, one_line};
@@ -67,6 +67,9 @@ fn write(out: &mut impl Write, run: &RunReport, cause: &CauseReport, columns: us
             "known",
             &format!("{}; {issue}; {affected} are documented{expected}", known.name),
         )?;
+    }
+    if let Some(served) = &cause.served {
+        line("servers", &served_text(cause, served))?;
     }
     line("seen", &seen_text(cause))?;
     for (number, form) in cause.forms.iter().enumerate() {

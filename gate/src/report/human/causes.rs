@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use model::{CauseKey, Effect, Lasts};
+use model::{CauseKey, Effect, Lasts, finding_words};
 
 use super::brief::{trace_line, words, wrapped};
 use super::{BAD, DIM, counted, times};
 use crate::adapter::spec::command_line;
-use crate::document::{CauseReport, RunReport};
+use crate::document::{CauseReport, RunReport, Served, ServedReport};
 use crate::foreign::{brief as clean, escaped};
 
 /// The columns at which the blocks are as wide as they get: longer lines are hard to read.
@@ -64,7 +64,12 @@ fn write_cause(out: &mut impl Write, cause: &CauseReport, number: usize, columns
     let shown = [format!("got {got}, allowed {allowed}"), notes.join(", ")];
     let shown = shown.join("   ");
     let lines = more.iter().cloned().chain(wrapped(&trace_line(cause), width));
-    for line in lines.chain(sides(shown.trim_end(), &times(cause.hits), width)) {
+    let served = cause
+        .served
+        .as_ref()
+        .map(|served| wrapped(&served_text(cause, served), width));
+    let lines = lines.chain(sides(shown.trim_end(), &times(cause.hits), width));
+    for line in lines.chain(served.into_iter().flatten()) {
         writeln!(out, "{:INDENT$}{line}", "")?;
     }
     Ok(())
@@ -97,6 +102,21 @@ fn sides(left: &str, right: &str, width: usize) -> Vec<String> {
         lines.push(format!("{right:>width$}"));
     }
     lines
+}
+
+/// What became of a cause on complete servers.
+pub(super) fn served_text(cause: &CauseReport, served: &ServedReport) -> String {
+    let outcome = match &served.outcome {
+        Served::Confirmed => "confirmed".to_owned(),
+        Served::NotConfirmed { came: None } => "not confirmed, the rule held".to_owned(),
+        Served::NotConfirmed { came: Some(came) } => {
+            let [_, came] = finding_words(cause.finding.rule, &cause.finding.allowed, came);
+            format!("not confirmed, came {came}")
+        }
+        Served::NotDrivable { lacks } => format!("not drivable: {lacks}"),
+        Served::NotReplayed { why } => format!("not replayed: {why}"),
+    };
+    format!("on {}: {}", clean(&served.spec), clean(&outcome))
 }
 
 /// The issues that a cause is known by, the first of them; else that it is known here, or new.
@@ -180,7 +200,37 @@ pub(super) fn write_next(out: &mut impl Write, run: &RunReport) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use model::{Allowed, Got};
+
     use super::*;
+    use crate::causes::tests::reported;
+
+    #[test]
+    fn what_became_of_a_cause_on_servers_is_told_in_one_line() {
+        let mut cause = reported(&CauseKey::AskedBefore, &[]);
+        cause.finding.allowed = Allowed::NoRow(None);
+        let came = Some(Got::Ids(vec!["d7".to_owned()]));
+        let (lacks, why) = ("hold".to_owned(), "it did not come up".to_owned());
+        for (outcome, expected) in [
+            (Served::Confirmed, "on servers==1: confirmed"),
+            (
+                Served::NotConfirmed { came: None },
+                "on servers==1: not confirmed, the rule held",
+            ),
+            (Served::NotConfirmed { came }, "on servers==1: not confirmed, came d7"),
+            (Served::NotDrivable { lacks }, "on servers==1: not drivable: hold"),
+            (
+                Served::NotReplayed { why },
+                "on servers==1: not replayed: it did not come up",
+            ),
+        ] {
+            let spec = "servers==1".to_owned();
+            cause.served = Some(ServedReport { spec, outcome });
+            let mut text = String::new();
+            write_cause(&mut text, &cause, 1, 80).unwrap();
+            assert_eq!(text.lines().last().map(str::trim), Some(expected), "{text}");
+        }
+    }
 
     #[test]
     fn a_word_at_the_right_edge_never_makes_a_line_too_long() {
