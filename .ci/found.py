@@ -1,8 +1,8 @@
 """Fail unless a JSON report holds each of the failures named, shrunk to at most that many steps.
 
-Usage: found.py [--untested] REPORT "RULE CLASS TIER LAST STEPS"... "#ISSUE"...
+Usage: found.py [--untested] [--confirmed] REPORT "RULE CLASS TIER LAST STEPS"... "#ISSUE"...
 
-An issue is found if a cause is known by it.
+An issue is found if a cause is known by it, and with `--confirmed` was confirmed on complete servers.
 
 Fail too if no cause has a test that was seen to fail, unless `--untested` says that there are no tests. Where no failure is named, list those that the report holds, and fail
 only if nothing was tried.
@@ -12,8 +12,9 @@ import json
 import shlex
 import sys
 
-has_tests = sys.argv[1] != "--untested"
-del sys.argv[1 : 1 + (not has_tests)]
+flags = [word for word in sys.argv[1:] if word.startswith("--")]
+sys.argv = [word for word in sys.argv if word not in flags]
+has_tests = "--untested" not in flags
 report = json.load(open(sys.argv[1], encoding="utf-8"))
 failures = report["failures"]
 causes = report["causes"]
@@ -31,6 +32,8 @@ missing = []
 for wanted in sys.argv[2:]:
     if wanted.startswith("#"):
         known = [cause for cause in causes if wanted in (issue["issue"] for issue in cause["known"])]
+        if "--confirmed" in flags:
+            known = [cause for cause in known if (cause["served"] or {}).get("outcome") == "confirmed"]
         print(f"{wanted}: {[cause['headline'] for cause in known]}")
         missing += [] if known else [wanted]
         continue

@@ -108,6 +108,20 @@ class Node:
         self._ready.set()
         self._tell()
 
+    def begin(self, name: str, until: Point | None) -> None:
+        """Note an operation that begins; with `until` it is to be held there."""
+        self._operations[name] = _Operation(name, until)
+
+    def let_go(self, name: str) -> None:
+        """Let an operation go on to its end."""
+        if (operation := self._operations.get(name)) is not None:
+            operation.until = operation.held = None
+            operation.let_go.set()
+
+    def state(self, name: str) -> Json | str | None:
+        """Return the state of an operation under way; `None` while it moves."""
+        return self._operations[name].now()
+
     def _tell(self) -> None:
         self._events += 1
         self._moved.set()
@@ -127,13 +141,10 @@ class Node:
     async def _go(self, order: Go) -> Gone:
         self._reading = order.reading
         if order.act is None:
-            operation = self._operations.get(order.name)
-            if operation is not None:
-                operation.until = operation.held = None
-                operation.let_go.set()
+            self.let_go(order.name)
         else:
-            operation = self._operations[order.name] = _Operation(order.name, order.until)
-            self._spawn(self._carry_out(operation, order.act))
+            self.begin(order.name, order.until)
+            self._spawn(self._carry_out(self._operations[order.name], order.act))
         await self._until_still()
         return Gone(self._moves(), [])
 
