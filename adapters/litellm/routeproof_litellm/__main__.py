@@ -53,7 +53,13 @@ def main() -> NoReturn:
     )
     given = options.parse_args()
     release = _release()
-    end_with_the_parent()
+    started: list[Driven] = []
+
+    def close() -> None:
+        for one in started:
+            one.close()
+
+    end_with_the_parent(close)
     requests, replies = _take_the_pipes()
     _seclude(loopback=given.server)
     is_fleet = given.fleet or given.server
@@ -65,6 +71,7 @@ def main() -> NoReturn:
         driven, parse_run = _fleet(dialect, Servers if given.server else Fleet), fleet_wire.run_of
     else:
         driven, parse_run = _router(dialect), wire.run_of
+    started.append(driven)
     serve(driven, parse_run, requests, replies)
     driven.close()
     # At once, whatever threads LiteLLM may have left.
@@ -134,7 +141,7 @@ def _fleet(dialect: Dialect, kind: type[Fleet | Servers]) -> Fleet | Servers:
         fleet = kind(dialect)
     except (ImportError, AttributeError, WireError) as error:
         why = f"the proxy of litellm {dialect.release} cannot be driven by this adapter: {error}"
-        _refuse(f"{why}; it needs what `litellm[proxy]=={dialect.release}` installs")
+        _refuse(f"{why}; it needs what `{kind.PACKAGES.format(dialect.release)}` installs")
 
     def end(number: int, _: object) -> None:
         fleet.close()

@@ -52,6 +52,9 @@ WORDS = (
 class Fleet:
     """Fleets of one release, a fresh one for each run."""
 
+    PACKAGES = "litellm[proxy]=={}"
+    """What it needs."""
+
     def __init__(self, dialect: Dialect) -> None:
         """Import the proxy, and find out in another process what its routers offer."""
         remove_abandoned()

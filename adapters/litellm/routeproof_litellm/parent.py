@@ -24,8 +24,10 @@ def end_with_the_parent(last: Callable[[], None] | None = None) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(PARENT_SECONDS)
-        if last is not None:
-            last()
-        os._exit(0)
+        try:
+            if last is not None:
+                last()
+        finally:
+            os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -86,12 +86,16 @@ def tried_out(names: Iterable[str], find: Callable[[], Offer]) -> Offer:
     if isinstance(found, str):
         raise ImportError(found)  # noqa: TRY004  what was found is why it cannot be driven
     offer, modules = found
-    # What the first router imports late is imported here once, and not again in each process.
+    import_late(modules)
+    return Offer(*offer)
+
+
+def import_late(modules: Iterable[str]) -> None:
+    """Import what the first router was seen to import late, once and not again in each process."""
     for name in modules:
         # A module that was made at run time, or that minds who imports it, is left to the runs.
         with contextlib.suppress(Exception):
             importlib.import_module(name)
-    return Offer(*offer)
 
 
 def _found_out(find: Callable[[], Offer]) -> tuple[Offer, list[str]] | str:

@@ -11,7 +11,7 @@ from routeproof_litellm.asking import TEXT_CHARACTERS_MAX
 from routeproof_litellm.bodies import Refused
 from routeproof_litellm.fleet_wire import Put
 from routeproof_litellm.proxy import SALT
-from routeproof_litellm.server.serving import HEADER, HELD, POLL
+from routeproof_litellm.server.serving import HEADER, HELD, LOADED, POLL
 from routeproof_litellm.wire import Delete
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ class Caller:
         response = await self._client.get(HELD)
         held: Json = response.json()
         return held
+
+    async def loaded(self) -> list[str]:
+        """Return the modules that are loaded in the process of the replica."""
+        response = await self._client.get(LOADED)
+        modules: list[str] = response.json()["modules"]
+        return modules
 
     async def asked_once(self, query: Query, operation: str | None) -> Json:
         """Send one chat, and return the answer that it is: what served it, or the refusal."""

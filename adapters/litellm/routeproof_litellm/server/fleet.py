@@ -6,18 +6,22 @@ replicas and a fresh database, since no server can be brought back to what it wa
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
 from routeproof_litellm.abandoned import remove_abandoned
 from routeproof_litellm.checks import check
-from routeproof_litellm.fleet_wire import REPLICAS_MAX
+from routeproof_litellm.fleet_wire import REPLICAS_MAX, Start
 from routeproof_litellm.log import Log
 from routeproof_litellm.proxy import MODULES, SALT
-from routeproof_litellm.schedule import Schedule
+from routeproof_litellm.replica import Go
+from routeproof_litellm.schedule import STEP_SECONDS_MAX, Schedule
 from routeproof_litellm.server.machine import Machine, import_all
 from routeproof_litellm.server.site import Site
-from routeproof_litellm.zygote import reserve
+from routeproof_litellm.store import Reading
+from routeproof_litellm.wire import Query, Row
+from routeproof_litellm.zygote import import_late, reserve
 
 if TYPE_CHECKING:
     from routeproof_litellm.dialect import Dialect
@@ -52,6 +56,9 @@ list of models, which a server makes of keys and teams as well as of what its ro
 class Servers:
     """Fleets of servers of one release, a fresh one for each run."""
 
+    PACKAGES = "litellm[proxy]=={} prisma==0.15.0"
+    """What it needs."""
+
     def __init__(self, dialect: Dialect) -> None:
         """Import the proxy, and start what the servers share."""
         remove_abandoned()
@@ -64,6 +71,10 @@ class Servers:
         reserve()
         self._machine = Machine(dialect)
         self._site: Site | None = None
+        self._warm_up()
+        # What the imports left is never freed, and to walk it in each replica would copy its pages.
+        gc.collect()
+        gc.freeze()
 
     def hello(self) -> Json:
         """Introduce the servers."""
@@ -83,8 +94,20 @@ class Servers:
         with Site(self._machine) as self._site:
             return Schedule(run, self._site).carry_out()
 
+    def _warm_up(self) -> None:
+        """Import here what a first replica is seen to import late: else the first chat of each takes seconds."""
+        with Site(self._machine) as site:
+            site.set_up([_PROBE], None)
+            replica = site.fork()
+            replica.ask(Go("warm", Start(0), None, Reading()), STEP_SECONDS_MAX)
+            replica.ask([Query(_PROBE.model_name, None), "holds"], STEP_SECONDS_MAX)
+            import_late(replica.loaded())
+
     def close(self) -> None:
         """End the run under way, if there is one, and what the servers share."""
         if self._site is not None:
             self._site.end()
         self._machine.end()
+
+
+_PROBE = Row("probe", "probe", "openai/probe", "probe")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import os
 import shlex
@@ -46,19 +45,20 @@ class Machine:
         self.directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         # The server of the database is another user's, and has to come to its own directory.
         self.directory.chmod(0o711)
+        self._engine = self._write_engine(node)
         try:
-            self._engine = self._write_engine(node)
             self.cluster = Cluster(self.directory / "cluster")
+        except BaseException:
+            self._remove()
+            raise
+        try:
             self._make_tables()
             self.loop = asyncio.new_event_loop()
             self.upstream = Upstream()
             self.loop.run_until_complete(self.upstream.start())
         except BaseException:
-            self._remove()
+            self.end()
             raise
-        # What the imports left is never freed, and to walk it in each replica would copy its pages.
-        gc.collect()
-        gc.freeze()
 
     def environment(self) -> dict[str, str]:
         """Return the variables of every replica."""

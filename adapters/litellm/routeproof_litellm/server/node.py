@@ -87,8 +87,13 @@ class Node:
         if self._process != 0:
             kill_group(self._process)
             self._process = 0
-            self._site.run(self._close(), ENDED_SECONDS_MAX)
+            if not self._site.is_busy():
+                self._site.run(self._close(), ENDED_SECONDS_MAX)
         return "it was ended"
+
+    def loaded(self) -> list[str]:
+        """Return the modules that are loaded in its process."""
+        return self._site.run(self._caller.loaded(), ENDED_SECONDS_MAX)
 
     def hear(self, line: Line, message: Json) -> None:
         """Take what the replica or its query engine says."""

@@ -20,7 +20,9 @@ def end_with_this_process(number: int) -> None:
 
 def kill_group(leader: int) -> None:
     """Kill a process that leads a group of its own with the whole group, and wait for its end."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
+    for kill in (os.killpg, os.kill):
+        # It leads its group only from a moment after its start on, and is killed before that too.
+        with contextlib.suppress(ProcessLookupError):
+            kill(leader, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(leader, 0)

@@ -1,8 +1,8 @@
 """One replica: the web server of the LiteLLM proxy, with its own start-up and its own database client, in this process.
 
 The application is the proxy's own. What is added: its schedule stands still, since a trial says when a replica polls;
-an operation of the trial has a name, which goes along to the query engine; and two more paths, one that polls and one
-that shows what the router holds.
+an operation of the trial has a name, which goes along to the query engine; and a few more paths, one that polls and
+those that show what the router holds and what is loaded.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import traceback
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -33,6 +34,7 @@ HEADER = "x-routeproof-operation"
 """The header of a request, and of a query, that names the operation on behalf of which it is made."""
 POLL = "/routeproof/poll"
 HELD = "/routeproof/held"
+LOADED = "/routeproof/loaded"
 TURNS = 20
 """The turns of the event loop after which what is ready has gone as far as it goes."""
 
@@ -147,6 +149,8 @@ class _Named:
             await _reply(send, {})
         elif scope["path"] == HELD:
             await _reply(send, _held(self._proxy.llm_router))
+        elif scope["path"] == LOADED:
+            await _reply(send, {"modules": sorted(sys.modules)})
         else:
             await self._proxy.app(scope, receive, send)
 

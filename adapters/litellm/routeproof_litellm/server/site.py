@@ -71,6 +71,10 @@ class Site:
             self._machine.drop(self._database)
         shutil.rmtree(self._directory, ignore_errors=True)
 
+    def is_busy(self) -> bool:
+        """Return true within `run`, where a signal may have come in."""
+        return self._machine.loop.is_running()
+
     def run(self, work: Coroutine[Any, Any, Result], seconds: float) -> Result:
         """Run the loop of the adapter until the work is done, within so many seconds."""
 
