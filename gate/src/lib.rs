@@ -52,6 +52,7 @@ mod skip;
 mod speed;
 
 pub use adapter::cache::Cache;
+pub use adapter::process::Launch;
 pub use adapter::replicas::{REPLICA, be_replica};
 pub use adapter::spec::{Release, Spec};
 pub use adapter::store::Store;

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use gate::{Cache, Part, Release, prepare_venv};
+use gate::{Cache, Launch, Part, Release, prepare_venv};
 use libtest_mimic::Trial;
+use protocol::AdapterFault;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::gate_process::routeproof;
@@ -35,6 +36,14 @@ pub(crate) fn trials() -> Vec<Trial> {
     let single = [
         trial("install_once_with_uv_and_relaxed_pins", || installed("uv-pin")),
         trial("install_once_with_pip_and_relaxed_pins", || installed("pip-pin")),
+        trial("install_of_a_server", server_installed),
+        trial("install_of_a_server_without_a_network", || {
+            server_refused("server-offline", "Prisma's packages for Node cannot be installed", &[]);
+        }),
+        trial("install_of_a_server_whose_client_cannot_be_made", || {
+            let words = "the database client of LiteLLM cannot be generated";
+            server_refused("server-no-client", words, &["prisma-5.17.0"]);
+        }),
         trial("install_ended_by_a_signal", ended_by_a_signal),
         trial("install_ends_with_a_gate_that_is_killed", killed_outright),
         trial("a_cache_that_is_a_file", cache_is_a_file),
@@ -93,6 +102,40 @@ fn installed(tools_name: &str) {
         again.program, launch.program,
         "the second time there is nothing to install"
     );
+}
+
+fn prepare_server(cache: &Cache, tools_name: &str) -> Result<Launch, AdapterFault> {
+    let release = Release::parse("1.109.1").unwrap();
+    prepare_venv(
+        &release,
+        Part::Server,
+        cache,
+        Some(tools(tools_name).as_os_str()),
+        &|_| (),
+    )
+}
+
+fn server_installed() {
+    let root = tempfile::tempdir().unwrap();
+    let cache = Cache::open(root.path()).unwrap();
+    let launch = prepare_server(&cache, "server").unwrap();
+    let mut left = left_in(root.path());
+    left.sort();
+    assert_eq!(left, ["litellm-1.109.1-server", "prisma-5.17.0"]);
+    let modules = launch.env.iter().find(|(name, _)| *name == "ROUTEPROOF_NODE_MODULES");
+    assert!(Path::new(&modules.unwrap().1).join("prisma").is_dir());
+    // Tools that cannot install anything: the second time there is nothing to install.
+    prepare_server(&cache, "server-offline").unwrap();
+}
+
+/// A server that cannot be installed, with what of it is whole and stays.
+fn server_refused(tools_name: &str, words: &str, whole: &[&str]) {
+    let root = tempfile::tempdir().unwrap();
+    let cache = Cache::open(root.path()).unwrap();
+    let fault = prepare_server(&cache, tools_name).unwrap_err();
+    assert!(fault.message.contains(words), "{fault}");
+    assert!(!fault.last_lines.is_empty(), "{fault}");
+    assert_eq!(left_in(root.path()), whole);
 }
 
 /// A gate under way to install with an installer that never comes to an end.
