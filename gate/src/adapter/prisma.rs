@@ -1,4 +1,4 @@
-//! The parts of a complete LiteLLM server that Python does not have: PostgreSQL, Node, Prisma's packages for it, and the
+//! The parts of a complete LiteLLM server that Python does not have: a database, Node, Prisma's packages for it, and the
 //! database client that Prisma generates from the schema of a release.
 //!
 //! Prisma's own query engine is a download that no package registry has. Its packages bring the same engine along as
@@ -26,7 +26,7 @@ const PACKAGES: [&str; 4] = [
 ];
 /// The name of their directory in the cache.
 const NAME: &str = "prisma-5.17.0";
-/// Where Debian keeps the programs of PostgreSQL's server, which are on no `PATH`.
+/// Where Debian keeps the programs of the database server, which are on no `PATH`.
 const POSTGRES: &str = "/usr/lib/postgresql";
 /// Written last: a directory without it is not whole.
 const MARKER: &str = "routeproof-complete";

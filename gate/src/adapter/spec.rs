@@ -25,7 +25,7 @@ pub enum Spec {
     /// A release of LiteLLM as well, constructed as LiteLLM's proxy does it: such a router leaves out a deployment that
     /// it cannot take, where LiteLLM's own default refuses it.
     LiteLlmProxy(Release),
-    /// Complete servers of a release of LiteLLM over one PostgreSQL database: a fleet, and no single router.
+    /// Complete servers of a release of LiteLLM over one database: a fleet, and no single router.
     LiteLlmServer(Release),
     /// Any program that speaks the protocol: its name and arguments.
     Exec(Vec<String>),

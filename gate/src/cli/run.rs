@@ -34,7 +34,8 @@ pub struct RunArgs {
     /// Run the tests of causes on this release of the router too, which is said to be mended
     #[arg(long, value_name = "VERSION")]
     pub fixed_in: Option<String>,
-    /// Replay each cause of a fleet of LiteLLM on complete servers of the release, for at most 15 minutes beyond the budget
+    /// Replay each cause of a fleet of LiteLLM on complete servers of the release; none is begun later than 15 minutes after
+    /// the first
     #[arg(long)]
     pub confirm: bool,
     /// Print every failure, and not its cause alone

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from routeproof_litellm.server.serving import Setting
     from routeproof_litellm.server.site import Site
 
+CHATS_MAX = 4
+"""The most chats that are under way at a replica at once; the first is alone, and shows whether there is an answer."""
 ENDED_SECONDS_MAX = 10.0
 """The longest that the lines of a replica may take to close once it was killed."""
 
@@ -255,12 +257,14 @@ class Node:
         """Ask until another candidate, as likely as each that was seen, would have come up."""
         seen: list[Json] = []
         asked = 0
-        while asked < picks(len(seen)):
-            answer = await self._caller.asked_once(query, None)
-            asked += 1
-            if "candidates" not in answer:
-                return answer
-            seen.extend(one for one in answer["candidates"] if one not in seen)
+        while (left := picks(len(seen)) - asked) > 0:
+            at_once = min(left, CHATS_MAX)
+            answers = await asyncio.gather(*(self._caller.asked_once(query, None) for _ in range(at_once)))
+            asked += at_once
+            for answer in answers:
+                if "candidates" not in answer:
+                    return answer
+                seen.extend(one for one in answer["candidates"] if one not in seen)
         return {"candidates": sorted(seen, key=lambda one: (one["id"], one["tag"]))}
 
 

@@ -1,7 +1,7 @@
 //! `routeproof run`: every rule, on one router, by every engine that it can have.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod confirm;
@@ -24,6 +24,7 @@ use self::confirm::confirm;
 use self::found::Found;
 use self::outlook::Outlook;
 use self::pace::Pacer;
+use self::served::Servers;
 use self::suspect::Watched;
 use super::interruption;
 use crate::adapter::spec::{Release, Spec};
@@ -106,7 +107,7 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
             "`{flag}` is of a fleet; leave it out, or say `--level fleet`"
         )));
     }
-    let servers = args.confirm.then(|| servers_of(level, &args.router)).transpose()?;
+    let servers = args.confirm.then(|| Servers::of(level, &args.router)).transpose()?;
     let rules = chosen_rules(level, &trial.rule)?;
     let skips = match &args.skips {
         None => Skips::default(),
@@ -135,13 +136,13 @@ pub(crate) fn run(args: &RunArgs, settings: &AdapterSettings) -> Result<Document
     };
     let mended = args.fixed_in.as_deref().map(|version| mended(&options.spec, version));
     let mended = mended.transpose()?;
-    if let Some(Spec::LiteLlmServer(release)) = &servers {
+    if let Some(servers) = &servers {
         // What is missing is told before the budget is spent.
-        prepared(release, Part::Server, &settings, &progress)?;
+        servers.install(&settings)?;
     }
     let mut report = opened_and_tried(&options, mended.as_ref(), &settings, &progress)?;
     if let Some(servers) = servers.filter(|_| !report.causes.is_empty()) {
-        confirm_on(&servers, &settings, &mut report);
+        servers.confirm(&settings, &mut report);
     }
     Ok(Document::Run(report))
 }
@@ -175,55 +176,36 @@ pub(crate) fn opened_and_tried(
     // What runs the tests may have the machine for itself.
     drop(router);
     if let Some(release) = options.spec.release().filter(|_| level == Level::Router) {
-        let bench = |release: &Release| -> Result<Bench, AdapterFault> {
-            Ok(Bench {
-                release: release.clone(),
-                launch: prepared(release, Part::Router, settings, progress)?,
-            })
-        };
-        let mended = mended.map(bench).transpose();
-        match (bench(release), mended) {
-            (Ok(at_hand), Ok(mended)) => {
-                let benches = (&at_hand, mended.as_ref());
-                reproduce::offer(&mut report.causes, &hello, &options.out, benches, &mut |line| {
-                    progress(line);
-                });
-            }
-            // What was found stands without its tests.
-            (Err(fault), _) | (_, Err(fault)) => progress(&format!("the tests of causes were not run: {fault}")),
-        }
+        offer_tests(&mut report, (release, mended), &hello, &options.out, settings, progress);
     }
     Ok(report)
 }
 
-/// The complete servers of the release whose fleet is on trial.
-fn servers_of(level: Level, spec: &Spec) -> Result<Spec, Error> {
-    match (level, spec) {
-        (Level::Fleet, Spec::LiteLlm(release) | Spec::LiteLlmProxy(release)) => {
-            Ok(Spec::LiteLlmServer(release.clone()))
-        }
-        _ => Err(Error::Usage(format!(
-            "`--confirm` replays the causes of a fleet of LiteLLM on complete servers of its release, and there are none of \
-             `{spec}` at this level; leave it out, or say `--level fleet --router litellm==VERSION`"
-        ))),
-    }
-}
-
-/// Replays the causes of a report on these servers. What was found stands whatever becomes of that.
-fn confirm_on(servers: &Spec, settings: &AdapterSettings, report: &mut RunReport) {
-    let name = servers.to_string();
-    if report.interrupted.is_some() {
-        return served::tell_of_all(&mut report.causes, &name, "the run ended before its time");
-    }
-    let _finishing = finish_on_signal();
-    match open(servers, Level::Fleet, settings, &progress) {
-        Ok(mut opened) => {
-            let causes = &mut report.causes;
-            served::replay_on(opened.as_mut(), &name, causes, served::SERVED_TIME_MAX, &mut |line| {
-                progress(line)
+/// Offers the tests of causes, each once it was seen to fail on the release, and tells how they end on the one that is mended.
+fn offer_tests(
+    report: &mut RunReport,
+    (release, mended): (&Release, Option<&Release>),
+    hello: &Hello,
+    out: &Path,
+    settings: &AdapterSettings,
+    progress: &dyn Fn(&str),
+) {
+    let bench = |release: &Release| -> Result<Bench, AdapterFault> {
+        Ok(Bench {
+            release: release.clone(),
+            launch: prepared(release, Part::Router, settings, progress)?,
+        })
+    };
+    let mended = mended.map(bench).transpose();
+    match (bench(release), mended) {
+        (Ok(at_hand), Ok(mended)) => {
+            let benches = (&at_hand, mended.as_ref());
+            reproduce::offer(&mut report.causes, hello, out, benches, &mut |line| {
+                progress(line);
             });
         }
-        Err(fault) => served::tell_of_all(&mut report.causes, &name, &fault.message),
+        // What was found stands without its tests.
+        (Err(fault), _) | (_, Err(fault)) => progress(&format!("the tests of causes were not run: {fault}")),
     }
 }
 

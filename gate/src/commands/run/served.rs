@@ -3,20 +3,76 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::{Got, Judge, RuleSet, unjudged};
-use protocol::{AdapterFault, Answer, Hello, RouterUnderTest, Run, RunReply, Shown, Step, StepReply};
+use model::{Got, Judge, RuleSet, fleet_run, trial, unjudged};
+use protocol::{
+    AdapterFault, Answer, Capability, Hello, Level, RouterUnderTest, Run, RunReply, Shown, Step, StepReply,
+};
 
+use crate::adapter::spec::{Release, Spec};
+use crate::adapter::venv::Part;
+use crate::adapter::{AdapterSettings, open, prepared};
 use crate::clock::Clock;
-use crate::commands::replay::{KeptTrace, judged, unfit};
-use crate::document::{CauseReport, Served, ServedReport};
+use crate::commands::replay::unfit;
+use crate::document::{CauseReport, RunReport, Served, ServedReport};
+use crate::error::Error;
 use crate::foreign;
-use crate::guard::stopped;
+use crate::guard::{finish_on_signal, stopped};
+use crate::output::progress;
 
-/// The longest that the causes of a run may be replayed on complete servers, beyond the budget.
-pub(super) const SERVED_TIME_MAX: Duration = Duration::from_mins(15);
+/// The time after which no further cause is replayed on complete servers, all of it beyond the budget.
+const SERVED_TIME_MAX: Duration = Duration::from_mins(15);
+
+/// The complete servers of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Servers(Release);
+
+impl Servers {
+    /// The servers of the release whose fleet is on trial.
+    ///
+    /// # Errors
+    ///
+    /// There are none: it is no fleet of LiteLLM.
+    pub(super) fn of(level: Level, spec: &Spec) -> Result<Self, Error> {
+        match (level, spec) {
+            (Level::Fleet, Spec::LiteLlm(release) | Spec::LiteLlmProxy(release)) => Ok(Self(release.clone())),
+            _ => Err(Error::Usage(format!(
+                "`--confirm` replays the causes of a fleet of LiteLLM on complete servers of its release, and there are none \
+                 of `{spec}` at this level; leave it out, or say `--level fleet --router litellm==VERSION`"
+            ))),
+        }
+    }
+
+    /// Installs them.
+    ///
+    /// # Errors
+    ///
+    /// A fault that says what is missing.
+    pub(super) fn install(&self, settings: &AdapterSettings) -> Result<(), AdapterFault> {
+        prepared(&self.0, Part::Server, settings, &progress).map(|_| ())
+    }
+
+    /// Replays the causes of a report on them. What was found stands whatever becomes of that.
+    pub(super) fn confirm(&self, settings: &AdapterSettings, report: &mut RunReport) {
+        let spec = Spec::LiteLlmServer(self.0.clone());
+        let name = spec.to_string();
+        if report.interrupted.is_some() {
+            return tell_of_all(&mut report.causes, &name, "the run ended before its time");
+        }
+        let _finishing = finish_on_signal();
+        match open(&spec, Level::Fleet, settings, &progress) {
+            Ok(mut opened) => {
+                let causes = &mut report.causes;
+                replay_on(opened.as_mut(), &name, causes, SERVED_TIME_MAX, &mut |line| {
+                    progress(line);
+                });
+            }
+            Err(fault) => tell_of_all(&mut report.causes, &name, &fault.message),
+        }
+    }
+}
 
 /// Replays each cause on `servers`, which go by the name `spec`, the worst first, for that long.
-pub(super) fn replay_on(
+fn replay_on(
     servers: &mut dyn RouterUnderTest,
     spec: &str,
     causes: &mut [CauseReport],
@@ -37,7 +93,7 @@ pub(super) fn replay_on(
 }
 
 /// Says of each cause that it was not replayed, and why.
-pub(super) fn tell_of_all(causes: &mut [CauseReport], spec: &str, why: &str) {
+fn tell_of_all(causes: &mut [CauseReport], spec: &str, why: &str) {
     for cause in causes {
         tell(cause, spec, Served::NotReplayed { why: why.to_owned() });
     }
@@ -64,7 +120,7 @@ fn lacking(cause: &CauseReport, hello: &Hello) -> Option<String> {
         .into_iter()
         .chain(rule.needs.iter().copied())
         .find(|need| !hello.can(*need));
-    let missing = missing.map(|capability| capability.word().to_owned());
+    let missing = missing.map(Capability::word);
     let unjudged = || {
         let unjudged = unjudged(hello, &RuleSet::only(cause.finding.rule));
         unjudged.into_iter().find(|one| one.whole).map(|one| one.reason)
@@ -74,20 +130,18 @@ fn lacking(cause: &CauseReport, hello: &Hello) -> Option<String> {
 
 fn outcome(servers: &mut dyn RouterUnderTest, cause: &CauseReport) -> Result<Served, String> {
     let rule = cause.finding.rule;
-    let kept = KeptTrace {
-        file: cause.trace.clone(),
-        rule: Some(rule),
-    };
     let hello = servers.hello().clone();
     let judge = Judge::new(&hello, RuleSet::only(rule)).map_err(|why| why.to_string())?;
     let mut heard = Heard {
         servers,
         steps: Vec::new(),
     };
-    let findings = judged(&kept, &judge, &mut heard)
-        .map_err(|fault| fault.message)?
-        .findings;
-    if findings.iter().any(|finding| finding.class == cause.finding.class) {
+    // What shows the cause is asked after each step, and nothing else but what the trace itself asks: a chat takes long.
+    let asked = cause.finding.query().cloned().into_iter().collect();
+    let run = fleet_run(cause.trace.trace.clone(), asked, &hello.capabilities);
+    let judged = trial(&mut heard, &judge, &[run]).map_err(|fault| fault.message)?;
+    let mut findings = judged.iter().flat_map(|judged| &judged.tally.findings);
+    if findings.any(|finding| finding.class == cause.finding.class) {
         return Ok(Served::Confirmed);
     }
     let came = came(cause, &heard.steps);
@@ -151,7 +205,7 @@ impl RouterUnderTest for Heard<'_> {
 #[cfg(test)]
 mod tests {
     use model::{Allowed, CauseKey, RuleId};
-    use protocol::{Candidate, Capability, Query, Question, TraceFile};
+    use protocol::{Candidate, Query, Question, TraceFile};
 
     use super::*;
     use crate::adapter::builtin;
@@ -233,10 +287,10 @@ mod tests {
 
     #[test]
     fn the_word_that_servers_lack_is_told() {
-        struct Lacking(Box<dyn RouterUnderTest>, Hello);
+        struct Lacking(Hello);
         impl RouterUnderTest for Lacking {
             fn hello(&self) -> &Hello {
-                &self.1
+                &self.0
             }
             fn run(&mut self, runs: &[Run]) -> Result<Vec<RunReply>, AdapterFault> {
                 panic!("{} runs of what cannot be carried out", runs.len());
@@ -246,8 +300,8 @@ mod tests {
         for word in [Capability::Upsert, Capability::Patterns] {
             let mut hello = fleet.hello().clone();
             hello.capabilities.retain(|declared| *declared != word);
-            let outcome = outcome_on(&mut Lacking(faulty(), hello), cause(), Duration::from_mins(1));
-            let lacks = word.word().to_owned();
+            let outcome = outcome_on(&mut Lacking(hello), cause(), Duration::from_mins(1));
+            let lacks = word.word();
             assert_eq!(outcome, Served::NotDrivable { lacks });
         }
     }
