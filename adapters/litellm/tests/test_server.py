@@ -30,7 +30,7 @@ from tests.talk import END_SECONDS, PACKAGE
 if TYPE_CHECKING:
     from routeproof_litellm.fields import Json
 
-GRAPHQL = Path(serving.__file__).with_name("graphql.js")
+MODULES = [str(Path(serving.__file__).with_name(name)) for name in ("graphql.js", "accesses.js")]
 SCHEMA = """
 model Deployment {
   id String @id
@@ -46,11 +46,11 @@ model Team {
 
 
 def in_node(expression: str, given: object) -> Any:
-    """Return the value of an expression, in which the module and what is given are at hand."""
+    """Return the value of an expression, in which the modules `g` and `a`, and what is given as `x`, are at hand."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no Node here")
-    program = f"const g = require({json.dumps(str(GRAPHQL))}); const x = JSON.parse(process.argv[1]);"
+    program = f"const [g, a] = {json.dumps(MODULES)}.map(require); const x = JSON.parse(process.argv[1]);"
     program += f"console.log(JSON.stringify({expression}))"
     told = subprocess.run([node, "-e", program, json.dumps(given)], capture_output=True, text=True, check=True)
     return json.loads(told.stdout)
@@ -133,6 +133,38 @@ def test_graphql_that_is_none_of_the_schema_is_refused(text: str) -> None:
 def test_values_lose_the_tags_of_their_types() -> None:
     tagged = {"a": {"$type": "DateTime", "value": "2026"}, "b": [{"$type": "BigInt", "value": "7"}], "c": None}
     assert in_node("g.untagged(x)", tagged) == {"a": "2026", "b": [7], "c": None}
+
+
+@pytest.mark.parametrize(
+    ("parsed", "kind"),
+    [
+        ({"modelName": "LiteLLM_ProxyModelTable", "action": "findMany"}, "read"),
+        ({"modelName": "LiteLLM_ProxyModelTable", "action": "updateOne"}, "write"),
+        ({"modelName": "LiteLLM_TeamTable", "action": "findMany"}, None),
+        ({"action": "queryRaw", "query": {"arguments": {"query": 'FROM "LiteLLM_ProxyModelTable"'}}}, "read"),
+        ({"action": "executeRaw", "query": {"arguments": {"query": 'INTO "LiteLLM_ProxyModelTable"'}}}, "write"),
+        ({"action": "queryRaw", "query": {"arguments": {"query": '"LiteLLM_ProxyModelTable" FOR UPDATE'}}}, None),
+        ({"action": "queryRaw", "query": {"arguments": {"query": "SELECT 1"}}}, None),
+    ],
+)
+def test_an_access_is_a_query_of_the_deployments(parsed: Json, kind: str | None) -> None:
+    assert in_node("a.kindOf(x) ?? null", parsed) == kind
+
+
+def test_a_read_shows_the_rows_that_the_trial_names() -> None:
+    rows = [{"model_id": "d1"}, {"model_id": "d2"}]
+    for answer, ids, shown, expected in (
+        (rows, ["d1", "d2"], ["d2"], [{"model_id": "d2"}]),
+        (rows, ["d1", "d2"], [], []),
+        ({"model_id": "d1"}, ["d1"], [], None),
+        ([{"count": 2}], None, None, [{"count": 2}]),
+        (None, None, None, None),
+    ):
+        reply = {"data": {"findManyX": answer}}
+        assert in_node("a.idsOf(x)", reply) == ids
+        told = in_node("a.said(x[0], {alias: 'result'}, x[1])", [reply, shown])
+        assert told == {"data": {"result": expected}}
+    assert in_node("[a.idsOf(x), a.said(x, {})]", {"errors": []}) == [None, {"errors": []}]
 
 
 @pytest.mark.parametrize(

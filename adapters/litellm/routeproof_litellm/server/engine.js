@@ -12,10 +12,9 @@ const net = require("node:net");
 const path = require("node:path");
 const readline = require("node:readline");
 
-const { modelsOf, parse, untagged } = require("./graphql.js");
+const { idsOf, kindOf, said } = require("./accesses.js");
+const { modelsOf, parse } = require("./graphql.js");
 
-const DEPLOYMENTS = "LiteLLM_ProxyModelTable";
-const READS = ["findMany", "findUnique", "findFirst", "aggregate", "groupBy"];
 // A transaction lasts as long as the trial holds a query of it, and waits as long for another one.
 const TRANSACTION = { max_wait: 600_000, timeout: 600_000 };
 
@@ -104,8 +103,7 @@ class Engine {
       reply = JSON.parse(await engine.query(JSON.stringify(request), "{}", whole));
     }
     if (kind === undefined) return said(reply, parsed);
-    const answer = reply.data === undefined ? null : untagged(Object.values(reply.data)[0]);
-    const ids = kind === "read" ? idsOf(answer) : null;
+    const ids = kind === "read" ? idsOf(reply) : null;
     const after = await this.trial.ask({ ...access, at: "after", failed: reply.errors !== undefined, ids });
     return said(reply, parsed, after.rows);
   }
@@ -115,32 +113,6 @@ class Engine {
     const end = what === "commit" ? "commitTransaction" : "rollbackTransaction";
     return JSON.parse(await this.engine[end](id, "{}"));
   }
-}
-
-// Returns whether a query reads or writes the deployments, or neither. To lock a row is neither.
-function kindOf({ modelName, action, query }) {
-  if (modelName === DEPLOYMENTS) return READS.includes(action) ? "read" : "write";
-  const sql = modelName === undefined ? String(query.arguments.query) : "";
-  if (!sql.includes(DEPLOYMENTS) || sql.includes("FOR UPDATE")) return undefined;
-  return action === "queryRaw" ? "read" : "write";
-}
-
-// Returns the ids of the deployments that a read gave, or null where it gave none by id.
-function idsOf(answer) {
-  if (Array.isArray(answer)) return answer.map((row) => row.model_id ?? null);
-  return answer?.model_id === undefined ? null : [answer.model_id];
-}
-
-// Returns the reply as GraphQL has it; of a read, the rows of these ids in this order, where the trial names them.
-function said(reply, { alias }, rows) {
-  if (reply.data === undefined) return reply;
-  let answer = untagged(Object.values(reply.data)[0]);
-  if (Array.isArray(rows)) {
-    const all = Array.isArray(answer) ? answer : [answer];
-    const seen = rows.map((id) => all.find((row) => row.model_id === id));
-    answer = Array.isArray(answer) ? seen : (seen[0] ?? null);
-  }
-  return { data: { [alias]: answer } };
 }
 
 // The words of the engine where its database cannot be reached.
