@@ -83,7 +83,8 @@ class Caller:
     async def asked_once(self, query: Query, operation: str | None) -> Json:
         """Send one chat, and return the answer that it is: what served it, or the refusal."""
         question = f"question {next(_NUMBERS)}"
-        body = {"model": query.model, "messages": [{"role": "user", "content": question}]}
+        # A refusal is the answer: to try it again, and again a second later, would not change it.
+        body = {"model": query.model, "messages": [{"role": "user", "content": question}], "num_retries": 0}
         headers = {**_key(query.team), **({} if operation is None else {HEADER: operation})}
         try:
             response = await self._client.post("/v1/chat/completions", json=body, headers=headers)
