@@ -16,10 +16,11 @@ import pytest
 
 from routeproof_litellm.bodies import Bodies, Refused
 from routeproof_litellm.fields import WireError
-from routeproof_litellm.fleet_wire import Patch, Point, Put
+from routeproof_litellm.fleet_wire import Patch, Point, Put, run_of
 from routeproof_litellm.locks import Locks
 from routeproof_litellm.server import cluster, serving
 from routeproof_litellm.server.caller import key_of, refusal
+from routeproof_litellm.server.fleet import teams_of
 from routeproof_litellm.server.node import Node, picks
 from routeproof_litellm.server.processes import kill_group
 from routeproof_litellm.server.upstream import Reached, answered, question_of
@@ -369,6 +370,30 @@ def test_a_group_ends_with_its_leader() -> None:
 
 
 D1 = Row("d1", "a", "openai/a", "v1")
+
+
+def test_every_team_that_a_run_names_is_there() -> None:
+    def row(team: str) -> Json:
+        return {"id": team, "model_name": "a", "model": "openai/a", "tag": "v1", "team": team}
+
+    def write(write: Json) -> Json:
+        return {"write": {"via": "store", "write": write}}
+
+    steps = [
+        write({"put": row("t2")}),
+        write({"delete": "t2"}),
+        {"begin": {"op": "p", "act": write({"add": row("t3")}), "until": "before-write"}},
+        write({"patch": {"id": "t3", "fields": {"team": "t4"}}}),
+        write({"patch": {"id": "t3", "fields": {"tag": "v2"}}}),
+        {"config": {"rows": [row("t5")]}},
+        {"request": {"replica": 0, "model": "a", "team": "t6"}},
+        {"lookup": {"model": "a", "replica": 0, "team": "t7"}},
+        {"lookup": {"model": "a", "replica": 0}},
+    ]
+    setup = {"replicas": 1, "rows": [row("t1")], "config": [row("t8")]}
+    questions = {"asked": [{"lookup": {"model": "a", "team": "t9"}}, "claims"], "rounds": []}
+    run = run_of({"trace": {"level": "fleet", "setup": setup, "steps": steps}, "questions": questions})
+    assert sorted(teams_of(run)) == [f"t{number}" for number in range(1, 10)]
 
 
 def test_writes_in_the_words_of_the_endpoints() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from routeproof_litellm.abandoned import remove_abandoned
 from routeproof_litellm.checks import check
-from routeproof_litellm.fleet_wire import REPLICAS_MAX, Start
+from routeproof_litellm.fleet_wire import REPLICAS_MAX, Ask, Begin, Config, Patch, Put, Request, Start, WriteOp
 from routeproof_litellm.log import Log
 from routeproof_litellm.proxy import MODULES, SALT
 from routeproof_litellm.replica import Go
@@ -20,7 +20,7 @@ from routeproof_litellm.schedule import STEP_SECONDS_MAX, Schedule
 from routeproof_litellm.server.machine import Machine, import_all
 from routeproof_litellm.server.site import Site
 from routeproof_litellm.store import Reading
-from routeproof_litellm.wire import Query, Row
+from routeproof_litellm.wire import Add, Query, Row
 from routeproof_litellm.zygote import import_late, reserve
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Servers:
     def run(self, run: FleetRun) -> Json:
         """Carry out one run on fresh servers."""
         check(run, self._dialect, notified=False)
-        with Site(self._machine) as self._site:
+        with Site(self._machine, teams_of(run)) as self._site:
             return Schedule(run, self._site).carry_out()
 
     def _warm_up(self) -> None:
@@ -108,6 +108,25 @@ class Servers:
         if self._site is not None:
             self._site.end()
         self._machine.end()
+
+
+def teams_of(run: FleetRun) -> set[str]:
+    """Return every team that the run names: the endpoints refuse to change the row of one that is not there."""
+    rows = [*run.rows, *(run.config or [])]
+    teams = {question.team for question in run.asked if isinstance(question, Query)}
+    for step in run.steps:
+        act = step.act if isinstance(step, Begin) else step
+        if isinstance(act, WriteOp) and isinstance(act.write, Put | Add):
+            rows.append(act.write.row)
+        elif isinstance(act, WriteOp) and isinstance(act.write, Patch):
+            teams.add(act.write.fields.get("team"))
+        elif isinstance(act, Config):
+            rows.extend(act.rows or [])
+        elif isinstance(act, Request):
+            teams.add(act.query.team)
+        elif isinstance(act, Ask) and isinstance(act.question, Query):
+            teams.add(act.question.team)
+    return {team for team in (*teams, *(row.team for row in rows)) if team is not None}
 
 
 _PROBE = Row("probe", "probe", "openai/probe", "probe")

@@ -238,7 +238,6 @@ class Node:
                 return {"failed": outcome["refused"]}
             return {"changed": {"outcome": outcome, "held": (await self._caller.held())["ids"]}}
         if isinstance(act, Request):
-            self._site.admit(act.query.team)
             return {"answered": [await self._caller.asked_once(act.query, operation.name)]}
         raise WireError("unsupported", "no change notifications reach the servers of a trial; leave the step out")
 
@@ -248,7 +247,6 @@ class Node:
     async def _answer(self, question: FleetQuestion) -> Json:
         if isinstance(question, Query):
             if question not in self._served:
-                self._site.admit(question.team)
                 answer = await self._lookup(question)
                 if "candidates" not in answer:
                     return {"answers": [answer]}

@@ -20,7 +20,7 @@ from routeproof_litellm.server.serving import Setting
 from routeproof_litellm.server.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -38,8 +38,8 @@ _NUMBERS = itertools.count(1)
 class Site:
     """Has what one run needs, and what a schedule asks of the place of a run."""
 
-    def __init__(self, machine: Machine) -> None:
-        """Take what is the same for every run of the release."""
+    def __init__(self, machine: Machine, teams: Iterable[str] = ()) -> None:
+        """Take what is the same for every run of the release, and the teams that are to be."""
         self._machine = machine
         self.rows = machine.rows
         self.bodies = machine.bodies
@@ -49,7 +49,7 @@ class Site:
         self._config = self._directory / "config.yaml"
         self._control = self._directory / "control"
         self._nodes: dict[int, Node] = {}
-        self._admitted: set[str] = set()
+        self._teams = sorted(set(teams))
         self._server: Any = None
 
     def __enter__(self) -> Self:
@@ -93,6 +93,8 @@ class Site:
             for row in rows:
                 store.put(self.rows.record(row))
             store.remember()
+        for team in self._teams:
+            self._admit(team)
         self.configure(config)
         self._server = self._machine.loop.run_until_complete(asyncio.start_unix_server(self._hear, self._control))
 
@@ -127,11 +129,8 @@ class Site:
         self._nodes[number] = node
         return node
 
-    def admit(self, team: str | None) -> None:
-        """Let callers of that team have a key."""
-        if team is None or team in self._admitted:
-            return
-        self._admitted.add(team)
+    def _admit(self, team: str) -> None:
+        """Let there be that team, and a key for its callers."""
         values = {"team": team, "token": hashlib.sha256(key_of(team).encode()).hexdigest()}
         self._machine.cluster.sql(self._database, _ADMIT, values)
 

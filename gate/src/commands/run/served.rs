@@ -111,10 +111,14 @@ fn replayed(servers: &mut dyn RouterUnderTest, cause: &CauseReport) -> Served {
     outcome(servers, cause).unwrap_or_else(|why| Served::NotReplayed { why })
 }
 
-/// The first word that the trace of a cause, or the rule that it breaks, needs and these servers do not declare; or another
+/// The first word that the trace of a cause, the question that shows it, or the rule that it breaks needs and these servers do not declare; or another
 /// reason for which they cannot be driven.
 fn lacking(cause: &CauseReport, hello: &Hello) -> Option<String> {
-    let needs = cause.trace.trace.needs();
+    let mut trace = cause.trace.trace.clone();
+    trace
+        .steps
+        .extend(cause.finding.asked.clone().map(|asked| Step::Ask(None, asked)));
+    let needs = trace.needs();
     let rule = cause.finding.rule.rule();
     let missing = needs
         .into_iter()
@@ -297,10 +301,14 @@ mod tests {
             }
         }
         let fleet = faulty();
-        for word in [Capability::Upsert, Capability::Patterns] {
+        for word in [Capability::Upsert, Capability::Patterns, Capability::Listing] {
             let mut hello = fleet.hello().clone();
             hello.capabilities.retain(|declared| *declared != word);
-            let outcome = outcome_on(&mut Lacking(hello), cause(), Duration::from_mins(1));
+            let mut cause = cause();
+            if word == Capability::Listing {
+                cause.finding.asked = Some(Question::Listing(None));
+            }
+            let outcome = outcome_on(&mut Lacking(hello), cause, Duration::from_mins(1));
             let lacks = word.word();
             assert_eq!(outcome, Served::NotDrivable { lacks });
         }
