@@ -68,8 +68,6 @@ class Node:
         self._operations: dict[str, _Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reading = Reading()
-        self._served: dict[Query, Json] = {}
-        """What lookups were served by since something happened here last; a refusal may be another the next time."""
         self._lines: set[Line] = set()
         self._moved = asyncio.Event()
         self._events = 0
@@ -149,7 +147,6 @@ class Node:
 
     async def _go(self, order: Go) -> Gone:
         self._reading = order.reading
-        self._served.clear()
         if order.act is None:
             self.let_go(order.name)
         else:
@@ -246,12 +243,7 @@ class Node:
 
     async def _answer(self, question: FleetQuestion) -> Json:
         if isinstance(question, Query):
-            if question not in self._served:
-                answer = await self._lookup(question)
-                if "candidates" not in answer:
-                    return {"answers": [answer]}
-                self._served[question] = answer
-            return {"answers": [self._served[question]]}
+            return {"answers": [await self._lookup(question)]}
         if isinstance(question, Listing):
             raise WireError("unsupported", "servers are not asked for the list of models; leave it out")
         held = await self._caller.held()
