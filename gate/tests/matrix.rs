@@ -11,12 +11,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// The releases of a small router: 1.0 and 1.1 share a fault, 1.1 has another besides, 2.0 is mended, and 3.0 never starts.
-/// Each start is noted in `started`. While there is a file `hold`, 1.1 hangs.
+/// Each start is noted in `started`. While there is a pipe `hold`, 1.1 says there that it has started, and hangs.
 const ADAPTER: &str = r#"
 echo "$2" >> started
 case "$2" in
     1.0) exec "$1" adapter faulty:upsert-keeps-global-pattern ;;
-    1.1) if [ -e hold ]; then exec sleep 600; fi
+    1.1) if [ -e hold ]; then echo held > hold; exec sleep 600; fi
          exec "$1" adapter faulty:delete-keeps-exact-index ;;
     2.0) exec "$1" adapter faulty:none ;;
     3.0) echo "no such release" >&2; exit 3 ;;
@@ -59,12 +59,15 @@ impl Place {
 
     /// A call in the middle of the trial of 1.1, the second of these releases.
     fn held_at(&self, versions: &str) -> Child {
-        fs::write(self.path("hold"), "").unwrap();
+        let made = Command::new("mkfifo").arg(self.path("hold")).status();
+        assert!(made.unwrap().success());
         let mut command = self.matrix(versions, &[]);
         let mut call = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(call.stderr.take().unwrap()).lines();
         let reached = lines.map_while(Result::ok).any(|line| line.contains(", 1.1: on trial"));
         assert!(reached, "it ended before it came to 1.1");
+        // Whoever reads from it knows that the adapter has noted its start, and does not beside those of the next call.
+        fs::read(self.path("hold")).unwrap();
         call
     }
 
