@@ -20,6 +20,10 @@ use crate::trial::{Judge, stands, trial};
 /// The most attempts at making one failure small.
 pub(crate) const ATTEMPTS_MAX: usize = 400;
 
+/// The most rows of a construction that are taken out one by one from the last, which leaves those that others build on; of more
+/// ever smaller runs go first.
+const ONE_BY_ONE_MAX: usize = 8;
+
 /// Returns the run up to the step of the finding, with no other question than the one that shows it.
 ///
 /// Of a fleet it is the whole schedule, since what shows a finding may rest on a fresh replica that comes up behind it.
@@ -379,11 +383,18 @@ impl Shrinker<'_> {
                 return Ok(());
             }
         }
-        minimal(trace.setup.rows.clone(), |rows| {
-            let mut fewer = trace.clone();
-            fewer.setup.rows = rows.to_vec();
-            self.attempt_trace(fewer)
-        })?;
+        if trace.setup.rows.len() > ONE_BY_ONE_MAX {
+            minimal(trace.setup.rows.clone(), |rows| {
+                let mut fewer = trace.clone();
+                fewer.setup.rows = rows.to_vec();
+                self.attempt_trace(fewer)
+            })?;
+        }
+        for index in (0..self.best().setup.rows.len()).rev() {
+            let mut without = self.best();
+            without.setup.rows.remove(index);
+            self.attempt_trace(without)?;
+        }
         Ok(())
     }
 
