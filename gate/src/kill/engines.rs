@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use adapter_faulty::Fault;
 use model::universe::{CLOSABLE, NARROW, Scope, UNIVERSES, Universe};
-use model::{Cadence, Draws, ExhaustLimits, Judge, RuleSet, SearchSettings, search, shrink_failure};
-use protocol::{Hello, Level};
+use model::{Cadence, Draws, ExhaustLimits, Failure, Judge, RuleSet, SearchSettings, search, shrink_failure};
+use protocol::{Hello, Level, RouterUnderTest};
 
 use crate::adapter::spec::Spec;
 use crate::document::Kill;
@@ -54,7 +54,6 @@ pub(super) fn property(fault: &'static Fault) -> Result<Option<Kill>, Error> {
 /// The random engine.
 pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) -> Result<Option<Kill>, Error> {
     let mut router = fault.router();
-    let judge = Judge::new(router.hello(), RuleSet::of(Level::Router))?;
     let settings = SearchSettings {
         seed,
         sweep: Vec::new(),
@@ -63,7 +62,17 @@ pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) 
         traces_max,
         batch: 1,
     };
-    let hunt = search(router.as_mut(), &judge, &settings, &mut |so_far| {
+    first_small(router.as_mut(), Level::Router, &settings)
+}
+
+/// Searches as far as the first failure that is made small; of several at once the smallest counts.
+pub(super) fn first_small(
+    router: &mut dyn RouterUnderTest,
+    level: Level,
+    settings: &SearchSettings,
+) -> Result<Option<Kill>, Error> {
+    let judge = Judge::new(router.hello(), RuleSet::of(level))?;
+    let hunt = search(router, &judge, settings, &mut |so_far| {
         if so_far.failures.values().any(|failure| failure.shrunk) {
             ControlFlow::Break(())
         } else {
@@ -71,12 +80,17 @@ pub(super) fn random_of_seed(fault: &'static Fault, seed: u32, traces_max: u32) 
         }
     })?;
     let shrunk = hunt.failures.values().filter(|failure| failure.shrunk);
-    let smallest = shrunk.min_by_key(|failure| failure.run.trace.size());
-    Ok(smallest.map(|failure| Kill {
-        changes: hunt.work.changes,
-        steps: failure.run.trace.size(),
-        rule: failure.finding.rule,
-    }))
+    Ok(smallest(shrunk, hunt.work.changes))
+}
+
+/// The smallest of these failures as a kill after so many changes.
+fn smallest<'f>(failures: impl Iterator<Item = &'f Failure>, changes: u64) -> Option<Kill> {
+    let smallest = failures.min_by_key(|failure| failure.run.trace.size())?;
+    Some(Kill {
+        changes,
+        steps: smallest.run.trace.size(),
+        rule: smallest.finding.rule,
+    })
 }
 
 /// The property tester.
@@ -121,13 +135,9 @@ pub(super) fn exhaustive(fault: &'static Fault) -> Result<Option<Kill>, Error> {
         let shrunk = explored.failures.values();
         let shrunk = shrunk.map(|failure| shrink_failure(router.as_mut(), &judge, failure, &mut || true));
         let shrunk = shrunk.collect::<Result<Vec<_>, _>>()?;
-        let shortest = shrunk.iter().flatten().min_by_key(|failure| failure.run.trace.size());
-        if let Some(failure) = shortest {
-            return Ok(Some(Kill {
-                changes,
-                steps: failure.run.trace.size(),
-                rule: failure.finding.rule,
-            }));
+        let kill = smallest(shrunk.iter().flatten(), changes);
+        if kill.is_some() {
+            return Ok(kill);
         }
     }
     Ok(None)

@@ -1,15 +1,13 @@
 //! The engines of fleets, each as far as the first failure of one fault.
 
-use std::ops::ControlFlow;
-
 use adapter_faulty::FleetFault;
 use fleet::strategies::{CANARIES, STRATEGIES};
 use fleet::{QUERIES, Shape, TABLE_REPLICAS, book_tables, counterexamples, trace};
 use model::universe::{FLEET_UNIVERSES, Scope};
-use model::{Draws, Hunt, Judge, Pending, RuleSet, SearchSettings, Swept, closed_run, fleet_sweep, search};
+use model::{Draws, Pending, SearchSettings, Swept, closed_run, fleet_sweep};
 use protocol::{Capability, Level, RouterUnderTest, Run};
 
-use super::engines::median;
+use super::engines::{first_small, median};
 use crate::document::Kill;
 use crate::error::Error;
 
@@ -77,7 +75,6 @@ fn scopes(fleet: &dyn RouterUnderTest) -> Vec<Scope> {
 /// The first failure that is made small, of those schedules and then of so many random ones.
 fn first(fault: &FleetFault, seed: u32, sweep: Vec<Swept>, schedules_max: u32) -> Result<Option<Kill>, Error> {
     let mut fleet = fault.fleet();
-    let judge = Judge::new(fleet.hello(), RuleSet::of(Level::Fleet))?;
     let settings = SearchSettings {
         seed,
         sweep,
@@ -86,18 +83,5 @@ fn first(fault: &FleetFault, seed: u32, sweep: Vec<Swept>, schedules_max: u32) -
         traces_max: schedules_max,
         batch: 1,
     };
-    let hunt = search(fleet.as_mut(), &judge, &settings, &mut |so_far: &Hunt| {
-        if so_far.failures.values().any(|failure| failure.shrunk) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(u32::MAX)
-        }
-    })?;
-    let shrunk = hunt.failures.values().filter(|failure| failure.shrunk);
-    let smallest = shrunk.min_by_key(|failure| failure.run.trace.size());
-    Ok(smallest.map(|failure| Kill {
-        changes: hunt.work.changes,
-        steps: failure.run.trace.size(),
-        rule: failure.finding.rule,
-    }))
+    first_small(fleet.as_mut(), Level::Fleet, &settings)
 }
