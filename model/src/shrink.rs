@@ -21,7 +21,7 @@ use crate::trial::{Judge, stands, trial};
 pub(crate) const ATTEMPTS_MAX: usize = 400;
 
 /// The most rows of a construction that are taken out one by one from the last, which leaves those that others build on; of more
-/// ever smaller runs go first.
+/// ever smaller runs go instead.
 const ONE_BY_ONE_MAX: usize = 8;
 
 /// Returns the run up to the step of the finding, with no other question than the one that shows it.
@@ -389,8 +389,9 @@ impl Shrinker<'_> {
                 fewer.setup.rows = rows.to_vec();
                 self.attempt_trace(fewer)
             })?;
+            return Ok(());
         }
-        for index in (0..self.best().setup.rows.len()).rev() {
+        for index in (0..trace.setup.rows.len()).rev() {
             let mut without = self.best();
             without.setup.rows.remove(index);
             self.attempt_trace(without)?;
