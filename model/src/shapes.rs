@@ -267,21 +267,13 @@ fn crowded(scope: &Scope) -> Option<Trace> {
         }
     };
     let last = scope.crowd.len().checked_sub(1).filter(|last| *last > 1)?;
-    let mut writes = vec![Write::Put(row(2, last))];
-    writes.extend(
-        scope
-            .can(Capability::Delete)
-            .then(|| Write::Delete(scope.crowd[last - 1].to_owned())),
-    );
-    let is_possible = |write: &Write| {
-        scope.can(if let Write::Delete(_) = write {
-            Capability::Delete
-        } else {
-            Capability::Upsert
-        })
-    };
-    let of = |write| Step::Do(Op::Write(WriteOp { via: Via::Store, write }));
-    let steps = writes.into_iter().filter(is_possible).map(of).collect();
+    let writes = [
+        (Capability::Upsert, Write::Put(row(2, last))),
+        (Capability::Delete, Write::Delete(scope.crowd[last - 1].to_owned())),
+    ];
+    let possible = writes.into_iter().filter(|(needed, _)| scope.can(*needed));
+    let steps = possible.map(|(_, write)| Step::Do(Op::Write(WriteOp { via: Via::Store, write })));
+    let steps = steps.collect();
     Some(polled_first((0..=last).map(|number| row(1, number)).collect(), steps))
 }
 
