@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use model::universe::{BIG, Scope};
 use model::{
     Diagnosis, Failure, Judge, Origin, RuleId, RuleSet, Seeded, Signature, Tally, about, diagnose, fleet_run,
-    raised_queries, router_questions, run_asking, trial,
+    raised_queries, router_questions, run_asking, trial, unjudged,
 };
 use protocol::{
     AdapterFault, Capability, Hello, Level, Query, Question, RouterUnderTest, Row, Run, Step, TRACE_BYTES_MAX,
@@ -291,6 +291,19 @@ pub(crate) fn unfit(file: &TraceFile, hello: &Hello) -> Option<String> {
     let known = |extra: &String| hello.dialect.extras.iter().any(|known| known.name == *extra);
     let unknown = extras.find(|extra| !known(extra))?;
     Some(format!("this router has no extra `{unknown}`"))
+}
+
+/// Returns the reason why a trace can show nothing of this router, if there is one: it does not fit the router, or the rule
+/// that it names is not judged there.
+pub(crate) fn shows_nothing(kept: &KeptTrace, hello: &Hello) -> Option<String> {
+    let of_rule = |rule: RuleId| Some(format!("{rule} is not judged here: {}", not_judged(rule, hello)?));
+    unfit(&kept.file, hello).or_else(|| kept.rule.and_then(of_rule))
+}
+
+/// Returns the reason why nothing of a rule is judged of this router, if that is so.
+pub(crate) fn not_judged(rule: RuleId, hello: &Hello) -> Option<String> {
+    let mut unjudged = unjudged(hello, &RuleSet::only(rule)).into_iter();
+    unjudged.find(|one| one.whole).map(|one| one.reason)
 }
 
 /// Returns the run of a trace. It asks the lookups of the trace, or, if there are none, every question that its rows

@@ -7,7 +7,7 @@ use protocol::{Level, RouterUnderTest};
 use super::table::{Column, Path};
 use crate::adapter::spec::Spec;
 use crate::adapter::{AdapterSettings, open};
-use crate::commands::replay::{KeptTrace, judged, unfit};
+use crate::commands::replay::{KeptTrace, judged, shows_nothing};
 use crate::document::{ModelledOn, ModelledOutcome};
 use crate::error::Error;
 use crate::output::progress;
@@ -46,14 +46,14 @@ pub(super) fn carried_out(spec: &Spec, columns: &[Column], settings: &AdapterSet
 fn confirms(router: &mut dyn RouterUnderTest, column: &Column, path: &Path) -> Result<Result<bool, String>, Error> {
     let why = format!("a counterexample of {}", column.report.identity);
     let file = trace::trace(&why, path.rule, &path.actions, column.replicas, column.mended);
-    if let Some(reason) = unfit(&file, router.hello()) {
-        return Ok(Err(reason));
-    }
-    let judge = Judge::new(router.hello(), RuleSet::only(path.rule))?;
     let kept = KeptTrace {
         file,
         rule: Some(path.rule),
     };
+    if let Some(reason) = shows_nothing(&kept, router.hello()) {
+        return Ok(Err(reason));
+    }
+    let judge = Judge::new(router.hello(), RuleSet::only(path.rule))?;
     let findings = judged(&kept, &judge, router)?.findings;
     Ok(Ok(!findings.is_empty()))
 }

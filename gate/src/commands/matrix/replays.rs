@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use model::{Diagnosis, Judge, RuleSet, unjudged};
+use model::{Diagnosis, Judge, RuleSet};
 use protocol::{AdapterFault, Hello, RouterUnderTest};
 
 use super::kept::{Replayed, Replays};
 use super::lines::Witness;
 use crate::adapter::{AdapterSettings, open};
 use crate::clock::Clock;
-use crate::commands::replay::{KeptTrace, diagnosed, unfit};
+use crate::commands::replay::{KeptTrace, diagnosed, shows_nothing};
 use crate::commands::run::{Options, REPLAYS_MAX};
 use crate::error::Error;
 use crate::guard::stopped;
@@ -98,7 +98,7 @@ fn replayed(
     judge: &Judge,
     router: &mut dyn RouterUnderTest,
 ) -> Result<Replayed, AdapterFault> {
-    if let Some(why) = unfit(&kept.file, hello).or_else(|| not_judged(kept, hello)) {
+    if let Some(why) = shows_nothing(kept, hello) {
         return Ok(Replayed::Unfit(why));
     }
     for _ in 0..REPLAYS_MAX {
@@ -110,13 +110,4 @@ fn replayed(
         }
     }
     Ok(Replayed::Holds)
-}
-
-/// The reason why the rule of a trace is not judged on this release, if it is not.
-fn not_judged(kept: &KeptTrace, hello: &Hello) -> Option<String> {
-    let rule = kept.rule?;
-    let whole = unjudged(hello, &RuleSet::only(rule))
-        .into_iter()
-        .find(|one| one.whole)?;
-    Some(format!("{rule} is not judged here: {}", whole.reason))
 }

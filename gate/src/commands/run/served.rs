@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::{Got, Judge, RuleSet, fleet_run, trial, unjudged};
+use model::{Got, Judge, RuleSet, fleet_run, trial};
 use protocol::{
     AdapterFault, Answer, Capability, Hello, Level, RouterUnderTest, Run, RunReply, Shown, Step, StepReply,
 };
@@ -12,7 +12,7 @@ use crate::adapter::spec::{Release, Spec};
 use crate::adapter::venv::Part;
 use crate::adapter::{AdapterSettings, open, prepared};
 use crate::clock::Clock;
-use crate::commands::replay::unfit;
+use crate::commands::replay::{not_judged, unfit};
 use crate::document::{CauseReport, RunReport, Served, ServedReport};
 use crate::error::Error;
 use crate::foreign;
@@ -111,8 +111,8 @@ fn replayed(servers: &mut dyn RouterUnderTest, cause: &CauseReport) -> Served {
     outcome(servers, cause).unwrap_or_else(|why| Served::NotReplayed { why })
 }
 
-/// The first word that the trace of a cause, the question that shows it, or the rule that it breaks needs and these servers do not declare; or another
-/// reason for which they cannot be driven.
+/// The first word that the trace of a cause, the question that shows it, or the rule that it breaks needs and these servers do
+/// not declare; or another reason for which they cannot be driven.
 fn lacking(cause: &CauseReport, hello: &Hello) -> Option<String> {
     let mut trace = cause.trace.trace.clone();
     trace
@@ -125,11 +125,9 @@ fn lacking(cause: &CauseReport, hello: &Hello) -> Option<String> {
         .chain(rule.needs.iter().copied())
         .find(|need| !hello.can(*need));
     let missing = missing.map(Capability::word);
-    let unjudged = || {
-        let unjudged = unjudged(hello, &RuleSet::only(cause.finding.rule));
-        unjudged.into_iter().find(|one| one.whole).map(|one| one.reason)
-    };
-    missing.or_else(|| unfit(&cause.trace, hello)).or_else(unjudged)
+    missing
+        .or_else(|| unfit(&cause.trace, hello))
+        .or_else(|| not_judged(cause.finding.rule, hello))
 }
 
 fn outcome(servers: &mut dyn RouterUnderTest, cause: &CauseReport) -> Result<Served, String> {
