@@ -1,4 +1,4 @@
-//! What an earlier call has kept of a release: whole or not at all, with the settings that it was made with.
+//! The files that an earlier call has kept of a release: whole or not at all, with the settings that they were made with.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -64,16 +64,16 @@ impl Settings {
 /// The trace of a cause, once it was carried out on another release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Replayed {
-    /// It shows nothing.
+    /// No failure.
     Holds,
-    /// It breaks its rule.
+    /// A broken rule.
     Breaks {
         /// The key of what it shows here.
         key: Box<CauseKey>,
         /// The key of what else its guilty step left behind.
         also: Option<Box<CauseKey>>,
     },
-    /// It says nothing of this release, for that reason.
+    /// Nothing said of this release, for that reason.
     Unfit(String),
     /// The adapter failed meanwhile, in words.
     Failed(String),
@@ -85,26 +85,21 @@ pub(super) type Replays = BTreeMap<String, Replayed>;
 /// The file of a release as it was found.
 #[derive(Debug)]
 pub(super) enum Kept<T> {
-    /// Nothing is kept.
+    /// No file.
     Nothing,
-    /// It was kept by a call with other settings.
+    /// A file of a call with other settings.
     OfOtherSettings,
-    /// It is not as it was written, in words.
+    /// A file that is not as it was written, in words.
     Damaged(String),
-    /// It is as it was written.
+    /// The content, as it was written.
     Whole(T),
 }
 
+/// The content of a file, with the settings that it was made with.
 #[derive(Serialize, Deserialize)]
-struct TrialFile {
+struct Sealed<T> {
     settings: Settings,
-    report_sha256: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ReplaysFile {
-    settings: Settings,
-    replays: Replays,
+    content: T,
 }
 
 /// The directory of a release.
@@ -125,16 +120,16 @@ impl Drawer {
         self.dir.join(LAST)
     }
 
-    /// The trial that is kept.
+    /// The trial that is kept: its file has the digest of the report beside it.
     pub(super) fn trial(&self) -> Kept<Box<RunReport>> {
-        let file = match unseal::<TrialFile>(&self.dir.join(TRIAL)) {
-            Kept::Whole(file) if file.settings == self.settings => file,
-            Kept::Whole(_) => return Kept::OfOtherSettings,
+        let digest = match self.kept::<String>(TRIAL) {
+            Kept::Whole(digest) => digest,
+            Kept::Nothing => return Kept::Nothing,
+            Kept::OfOtherSettings => return Kept::OfOtherSettings,
             Kept::Damaged(why) => return Kept::Damaged(why),
-            Kept::Nothing | Kept::OfOtherSettings => return Kept::Nothing,
         };
         let report = read_text(&self.report(), REPORT_BYTES_MAX).and_then(|text| {
-            if sha256(&text) != file.report_sha256 {
+            if sha256(&text) != digest {
                 return Err(format!("`{LAST}` is not as it was written"));
             }
             run_of(&text)
@@ -169,21 +164,12 @@ impl Drawer {
             return Ok(());
         }
         // Behind the report: a call that is killed in between has kept nothing.
-        let file = TrialFile {
-            settings: self.settings.clone(),
-            report_sha256: sha256(&report),
-        };
-        seal(&self.dir.join(TRIAL), &file)
+        self.keep(TRIAL, sha256(&report))
     }
 
     /// The traces of other releases that were carried out on this one.
     pub(super) fn replays(&self) -> Kept<Replays> {
-        match unseal::<ReplaysFile>(&self.dir.join(REPLAYS)) {
-            Kept::Whole(file) if file.settings == self.settings => Kept::Whole(file.replays),
-            Kept::Whole(_) => Kept::OfOtherSettings,
-            Kept::Damaged(why) => Kept::Damaged(why),
-            Kept::Nothing | Kept::OfOtherSettings => Kept::Nothing,
-        }
+        self.kept(REPLAYS)
     }
 
     /// Keeps them.
@@ -192,11 +178,21 @@ impl Drawer {
     ///
     /// An error of the file system.
     pub(super) fn keep_replays(&self, replays: &Replays) -> io::Result<()> {
-        let file = ReplaysFile {
-            settings: self.settings.clone(),
-            replays: replays.clone(),
-        };
-        seal(&self.dir.join(REPLAYS), &file)
+        self.keep(REPLAYS, replays)
+    }
+
+    fn keep(&self, name: &str, content: impl Serialize) -> io::Result<()> {
+        let settings = self.settings.clone();
+        seal(&self.dir.join(name), &Sealed { settings, content })
+    }
+
+    fn kept<T: DeserializeOwned>(&self, name: &str) -> Kept<T> {
+        match unseal::<Sealed<T>>(&self.dir.join(name)) {
+            Ok(Some(file)) if file.settings == self.settings => Kept::Whole(file.content),
+            Ok(Some(_)) => Kept::OfOtherSettings,
+            Ok(None) => Kept::Nothing,
+            Err(why) => Kept::Damaged(why),
+        }
     }
 }
 
@@ -214,10 +210,14 @@ fn seal(path: &Path, content: &impl Serialize) -> io::Result<()> {
     write_whole(path, &format!("{}\n{text}", sha256(&text)))
 }
 
-/// Reads what [`seal`] wrote.
-fn unseal<T: DeserializeOwned>(path: &Path) -> Kept<T> {
+/// Reads what [`seal`] wrote; nothing where there is no file.
+///
+/// # Errors
+///
+/// A sentence on the damage.
+fn unseal<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, String> {
     if !path.exists() {
-        return Kept::Nothing;
+        return Ok(None);
     }
     let content = read_text(path, KEPT_BYTES_MAX).and_then(|text| {
         let whole = text
@@ -227,7 +227,7 @@ fn unseal<T: DeserializeOwned>(path: &Path) -> Kept<T> {
         serde_json::from_str(content).map_err(|why| why.to_string())
     });
     let name = path.file_name().unwrap_or_default().display();
-    content.map_or_else(|why| Kept::Damaged(format!("`{name}`: {why}")), Kept::Whole)
+    content.map(Some).map_err(|why| format!("`{name}`: {why}"))
 }
 
 /// The SHA-256 digest of a text, in hexadecimal digits.
@@ -248,10 +248,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.kept");
         let read = || unseal::<Vec<String>>(&path);
-        assert!(matches!(read(), Kept::Nothing));
+        assert_eq!(read(), Ok(None));
         let content = vec!["one".to_owned(), "two".to_owned()];
         seal(&path, &content).unwrap();
-        assert!(matches!(read(), Kept::Whole(found) if found == content));
+        assert_eq!(read(), Ok(Some(content)));
         let text = fs::read_to_string(&path).unwrap();
         for damaged in [
             text.replace("one", "own"),
@@ -260,7 +260,7 @@ mod tests {
             "x\n[]".to_owned(),
         ] {
             fs::write(&path, damaged).unwrap();
-            assert!(matches!(read(), Kept::Damaged(why) if why.contains("`a.kept`: it is not as it was written")));
+            assert_eq!(read(), Err("`a.kept`: it is not as it was written".to_owned()));
         }
     }
 }
