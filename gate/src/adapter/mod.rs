@@ -30,7 +30,8 @@ use self::several::Several;
 use self::spec::{Release, Spec};
 use self::store::Store;
 use self::supervisor::{Supervisor, Waits};
-use self::venv::{Part, Progress};
+use self::tools::Progress;
+use self::venv::Part;
 
 /// The settings that a router is opened with.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ pub struct AdapterSettings {
     pub store: Store,
     /// True if each of its replicas is a process of its own.
     pub processes: bool,
-    /// This program, which such a process is started from.
+    /// The path of this program, which such a process is started from.
     pub program: PathBuf,
 }
 

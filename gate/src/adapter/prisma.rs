@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use protocol::{AdapterFault, FaultKind};
 
 use super::cache::{Cache, fault};
-use super::tools::{Failure, Tools};
-use super::venv::Progress;
+use super::tools::{Failure, Progress, Tools};
 
 /// The variable by which the adapter finds the packages of Node.
 pub(super) const NODE_MODULES: &str = "ROUTEPROOF_NODE_MODULES";
@@ -26,7 +25,7 @@ const PACKAGES: [&str; 4] = [
 ];
 /// The name of their directory in the cache.
 const NAME: &str = "prisma-5.17.0";
-/// Where Debian keeps the programs of the database server, which are on no `PATH`.
+/// The directory of Debian's programs of the database server, which are on no `PATH`.
 const POSTGRES: &str = "/usr/lib/postgresql";
 /// Written last: a directory without it is not whole.
 const MARKER: &str = "routeproof-complete";

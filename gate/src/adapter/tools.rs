@@ -12,11 +12,14 @@ use crate::guard::{Ended, Group};
 /// The longest that one step of an install may take.
 const STEP_WAIT: Duration = Duration::from_mins(20);
 
+/// Prints a line of progress.
+pub(crate) type Progress<'a> = &'a dyn Fn(&str);
+
 /// The reason why a step of an install came to nothing.
 pub(super) enum Failure {
-    /// There is no such program.
+    /// No such program.
     NotFound,
-    /// It failed in that way, with these last lines.
+    /// A program that failed.
     Failed {
         /// The way.
         how: String,
@@ -25,7 +28,7 @@ pub(super) enum Failure {
     },
 }
 
-/// Where the programs of an install are looked for, and where they run.
+/// The programs of an install, by the place where they are looked for and the one where they run.
 #[derive(Clone, Copy)]
 pub(super) struct Tools<'a> {
     /// The directory in which they run: the current one may be that of a project, whose settings would change an install.

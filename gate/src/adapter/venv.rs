@@ -2,8 +2,9 @@
 //! there.
 //!
 //! uv makes it where uv is found, otherwise Python's own `venv` and `pip`. For a router LiteLLM is installed without extras,
-//! which it does not need; the replicas of a fleet need those of its proxy. Some releases pin packages to versions that no registry serves, so that they cannot be
-//! installed as they are; then these pins alone are relaxed, see [`pins`](super::pins).
+//! which it does not need; the replicas of a fleet need those of its proxy. Some releases pin packages to versions that no
+//! registry serves, so that they cannot be installed as they are; then these pins alone are relaxed, see
+//! [`pins`](super::pins).
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use super::pins::Relaxed;
 use super::prisma;
 use super::process::Launch;
 use super::spec::Release;
-use super::tools::{Failure, Tools};
+use super::tools::{Failure, Progress, Tools};
 
 const PACKAGE: &str = "litellm";
 /// The minor versions of Python 3 that every release driven here can be installed on.
@@ -55,9 +56,6 @@ impl Part {
         }
     }
 }
-
-/// Prints a line of progress.
-pub(crate) type Progress<'a> = &'a dyn Fn(&str);
 
 /// Makes what is missing, and returns the command that starts the adapter for `release`.
 ///

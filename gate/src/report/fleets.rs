@@ -34,7 +34,7 @@ fn steps(counterexample: &Counterexample) -> String {
     counterexample.steps.len().to_string()
 }
 
-/// What became of each counterexample of a strategy on each real fleet: strategy, rule, and a cell for each fleet.
+/// The outcomes of the counterexamples of strategies on real fleets: strategy, rule, and a cell for each fleet.
 pub(super) fn outcomes(explored: &ExploreReport) -> Vec<([&str; 2], Vec<String>)> {
     let first = explored.on.first().map_or(&[][..], |on| &on.counterexamples);
     let rows = first.iter().enumerate().map(|(index, one)| {

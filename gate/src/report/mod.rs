@@ -1,5 +1,6 @@
 //! Reports: functions of a document, one format a file. None of them decides anything.
 
+mod causes;
 mod fleets;
 #[cfg(test)]
 mod hostile;

@@ -2,7 +2,7 @@
 
 use model::RuleId;
 
-use super::human::paths_text;
+use super::causes::paths_text;
 use crate::document::{CauseCell, Damage, MatrixCause, MatrixReport, ReleaseReport, ReleaseTrial, RuleStatus, Since};
 use crate::exit::Exit;
 use crate::foreign::{SHOWN_MAX, brief as clean, clean as cut, one_line};
@@ -16,7 +16,7 @@ pub(super) const OPEN: &str = "?";
 /// The mark of a release that was not put on trial.
 pub(super) const NONE: &str = "-";
 
-/// What each mark says of a rule, and of a cause.
+/// The marks, each with its meaning for a rule and for a cause.
 pub(super) const MARKS: [(&str, &str); 6] = [
     (
         BROKEN,
@@ -175,7 +175,7 @@ fn percent((part, whole): (u32, u32)) -> String {
     (part * 100 / whole).to_string()
 }
 
-/// What is to be said of releases and cells beside their marks, a line each.
+/// The notes on releases and cells beside their marks, a line each.
 pub(super) fn notes(matrix: &MatrixReport) -> Vec<String> {
     let mut notes = Vec::new();
     for (place, release) in matrix.releases.iter().enumerate() {

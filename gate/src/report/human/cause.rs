@@ -6,10 +6,11 @@ use model::{Lasts, Told};
 use protocol::{Outcome, Step};
 
 use super::brief::{question_brief, rows_brief, step_brief, words, wrapped};
-use super::causes::{known_text, served_text};
+use super::causes::served_text;
 use super::{BAD, counted, times};
 use crate::document::{CauseReport, RunReport, TestResult};
 use crate::foreign::{brief as clean, clean_lines, escaped, one_line};
+use crate::report::causes::known_text;
 
 /// The fewest columns at which the steps stand beside the rows.
 const COLUMNS_OF_TABLE_MIN: usize = 60;

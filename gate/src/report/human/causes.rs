@@ -1,21 +1,19 @@
 //! The causes of a run: three lines each, grouped by what happens to requests.
 
-use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use model::{CauseKey, Effect, Lasts, finding_words};
+use model::{Lasts, finding_words};
 
 use super::brief::{trace_line, words, wrapped};
 use super::{BAD, DIM, counted, times};
 use crate::adapter::spec::command_line;
 use crate::document::{CauseReport, RunReport, Served, ServedReport};
 use crate::foreign::{brief as clean, escaped};
+use crate::report::causes::{effect_text, known_text, paths_text};
 
 /// The columns at which the blocks are as wide as they get: longer lines are hard to read.
 const COLUMNS_MAX: usize = 100;
-/// The most issues shown beside a headline.
-const ISSUES_SHOWN_MAX: usize = 2;
 /// The columns before the text of a block.
 const INDENT: usize = 5;
 
@@ -75,17 +73,6 @@ fn write_cause(out: &mut impl Write, cause: &CauseReport, number: usize, columns
     Ok(())
 }
 
-/// The code paths that break a lookup, where they tell a cause from others.
-pub(in crate::report) fn paths_text(key: &CauseKey) -> Option<String> {
-    match key {
-        CauseKey::Lookup { paths, .. } if !paths.is_empty() => {
-            let paths: Vec<String> = paths.iter().map(|path| clean(path)).collect();
-            Some(format!("on {}", paths.join(" and ")))
-        }
-        _ => None,
-    }
-}
-
 /// A text with another at the right edge: on its last line where there is room, else on a line of its own.
 fn sides(left: &str, right: &str, width: usize) -> Vec<String> {
     let mut lines = wrapped(left, width);
@@ -104,7 +91,7 @@ fn sides(left: &str, right: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// What became of a cause on complete servers.
+/// The outcome of a cause on complete servers.
 pub(super) fn served_text(cause: &CauseReport, served: &ServedReport) -> String {
     let outcome = match &served.outcome {
         Served::Confirmed => "confirmed".to_owned(),
@@ -117,31 +104,6 @@ pub(super) fn served_text(cause: &CauseReport, served: &ServedReport) -> String 
         Served::NotReplayed { why } => format!("not replayed: {why}"),
     };
     format!("on {}: {}", clean(&served.spec), clean(&outcome))
-}
-
-/// The issues that a cause is known by, the first of them; else that it is known here, or new.
-pub(in crate::report) fn known_text(cause: &CauseReport) -> String {
-    let issues: BTreeSet<&str> = cause.known.iter().filter_map(|known| known.issue.as_deref()).collect();
-    if !issues.is_empty() {
-        let shown: Vec<&str> = issues.iter().copied().take(ISSUES_SHOWN_MAX).collect();
-        let more = if issues.len() > ISSUES_SHOWN_MAX { ".." } else { "" };
-        return format!("{}{more}", clean(&shown.join(" ")));
-    }
-    match (cause.known.is_empty(), cause.to_check) {
-        (false, _) => "known".to_owned(),
-        (true, true) => String::new(),
-        (true, false) => "new".to_owned(),
-    }
-}
-
-/// An effect, as the head of a group of causes.
-pub(in crate::report) fn effect_text(effect: Effect) -> &'static str {
-    match effect {
-        Effect::WrongDeployment => "Requests go to the wrong deployment",
-        Effect::Fails => "Requests fail that should be answered",
-        Effect::RestartChanges => "A restart changes the answers",
-        Effect::NoRequest => "No request is affected",
-    }
 }
 
 /// Numbers of causes.
@@ -200,7 +162,7 @@ pub(super) fn write_next(out: &mut impl Write, run: &RunReport) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use model::{Allowed, Got};
+    use model::{Allowed, CauseKey, Got};
 
     use super::*;
     use crate::causes::tests::reported;

@@ -5,10 +5,10 @@ use std::fmt::{self, Write};
 use model::Effect;
 
 use super::brief::wrapped;
-use super::causes::{effect_text, known_text};
 use super::{BAD, DIM, GOOD, counted};
 use crate::document::{MatrixCause, MatrixReport, ReleaseTrial, Verdict};
 use crate::foreign::{brief as clean, clean_lines};
+use crate::report::causes::{effect_text, known_text};
 use crate::report::releases::{
     BROKEN, MARKS, cell_mark, changes, headline, notes, numbers, rule_mark, safest, verdict_mark,
 };

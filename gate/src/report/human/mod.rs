@@ -15,7 +15,6 @@ mod steps;
 use anstyle::{AnsiColor, Style};
 
 pub(super) use brief::{trace_line, words};
-pub(super) use causes::{effect_text, known_text, paths_text};
 
 use crate::document::Document;
 

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use protocol::{
-    Begin, Change, ConfigFile, Op, Place, Query, Question, Row, Step, StoreView, Via, World, Write, WriteOp,
-};
+use protocol::{Begin, Change, ConfigFile, Op, Query, Question, Row, Step, StoreView, Via, World, Write, WriteOp};
 
 use crate::document::FindingReport;
 use crate::foreign::brief as clean;
@@ -32,7 +30,7 @@ pub(super) fn step_text(step: &Step) -> String {
                 "begin {}: {}, held {}{nth}",
                 clean(&op.0),
                 op_text(act),
-                place_word(*until)
+                until.word().replace('-', " ")
             )
         }
         Step::Finish(op) => format!("finish {}", clean(&op.0)),
@@ -101,15 +99,6 @@ fn world_text(world: &World) -> String {
         World::Drop(replica) => format!("lose the oldest notification to r{replica}"),
         World::Defer(replica) => format!("let others overtake the oldest notification to r{replica}"),
         World::Wait(milliseconds) => format!("wait {milliseconds} ms"),
-    }
-}
-
-fn place_word(place: Place) -> &'static str {
-    match place {
-        Place::BeforeRead => "before read",
-        Place::AfterRead => "after read",
-        Place::BeforeWrite => "before write",
-        Place::AfterWrite => "after write",
     }
 }
 

@@ -7,7 +7,8 @@ use protocol::Level;
 use super::write_row;
 use crate::document::{CauseCell, MatrixCause, MatrixReport};
 use crate::foreign::{brief as clean, escaped};
-use crate::report::human::{effect_text, known_text, trace_line, words};
+use crate::report::causes::{effect_text, known_text};
+use crate::report::human::{trace_line, words};
 use crate::report::releases::{MARKS, cell_mark, changes, headline, notes, numbers, rule_mark, safest, verdict_mark};
 
 /// Writes the page: which release is safest, rules and causes by release, and each cause with its trace.
