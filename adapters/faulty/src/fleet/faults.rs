@@ -1,10 +1,5 @@
 //! The planted faults of fleets, by name: each is one choice that differs from those of the fleet without a fault.
 
-use protocol::RouterUnderTest;
-use protocol::fleet::{InProcessFleet, MemoryDatabase};
-
-use super::replica::FleetReplica;
-use super::store::FaultyDatabase;
 use crate::faults::Fault;
 
 /// A planted fault of a fleet.
@@ -286,26 +281,17 @@ pub fn find_fleet(name: &str) -> Option<&'static FleetFault> {
     FLEET_FAULTS.iter().chain([&NONE]).find(|fault| fault.name == name)
 }
 
-impl Fault {
-    /// A fleet whose replicas follow the store rightly, and answer by routers with this fault.
-    pub fn fleet(&self) -> Box<dyn RouterUnderTest + Send> {
-        let fault = FleetFault {
-            name: self.name,
-            sentence: self.sentence,
-            source: self.source,
+impl FleetFault {
+    /// Returns the fault of a fleet whose replicas follow the store rightly, and answer by routers with that fault.
+    pub(super) fn of_router(fault: &Fault) -> Self {
+        Self {
+            name: fault.name,
+            sentence: fault.sentence,
+            source: fault.source,
             choices: Choices {
-                router: self.name,
+                router: fault.name,
                 ..RIGHT
             },
-        };
-        fault.fleet()
-    }
-}
-
-impl FleetFault {
-    /// A fleet with this fault, over a store in memory.
-    pub fn fleet(&self) -> Box<dyn RouterUnderTest + Send> {
-        let database = FaultyDatabase::over(MemoryDatabase::default(), self.choices.store);
-        Box::new(InProcessFleet::over(database, FleetReplica::new(self)))
+        }
     }
 }

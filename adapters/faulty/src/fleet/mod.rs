@@ -8,5 +8,25 @@ mod faults;
 mod replica;
 mod store;
 
-pub use faults::{FLEET_FAULTS, FleetFault, NO_FLEET_FAULT, find_fleet};
-pub use replica::FleetReplica;
+use protocol::RouterUnderTest;
+use protocol::fleet::{InProcessFleet, MemoryDatabase};
+
+pub use self::faults::{FLEET_FAULTS, FleetFault, NO_FLEET_FAULT, find_fleet};
+pub use self::replica::FleetReplica;
+use self::store::FaultyDatabase;
+use crate::faults::Fault;
+
+impl FleetFault {
+    /// A fleet with this fault, over a store in memory.
+    pub fn fleet(&self) -> Box<dyn RouterUnderTest + Send> {
+        let database = FaultyDatabase::over(MemoryDatabase::default(), self.choices.store);
+        Box::new(InProcessFleet::over(database, FleetReplica::new(self)))
+    }
+}
+
+impl Fault {
+    /// A fleet whose replicas follow the store rightly, and answer by routers with this fault.
+    pub fn fleet(&self) -> Box<dyn RouterUnderTest + Send> {
+        FleetFault::of_router(self).fleet()
+    }
+}
