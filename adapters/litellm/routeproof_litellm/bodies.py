@@ -19,7 +19,7 @@ class Refused(Exception):  # noqa: N818  it is an answer
 
 
 class Asked(NamedTuple):
-    """What is asked of an endpoint: to patch the row of an id, or to add one where there is none."""
+    """The request to an endpoint: to patch the row of an id, or to add one where there is none."""
 
     id: str | None
     body: Json

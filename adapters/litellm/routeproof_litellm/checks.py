@@ -1,4 +1,4 @@
-"""What no fleet of one release has: a run that asks for it is refused."""
+"""The check of a run against what a fleet of one release lacks."""
 
 from __future__ import annotations
 

@@ -7,22 +7,17 @@ one in which the proxy has been imported and nothing has run. The steps are carr
 
 from __future__ import annotations
 
-import gc
 import importlib
-import os
 from typing import TYPE_CHECKING
 
-from routeproof_litellm.abandoned import remove_abandoned
 from routeproof_litellm.asking import Asker
-from routeproof_litellm.checks import check
 from routeproof_litellm.fleet_wire import REPLICAS_MAX
+from routeproof_litellm.fleets import Fleets, freeze
 from routeproof_litellm.leftovers import Leftovers
-from routeproof_litellm.log import Log
 from routeproof_litellm.news import are_offered
 from routeproof_litellm.pages import in_huge_pages
-from routeproof_litellm.proxy import MODULES, SALT
+from routeproof_litellm.proxy import MODULES
 from routeproof_litellm.rows import Rows
-from routeproof_litellm.schedule import Schedule
 from routeproof_litellm.site import Site
 from routeproof_litellm.wire import Row
 from routeproof_litellm.zygote import tried_out
@@ -49,30 +44,22 @@ WORDS = (
 """What a fleet is asked for, beside what its routers are."""
 
 
-class Fleet:
-    """Fleets of one release, a fresh one for each run."""
+class Fleet(Fleets):
+    """Fleets of replicas over a stand-in store."""
 
     PACKAGES = "litellm[proxy]=={}"
-    """What it needs."""
+    """The packages that it needs, by the version of the release."""
 
     def __init__(self, dialect: Dialect) -> None:
         """Import the proxy, and find out in another process what its routers offer."""
-        remove_abandoned()
-        os.environ["LITELLM_SALT_KEY"] = SALT
-        self._dialect = dialect
-        # No bundle has been tried by way of the database.
-        dialect.bundles.clear()
-        self._site: Site | None = None
-        Log()
+        super().__init__(dialect)
         for name in MODULES:
             importlib.import_module(name)
         self._rows = Rows()
         self._offer = tried_out(MODULES, self._found_out)
         self._asker = Asker(self._offer)
         self._warm_up()
-        # What the imports left is never freed, and to walk it in each replica would copy its pages.
-        gc.collect()
-        gc.freeze()
+        freeze()
         in_huge_pages()
 
     def hello(self) -> Json:
@@ -86,20 +73,11 @@ class Fleet:
         hello["dialect"].update(registry="model_list", replicas=REPLICAS_MAX)
         return hello
 
-    def runs(self, runs: list[FleetRun]) -> list[Json]:
-        """Carry out the runs of one message."""
-        return [self.run(run) for run in runs]
+    def _notified(self) -> bool:
+        return are_offered()
 
-    def run(self, run: FleetRun) -> Json:
-        """Carry out one run on a fresh fleet."""
-        check(run, self._dialect, notified=are_offered())
-        with Site(self._dialect, self._rows, self._offer) as self._site:
-            return Schedule(run, self._site).carry_out()
-
-    def close(self) -> None:
-        """End the run under way, if there is one."""
-        if self._site is not None:
-            self._site.end()
+    def _place(self, run: FleetRun) -> Site:  # noqa: ARG002  every run has the same place
+        return Site(self._dialect, self._rows, self._offer)
 
     def _found_out(self) -> Offer:
         """Run a replica in this process, and see what its router offers."""

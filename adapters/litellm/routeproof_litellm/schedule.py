@@ -60,7 +60,7 @@ class Schedule:
         self._notified: list[deque[str]] = [deque() for _ in range(run.replicas)]
         """The notifications under way to each replica, the oldest first."""
         self._answered: list[tuple[list[FleetQuestion], list[Json]] | None] = [None] * run.replicas
-        """What each replica was last asked and answered, where it has been given no order since."""
+        """The last questions to each replica and its answers, where it has been given no order since."""
 
     def carry_out(self) -> Json:
         """Carry out the run, and return the reply to it."""

@@ -1,4 +1,4 @@
-"""What a schedule asks of the place in which it is carried out, whatever stands there for replicas and their store."""
+"""The place in which a schedule is carried out, as it sees it, whatever stands there for replicas and their store."""
 
 from __future__ import annotations
 
@@ -50,6 +50,15 @@ class Surroundings(Protocol):
     """The place of one run."""
 
     rows: Rows
+
+    def __enter__(self) -> Self:
+        """Return the place."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End everything."""
+
+    def end(self) -> None:
+        """End what there is for the run, and remove it."""
 
     def set_up(self, rows: list[Row], config: list[Row] | None) -> None:
         """Make the store with these rows, and the configuration file."""

@@ -1,4 +1,4 @@
-"""What drives complete servers, in pieces that need none: GraphQL, the upstream, holding, locks, and ends."""
+"""The parts that drive complete servers and need none: GraphQL, the upstream, holding, locks, and ends."""
 
 from __future__ import annotations
 
@@ -227,13 +227,19 @@ class FakeLine:
 
 def accessed(until: Point | None, reading: Reading) -> tuple[list[Any], list[Json]]:
     """Let an operation read, in a query engine of the test's own; return its states, and what the engine was told."""
-    site: Any = SimpleNamespace(upstream=None, seen=lambda reading, ids: [] if reading.view == "nothing" else ids)
+    ground: Any = SimpleNamespace(upstream=None, seen=lambda reading, ids: [] if reading.view == "nothing" else ids)
     states: list[Any] = []
 
     async def carry_out() -> list[Json]:
         node = Node.__new__(Node)
         node.__dict__.update(
-            _site=site, _reading=reading, _operations={}, _tasks=set(), _lines=set(), _moved=asyncio.Event(), _events=0
+            _ground=ground,
+            _reading=reading,
+            _operations={},
+            _tasks=set(),
+            _lines=set(),
+            _moved=asyncio.Event(),
+            _events=0,
         )
         node.begin("p", until)
         line: Any = FakeLine()

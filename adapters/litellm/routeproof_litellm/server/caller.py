@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from routeproof_litellm.fields import Json
     from routeproof_litellm.fleet_wire import Write
-    from routeproof_litellm.server.site import Site
+    from routeproof_litellm.server.ground import Ground
     from routeproof_litellm.server.upstream import Upstream
     from routeproof_litellm.wire import Query
 
 _OK = 200
 _NOBODY = ("Invalid model name passed in", "no healthy deployments for this model")
-"""What the proxy says where there is no deployment at all."""
+"""Texts of the proxy where there is no deployment at all."""
 _BLOCKED = ("No deployments available for selected model", "is currently paused", "Model is blocked")
-"""What it says where there are deployments and none may serve."""
+"""Texts of the proxy where there are deployments and none may serve."""
 
 _NUMBERS = itertools.count(1)
 
@@ -52,14 +52,14 @@ class Caller:
         error = await self._call(operation, "POST", POLL, {})
         return "done" if error is None else {"failed": error}
 
-    async def write(self, operation: str, write: Write, site: Site) -> Any:
+    async def write(self, operation: str, write: Write, ground: Ground) -> Any:
         """Carry out a write by way of the admin endpoint for it; return its outcome."""
         if isinstance(write, Delete):
             error = await self._call(operation, "POST", "/model/delete", {"id": write.id})
         else:
-            stored = site.stored(write.row.id) if isinstance(write, Put) else None
+            stored = ground.stored(write.row.id) if isinstance(write, Put) else None
             try:
-                asked = site.bodies.of(write, stored)
+                asked = ground.bodies.of(write, stored)
             except Refused as why:
                 return {"refused": str(why)}
             if asked.id is None:

@@ -6,17 +6,13 @@ replicas and a fresh database, since no server can be brought back to what it wa
 
 from __future__ import annotations
 
-import gc
-import os
 from typing import TYPE_CHECKING
 
-from routeproof_litellm.abandoned import remove_abandoned
-from routeproof_litellm.checks import check
 from routeproof_litellm.fleet_wire import REPLICAS_MAX, Ask, Begin, Config, Patch, Put, Request, Start, WriteOp
-from routeproof_litellm.log import Log
-from routeproof_litellm.proxy import MODULES, SALT
+from routeproof_litellm.fleets import Fleets, freeze
+from routeproof_litellm.proxy import MODULES
 from routeproof_litellm.replica import Go
-from routeproof_litellm.schedule import STEP_SECONDS_MAX, Schedule
+from routeproof_litellm.schedule import STEP_SECONDS_MAX
 from routeproof_litellm.server.machine import Machine, import_all
 from routeproof_litellm.server.site import Site
 from routeproof_litellm.store import Reading
@@ -49,32 +45,24 @@ WORDS = (
     "config",
     "crash",
 )
-"""What servers are asked for. Not for weights, which leave unseen what is picked once in a thousand times; nor for the
+"""The capabilities of servers. They lack weights, which leave unseen what is picked once in a thousand times, and the
 list of models, which a server makes of keys and teams as well as of what its router would answer."""
 
 
-class Servers:
-    """Fleets of servers of one release, a fresh one for each run."""
+class Servers(Fleets):
+    """Fleets of complete servers over PostgreSQL."""
 
     PACKAGES = "litellm[proxy]=={} prisma==0.15.0"
-    """What it needs."""
+    """The packages that they need, by the version of the release."""
 
     def __init__(self, dialect: Dialect) -> None:
         """Import the proxy, and start what the servers share."""
-        remove_abandoned()
-        os.environ["LITELLM_SALT_KEY"] = SALT
-        self._dialect = dialect
-        # No bundle has been tried by way of the database.
-        dialect.bundles.clear()
-        Log()
+        super().__init__(dialect)
         import_all(MODULES)
         reserve()
         self._machine = Machine(dialect)
-        self._site: Site | None = None
         self._warm_up()
-        # What the imports left is never freed, and to walk it in each replica would copy its pages.
-        gc.collect()
-        gc.freeze()
+        freeze()
 
     def hello(self) -> Json:
         """Introduce the servers."""
@@ -84,15 +72,16 @@ class Servers:
         hello["dialect"].update(registry="model_list", replicas=REPLICAS_MAX)
         return hello
 
-    def runs(self, runs: list[FleetRun]) -> list[Json]:
-        """Carry out the runs of one message."""
-        return [self.run(run) for run in runs]
+    def close(self) -> None:
+        """End the run under way, if there is one, and what the servers share."""
+        super().close()
+        self._machine.end()
 
-    def run(self, run: FleetRun) -> Json:
-        """Carry out one run on fresh servers."""
-        check(run, self._dialect, notified=False)
-        with Site(self._machine, teams_of(run)) as self._site:
-            return Schedule(run, self._site).carry_out()
+    def _notified(self) -> bool:
+        return False
+
+    def _place(self, run: FleetRun) -> Site:
+        return Site(self._machine, teams_of(run))
 
     def _warm_up(self) -> None:
         """Import here what a first replica is seen to import late: else the first chat of each takes seconds."""
@@ -102,12 +91,6 @@ class Servers:
             replica.ask(Go("warm", Start(0), None, Reading()), STEP_SECONDS_MAX)
             replica.ask([Query(_PROBE.model_name, None), "holds"], STEP_SECONDS_MAX)
             import_late(replica.loaded())
-
-    def close(self) -> None:
-        """End the run under way, if there is one, and what the servers share."""
-        if self._site is not None:
-            self._site.end()
-        self._machine.end()
 
 
 def teams_of(run: FleetRun) -> set[str]:

@@ -1,4 +1,4 @@
-"""What the servers of every run share: PostgreSQL with the tables of the release, the upstream, the query engine."""
+"""The common part of the servers of every run: PostgreSQL with the tables of the release, upstream, query engine."""
 
 from __future__ import annotations
 

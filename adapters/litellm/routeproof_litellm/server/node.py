@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from routeproof_litellm.fields import Json
     from routeproof_litellm.fleet_wire import FleetQuestion, Op, Place
     from routeproof_litellm.replica import Hear, Moves
+    from routeproof_litellm.server.ground import Ground
     from routeproof_litellm.server.line import Line
     from routeproof_litellm.server.serving import Setting
-    from routeproof_litellm.server.site import Site
 
 CHATS_MAX = 4
 """The most chats that are under way at a replica at once; the first is alone, and shows whether there is an answer."""
@@ -59,12 +59,12 @@ class _Operation:
 class Node:
     """One replica, from its start to its end."""
 
-    def __init__(self, site: Site, setting: Setting) -> None:
+    def __init__(self, ground: Ground, setting: Setting) -> None:
         """Take where it is to be; it starts with its first order."""
-        self._site = site
+        self._ground = ground
         self._setting = setting
         self._process = 0
-        self._caller = Caller(setting.address, site.upstream)
+        self._caller = Caller(setting.address, ground.upstream)
         self._operations: dict[str, _Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reading = Reading()
@@ -77,25 +77,25 @@ class Node:
     def ask(self, order: Go | Pass | list[FleetQuestion], seconds: float) -> Gone | list[Json] | None:
         """Do what is asked of the replica, within so many seconds."""
         if isinstance(order, Pass):
-            self._site.run(asyncio.sleep(order.seconds), order.seconds + seconds)
+            self._ground.run(asyncio.sleep(order.seconds), order.seconds + seconds)
             return None
         if isinstance(order, list):
             # Each lookup is asked for many times.
-            return self._site.run(self._answers(order), seconds * max(1, len(order)))
-        return self._site.run(self._go(order), seconds)
+            return self._ground.run(self._answers(order), seconds * max(1, len(order)))
+        return self._ground.run(self._go(order), seconds)
 
     def end(self) -> str:
         """Kill the replica with its query engine, and forget what was under way."""
         if self._process != 0:
             kill_group(self._process)
             self._process = 0
-            if not self._site.is_busy():
-                self._site.run(self._close(), ENDED_SECONDS_MAX)
+            if not self._ground.is_busy():
+                self._ground.run(self._close(), ENDED_SECONDS_MAX)
         return "it was ended"
 
     def loaded(self) -> list[str]:
         """Return the modules that are loaded in its process."""
-        return self._site.run(self._caller.loaded(), ENDED_SECONDS_MAX)
+        return self._ground.run(self._caller.loaded(), ENDED_SECONDS_MAX)
 
     def hear(self, line: Line, message: Json) -> None:
         """Take what the replica or its query engine says."""
@@ -204,7 +204,7 @@ class Node:
             if operation is not None:
                 operation.wrote |= kind == "write" and not message["failed"]
             if kind == "read" and message["ids"] is not None:
-                reply["rows"] = self._site.seen(self._reading, message["ids"])
+                reply["rows"] = self._ground.seen(self._reading, message["ids"])
             if operation is not None:
                 await self._hold(operation, "after-read" if kind == "read" else "after-write", kind)
         line.say(reply)
@@ -229,7 +229,7 @@ class Node:
         if isinstance(act, Poll):
             return await self._caller.poll(operation.name)
         if isinstance(act, WriteOp):
-            outcome = await self._caller.write(operation.name, act.write, self._site)
+            outcome = await self._caller.write(operation.name, act.write, self._ground)
             # Behind an error a write may have been made; only where none was, and the store answered, is it a refusal.
             if outcome != "applied" and (operation.wrote or operation.failed):
                 return {"failed": outcome["refused"]}

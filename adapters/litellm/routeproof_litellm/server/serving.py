@@ -43,7 +43,7 @@ _OPERATION: ContextVar[str | None] = ContextVar("operation", default=None)
 
 
 class Setting(NamedTuple):
-    """Where a replica finds everything, and is found."""
+    """The places of a replica: of what it finds, and where it is found."""
 
     number: int
     """The number of this start of a replica: a replica that comes up again has another."""

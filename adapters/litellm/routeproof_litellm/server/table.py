@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from routeproof_litellm.store import Reading
 
 _ORDERS = {"insertion": "created_at, model_id", "last_update": "xmin::text::bigint"}
-"""What each order of rows goes by. A write is a transaction of its own, whose number is that of the row's version."""
+"""The columns of each order of rows. A write is a transaction of its own, whose number is that of the row's version."""
 
 
 class Table:

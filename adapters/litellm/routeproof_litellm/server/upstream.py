@@ -1,4 +1,4 @@
-"""What stands for every provider: it answers each request, and remembers what reached it."""
+"""A stand-in for every provider: it answers each request, and remembers what reached it."""
 
 from __future__ import annotations
 
