@@ -47,5 +47,5 @@ for release in ${FLEETS:-1.85.0}; do
     echo "a fleet of litellm $release"
     # The replicas of a fleet are those of the proxy, which needs more packages.
     python=$(environment "$release-proxy" "litellm[proxy]==$release" "$pytest")
-    "$python" -m pytest --quiet tests/test_fleet.py
+    "$python" -m pytest --quiet tests/test_fleet.py tests/test_fleet_store.py
 done

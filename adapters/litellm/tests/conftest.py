@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import pytest
 
-from routeproof_litellm.dialect import ENVIRONMENT, Dialect
+from routeproof_litellm.dialect import ENVIRONMENT, Dialect, parse_version
+from tests.fleet_talk import Talk
+from tests.talk import adapter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from routeproof_litellm.router import LiteLlm
 
 
@@ -38,6 +43,22 @@ def router(dialect: Dialect) -> LiteLlm:
 def swallowing() -> LiteLlm:
     """Drive a router that LiteLLM's proxy constructs, which swallows a deployment that it cannot take."""
     return _router(Dialect(release(), ignore_invalid=True))
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Talk]:
+    """Talk with a fleet of the LiteLLM beside the tests, where its proxy is installed."""
+    release()
+    if importlib.util.find_spec("fastapi") is None:
+        pytest.skip("the proxy is not installed in this environment")
+    with adapter("--fleet") as process:
+        yield Talk(process)
+
+
+@pytest.fixture(scope="session")
+def has_lock() -> bool:
+    """Return true if the reconciles of one replica wait for each other."""
+    return parse_version(release()) >= (1, 98, 0)
 
 
 def _router(dialect: Dialect) -> LiteLlm:
