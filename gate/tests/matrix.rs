@@ -87,7 +87,7 @@ impl Place {
     }
 }
 
-/// What a call came to.
+/// The outcome of a call.
 struct Made {
     output: Output,
     report: Value,

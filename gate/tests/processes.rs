@@ -81,7 +81,7 @@ fn replicas_of(gate: u32) -> Vec<u32> {
     children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
-/// What `look` finds, looked for again and again for a while.
+/// Returns the first thing that `look` finds, asked again and again for a while.
 fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let (_keep, never) = sync_channel::<()>(0);
     (0..1_000).find_map(|_| {

@@ -92,7 +92,7 @@ fn each_database_keeps_the_same_history() {
     }
 }
 
-/// What one connection writes, another reads.
+/// Asserts that one connection reads what another one writes.
 fn is_shared(one: &mut dyn Database, other: &mut dyn Database) {
     one.set_up(&[Row::new("d1", "a", "up", "v0")]).unwrap();
     let written = other.write(&Write::Put(Row::new("d2", "b", "up", "v1")), None).unwrap();

@@ -34,7 +34,7 @@ pub struct Environment {
     pub home: Option<OsString>,
     /// `PATH`.
     pub path: Option<OsString>,
-    /// This program, by a path that leads to it even where a build has replaced its file.
+    /// The path of this program, which leads to it even where a build has replaced its file.
     pub program: PathBuf,
     /// `COLUMNS`: the width of the terminal, where the shell exports it.
     pub columns: Option<OsString>,

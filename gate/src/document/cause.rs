@@ -51,7 +51,7 @@ pub struct CauseReport {
     pub replay: Option<String>,
     /// The test that shows it without Routeproof; absent for a router whose language is not known, or if no test did.
     pub reproduction: Option<ReproductionReport>,
-    /// Its replay on complete servers of the release; absent where the run was not to confirm its causes.
+    /// The replay on complete servers of the release; absent where the run was not to confirm its causes.
     pub served: Option<ServedReport>,
     /// The files that were written of the witness.
     pub files: Vec<String>,

@@ -23,7 +23,7 @@ pub struct ExploreReport {
 pub struct ModelledOn {
     /// The fleet, as the command line names it.
     pub router: String,
-    /// What became of each counterexample.
+    /// The outcome of each counterexample.
     pub counterexamples: Vec<ModelledOutcome>,
 }
 
@@ -34,7 +34,7 @@ pub struct ModelledOutcome {
     pub strategy: String,
     /// The rule.
     pub rule: RuleId,
-    /// Whether the fleet breaks it in that schedule or in its closing; absent where the schedule cannot be carried out.
+    /// True if the fleet breaks it in that schedule or in its closing; absent where the schedule cannot be carried out.
     pub confirmed: Option<bool>,
     /// The reason why it cannot be carried out.
     pub reason: Option<String>,

@@ -38,7 +38,7 @@ pub struct ReleaseReport {
     pub version: String,
     /// The router that it is, as `run` takes it.
     pub spec: String,
-    /// Its trial, or the reason why there was none.
+    /// The trial, or the reason why there was none.
     pub trial: ReleaseTrial,
 }
 
@@ -46,9 +46,9 @@ pub struct ReleaseReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseTrial {
-    /// It was put on trial.
+    /// A trial that came to an end.
     Tried(Box<TriedRelease>),
-    /// It cannot be installed or started, in words.
+    /// A release that cannot be installed or started, in words.
     AdapterFault(String),
     /// The matrix ended before it came to that.
     NotReached,
@@ -158,7 +158,7 @@ impl Damage {
 pub(crate) struct Since {
     /// Broken before, and they hold.
     pub mends: Vec<usize>,
-    /// They held before, and are broken.
+    /// Held before, and are broken.
     pub breaks: Vec<usize>,
 }
 

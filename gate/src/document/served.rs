@@ -1,4 +1,4 @@
-//! What became of a cause where its trace was replayed on complete servers.
+//! The outcome of a cause whose trace was replayed on complete servers.
 
 use model::Got;
 use schemars::JsonSchema;
@@ -19,7 +19,7 @@ pub struct ServedReport {
 pub enum Served {
     /// The same rule is broken in the same way.
     Confirmed,
-    /// It is not.
+    /// The rule is kept, or broken in another way.
     NotConfirmed {
         /// The answer that came to the question that shows the cause; absent where none shows it alone.
         came: Option<Got>,
@@ -29,7 +29,7 @@ pub enum Served {
         /// The capability that they lack, or another reason.
         lacks: String,
     },
-    /// It was not replayed, for that reason.
+    /// No replay, for a reason.
     NotReplayed {
         /// The reason.
         why: String,

@@ -66,7 +66,7 @@ fn says_its_rows(hello: &Hello) -> bool {
     hello.can(Capability::Claims) || hello.can(Capability::Holds) && hello.dialect.registry.is_some()
 }
 
-/// What goes unjudged by a rule of a fleet that cannot do this.
+/// The parts of rules that go unjudged of a fleet that lacks a capability.
 const BEYOND_THE_FLEET: [(RuleId, Capability, &str); 14] = [
     (RuleId::Monotonic, Capability::Hold, "operations that overlap"),
     (

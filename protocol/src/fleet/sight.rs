@@ -8,7 +8,7 @@ use super::{Given, StoreReading, StoredRow, Want};
 use crate::op::{RowOrder, StoreView};
 use crate::row::Row;
 
-/// What the store does at this moment with an access of a replica.
+/// The ways of the store at this moment: whether it fails, and how much, how late and in which order it shows its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sight {

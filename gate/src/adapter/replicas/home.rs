@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::guard::HalfMade;
 
-/// What the names of such directories begin with.
+/// The beginning of the names of such directories.
 const PREFIX: &str = "routeproof-fleet-";
 /// The file that a gate holds for as long as it needs the directory.
 const LOCK: &str = "lock";

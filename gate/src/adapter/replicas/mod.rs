@@ -126,7 +126,7 @@ struct Common {
     trouble: RefCell<Option<Trouble>>,
 }
 
-/// What went wrong with a process, which says nothing of the fleet.
+/// A failure of a process, which says nothing of the fleet.
 #[derive(Debug)]
 struct Trouble {
     kind: FaultKind,
@@ -256,7 +256,7 @@ impl ProcessReplica {
     }
 }
 
-/// What is told of an operation of a process that has gone wrong: the run ends with a fault, whatever stands there.
+/// The end of an operation whose process has gone wrong: the run ends with a fault, whatever stands there.
 const GONE: &str = "its process has gone wrong";
 
 impl LocalReplica for ProcessReplica {
@@ -361,12 +361,12 @@ impl Process {
         hear(&mut self.from)
     }
 
-    /// How it has ended, if it has.
+    /// Returns its exit status, if it has ended.
     fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// How a process has ended whose output has.
+    /// Ends a process whose output has ended, and returns its end in words.
     fn end(&mut self) -> String {
         // One that is about to end by itself still ends as it was about to; one that only closed its output ends by this.
         let _ = self.child.kill();

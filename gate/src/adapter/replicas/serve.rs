@@ -1,7 +1,6 @@
-//! The process of a replica: what this program becomes when the gate starts one.
+//! The process of a replica, which this program becomes when the gate starts one.
 //!
-//! It reads calls until its input ends, which it does when the gate ends, however that comes about. So no replica outlives
-//! its gate.
+//! Calls are read until the input ends, and that ends with the gate, however it does. So no replica outlives its gate.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};

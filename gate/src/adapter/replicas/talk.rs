@@ -1,4 +1,4 @@
-//! What the gate and the process of a replica say to each other: a line of JSON each, by turns.
+//! The messages of the gate and the process of a replica: a line of JSON each, by turns.
 
 use std::io::{self, BufRead, Read as _, Write};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(super) enum Shared {
     },
 }
 
-/// What the gate says.
+/// A message of the gate.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Call {
@@ -34,27 +34,27 @@ pub(super) enum Call {
     Proceed {
         /// The number of the operation.
         task: u64,
-        /// What it is to do, the first time.
+        /// The act of the operation, the first time.
         act: Option<Act>,
-        /// What it is given.
+        /// The result of its last access.
         given: Given,
     },
     /// To carry out an access as the sight says.
     Reach {
         /// The access.
         want: Want,
-        /// What the store does with it.
+        /// The ways of the store at this moment.
         sight: Sight,
     },
     /// To answer questions, one after the other.
     Ask(Vec<Question>),
 }
 
-/// What the replica says to that.
+/// The reply of the replica.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Reply {
-    /// It is connected.
+    /// Connected to the rows.
     Ready,
     /// The operation wants this next.
     Wants(Want),

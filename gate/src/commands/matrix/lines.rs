@@ -30,9 +30,9 @@ pub(super) struct Witness {
     pub kept: KeptTrace,
 }
 
-/// What the traces of a release's lines came to there, or the reason why a trace was not carried out.
+/// The outcomes of the traces of a release's lines, or the reason why a trace was not carried out.
 pub(super) struct Outcomes {
-    /// Those that were carried out.
+    /// The traces that were carried out.
     pub replays: Replays,
     /// The reason that all others have in common.
     pub otherwise: String,

@@ -32,7 +32,7 @@ struct Column {
     named: Named,
     options: Options,
     drawer: Drawer,
-    /// What it says first in each line of progress.
+    /// The beginning of each line of progress.
     head: String,
     trial: Trial,
 }
