@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from routeproof_litellm.asking import Asker
 from routeproof_litellm.fleet_wire import REPLICAS_MAX
-from routeproof_litellm.fleets import Fleets, freeze
+from routeproof_litellm.fleets import WORDS, Fleets, freeze
 from routeproof_litellm.leftovers import Leftovers
 from routeproof_litellm.news import are_offered
 from routeproof_litellm.pages import in_huge_pages
@@ -27,21 +27,6 @@ if TYPE_CHECKING:
     from routeproof_litellm.dialect import Dialect
     from routeproof_litellm.fields import Json
     from routeproof_litellm.fleet_wire import FleetRun
-
-
-WORDS = (
-    "fleet",
-    "admin",
-    "patch",
-    "hold",
-    "request",
-    "store_fails",
-    "store_shows",
-    "store_order",
-    "config",
-    "crash",
-)
-"""What a fleet is asked for, beside what its routers are."""
 
 
 class Fleet(Fleets):

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
     from routeproof_litellm.surroundings import Surroundings
 
 
+WORDS = (
+    "fleet",
+    "admin",
+    "patch",
+    "hold",
+    "request",
+    "store_fails",
+    "store_shows",
+    "store_order",
+    "config",
+    "crash",
+)
+"""The capabilities of a fleet, beside those of its routers."""
+
+
 class Fleets(ABC):
     """Fleets of one release, a fresh one for each run, whose replicas are forked from this process."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from routeproof_litellm.fleet_wire import REPLICAS_MAX, Ask, Begin, Config, Patch, Put, Request, Start, WriteOp
-from routeproof_litellm.fleets import Fleets, freeze
+from routeproof_litellm.fleets import WORDS, Fleets, freeze
 from routeproof_litellm.proxy import MODULES
 from routeproof_litellm.replica import Go
 from routeproof_litellm.schedule import STEP_SECONDS_MAX
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from routeproof_litellm.fields import Json
     from routeproof_litellm.fleet_wire import FleetRun
 
-WORDS = (
+ROUTER_WORDS = (
     "upsert",
     "add",
     "delete",
@@ -34,19 +34,9 @@ WORDS = (
     "claims",
     "holds",
     "sizes",
-    "fleet",
-    "admin",
-    "patch",
-    "hold",
-    "request",
-    "store_fails",
-    "store_shows",
-    "store_order",
-    "config",
-    "crash",
 )
-"""The capabilities of servers. They lack weights, which leave unseen what is picked once in a thousand times, and the
-list of models, which a server makes of keys and teams as well as of what its router would answer."""
+"""The capabilities of the routers. They lack weights, which leave unseen what is picked once in a thousand times, and
+the list of models, which a server makes of keys and teams as well as of what its router would answer."""
 
 
 class Servers(Fleets):
@@ -68,7 +58,7 @@ class Servers(Fleets):
         """Introduce the servers."""
         hello = self._dialect.hello((), frozenset(), fresh_process=True)
         hello["router"] = "litellm-fleet"
-        hello["capabilities"] = [*WORDS, *(["blocked"] if self._machine.rows.can_block else [])]
+        hello["capabilities"] = [*ROUTER_WORDS, *WORDS, *(["blocked"] if self._machine.rows.can_block else [])]
         hello["dialect"].update(registry="model_list", replicas=REPLICAS_MAX)
         return hello
 
